@@ -1,0 +1,35 @@
+# make test     set up on the first run, then run the tests          make demo     detector on a rendered drive
+# make quality  scores on synthetic scenes                           make lint     ruff and mypy
+# make setup    .venv only                                           make build    messages and package
+# make format   ruff's formatter and fixes                           make clean    all but .venv
+# Another Python (3.10 to 3.12): make PYTHON=python3.12 test
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+export PYTHON
+
+# ROS 2 of this clone, seen by no other machine.
+IN_ENV := . tools/env.sh; export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST;
+
+.PHONY: setup build test demo quality lint format clean distclean
+setup:
+	@tools/setup.sh venv
+build:
+	@tools/setup.sh build
+test: build
+	@$(IN_ENV) python -m pytest $(ARGS)
+demo: build
+	@$(IN_ENV) python -m vlsam_ros.demo $(ARGS)
+quality: build
+	@$(IN_ENV) python -m vlsam_ros.evaluation.quality $(ARGS)
+lint: setup
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+format: setup
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+clean:
+	rm -rf build install log .pytest_cache .mypy_cache .ruff_cache
+distclean: clean
+	rm -rf .venv

@@ -1,0 +1,54 @@
+"""What the pipeline asks of a model. Nothing of the method lives behind these interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from ..data import Answer, Prompts, Segments
+
+
+class Vlm(Protocol):
+    """A vision-language model that can be asked about a view."""
+
+    name: str
+    demonstration: bool
+
+    def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
+        """Answer each question about an RGB uint8 view (H, W, 3), in order, keeping every layer's Q and K.
+
+        Raises:
+            VlmError: generation failed or the attention of some decoder layer was not recorded.
+        """
+        ...
+
+
+class Embedding(Protocol):
+    """A segmenter's encoding of one view."""
+
+    size_hw: tuple[int, int]
+
+    def upscale(self, low_res: np.ndarray) -> np.ndarray:
+        """Low-resolution logits (B, h, w) -> bool masks (B, H, W) on the view's pixels, padding cut off."""
+        ...
+
+
+class Segmenter(Protocol):
+    """A promptable segmenter; stateless between calls."""
+
+    name: str
+    demonstration: bool
+
+    def embed(self, view: np.ndarray) -> Embedding:
+        """Encode an RGB uint8 view (H, W, 3) once."""
+        ...
+
+    def segment(self, embedding: Embedding, prompts: Prompts, multimask: bool) -> Segments:
+        """Masks for a batch of prompts: one candidate each, or several if `multimask`.
+
+        Raises:
+            SegmenterError: the model failed.
+        """
+        ...

@@ -1,0 +1,213 @@
+"""Every option once: type, default, range and doc. ROS parameters, YAML profiles, the CLI and the docs follow from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from typing import Any
+
+from .errors import ConfigError
+
+
+def option(default: Any, doc: str, *, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
+    """A dataclass field with its range or choices, and its doc."""
+    metadata = {"doc": doc, "low": low, "high": high, "choices": choices}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class VlmOptions:
+    """The vision-language model."""
+
+    model: str = option("embedded", "'embedded', a local path, or a hub id of a transformers image-text-to-text model")
+    device: str = option("auto", "torch device ('auto': cuda if there is one, else cpu)")
+    dtype: str = option("auto", "weights' type ('auto': float16 on cuda, float32 on cpu)", choices=("auto", "float32", "float16", "bfloat16"))
+    quantisation: str = option("none", "weight quantisation through bitsandbytes (cuda only)", choices=("none", "int8", "int4"))
+    max_new_tokens: int = option(64, "longest answer to one question, in tokens", low=1, high=2048)
+    trust_remote_code: bool = option(False, "allow the model's own Python code to run; only for checkpoints you trust")
+
+
+@dataclass(frozen=True)
+class SegmenterOptions:
+    """The promptable segmenter."""
+
+    model: str = option("embedded", "'embedded', or a segment_anything checkpoint as '<vit_h|vit_l|vit_b>:<path>'")
+    device: str = option("auto", "torch device ('auto': cuda if there is one, else cpu)")
+    dtype: str = option("auto", "autocast type ('auto': float16 on cuda, float32 on cpu)", choices=("auto", "float32", "float16", "bfloat16"))
+    batch: int = option(32, "most prompts per decoder call", low=1, high=1024)
+
+
+@dataclass(frozen=True)
+class ViewOptions:
+    """The views of one frame."""
+
+    full: bool = option(True, "look at the whole frame")
+    tile_rows: int = option(2, "rows of overlapping tiles (0: none)", low=0, high=8)
+    tile_columns: int = option(2, "columns of overlapping tiles (0: none)", low=0, high=8)
+    overlap: float = option(0.2, "share of a tile that neighbours share", low=0.0, high=0.8)
+    far: int = option(3, "views side by side in the far-field band along the horizon (0: none)", low=0, high=8)
+    horizon: float = option(0.5, "the horizon's row as a share of the frame's height", low=0.0, high=1.0)
+    far_scale: float = option(0.35, "width of a far-field view as a share of the frame's width", low=0.05, high=1.0)
+    border_px: float = option(3.0, "a tile's box that comes this close to an inner border of its tile is cut off; kept only if nothing better covers it", low=0.0, high=64.0)
+
+
+@dataclass(frozen=True)
+class QuestionOptions:
+    """What the VLM is asked."""
+
+    mode: str = option("fixed", "'fixed': the list below; 'generated': the VLM writes its own questions first (as in the paper)", choices=("fixed", "generated"))
+    questions: list[str] = option(["List every object on or near the road."], "the questions of mode 'fixed', most important first")
+    generated: int = option(10, "how many questions the VLM writes in mode 'generated'", low=1, high=50)
+    max_names: int = option(32, "most names taken from one answer", low=1, high=256)
+    max_label_chars: int = option(48, "longest label, in characters", low=8, high=128)
+    ignore: list[str] = option([], "names that are never reported (such as 'road' or 'sky')")
+
+
+@dataclass(frozen=True)
+class AttentionOptions:
+    """From attention to one map per name."""
+
+    head_weight: str = option("vlsam", "how heads are weighed: mean over queries of the max over keys, or all alike", choices=("vlsam", "mean"))
+    flow: str = option("flow", "'flow': aggregate over layers; 'last': last layer only; 'mean': mean over layers", choices=("flow", "last", "mean"))
+    regulariser: str = option("layer", "where the column ramp (j + 1) / N damps the flow", choices=("layer", "end", "off"))
+    first_layer: int = option(0, "first layer that takes part in the flow", low=0, high=512)
+    sigma: float = option(0.0, "Gaussian smoothing of the map, in grid cells (0: none)", low=0.0, high=8.0)
+    chunk: int = option(8, "heads computed at once", low=1, high=1024)
+
+
+@dataclass(frozen=True)
+class PromptOptions:
+    """From a map to points."""
+
+    threshold: float = option(0.35, "share of the map's maximum above which a cell is positive", low=0.0, high=1.0)
+    peak_distance: float = option(1.5, "least distance between two seeds of one name, in grid cells", low=0.0, high=32.0)
+    max_seeds: int = option(8, "most seeds (instances) per name and view", low=1, high=64)
+    negatives: int = option(1, "negative points per seed", low=0, high=8)
+    upsample: int = option(4, "the map is enlarged this often (bicubic) before points are taken", low=1, high=32)
+
+
+@dataclass(frozen=True)
+class RefineOptions:
+    """From points to masks."""
+
+    rounds: int = option(2, "rounds of sampling and segmenting; from the second on the map is masked by the last result", low=1, high=4)
+    cascade: bool = option(True, "PerSAM cascade: points, then with the low-res mask, then with the box too")
+    multimask: bool = option(True, "take the best of three masks in the cascade's later steps")
+    box: bool = option(True, "the cascade's last step uses the mask's box as a prompt")
+    component: bool = option(True, "keep only the mask's component under the seed")
+
+
+@dataclass(frozen=True)
+class MergeOptions:
+    """Duplicates out, across names, views and questions."""
+
+    iou: float = option(0.6, "masks of one name with this IoU or more are one instance", low=0.0, high=1.0)
+    containment: float = option(0.75, "a mask of the same name that lies inside another by this share is a part of it", low=0.0, high=1.0)
+    cross_name_iou: float = option(0.7, "masks of different names with this IoU or more are one instance; the better score names it", low=0.0, high=1.0)
+    min_score: float = option(0.3, "instances below this score are dropped", low=0.0, high=1.0)
+    min_area_px: int = option(16, "smaller masks are dropped, in pixels of the view", low=0, high=100000)
+    max_instances: int = option(100, "most instances per frame", low=1, high=1000)
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """The ROS 2 node."""
+
+    image_topics: list[str] = option(["/camera/image_raw/compressed"], "camera topics; '/compressed' at the end means sensor_msgs/CompressedImage")
+    transport: str = option("auto", "image message type ('auto': by the topic's name)", choices=("auto", "raw", "compressed"))
+    keyframe_rate_hz: float = option(1.0, "most keyframes per second and camera (0: as many as the models manage)", low=0.0, high=60.0)
+    latency_budget_s: float = option(0.0, "time for one keyframe; what is left over is skipped and said so (0: none)", low=0.0, high=600.0)
+    reliability: str = option("auto", "subscription's reliability ('auto': as the publisher offers)", choices=("auto", "reliable", "best_effort"))
+    queue_all: bool = option(False, "process every frame in order instead of the newest (for bags; deterministic)")
+    max_image_pixels: int = option(40_000_000, "larger images are refused", low=1, high=1_000_000_000)
+
+
+@dataclass(frozen=True)
+class Config:
+    """All options, in groups; a flat name is ``group.option``."""
+
+    vlm: VlmOptions = field(default_factory=VlmOptions)
+    segmenter: SegmenterOptions = field(default_factory=SegmenterOptions)
+    views: ViewOptions = field(default_factory=ViewOptions)
+    questions: QuestionOptions = field(default_factory=QuestionOptions)
+    attention: AttentionOptions = field(default_factory=AttentionOptions)
+    prompts: PromptOptions = field(default_factory=PromptOptions)
+    refine: RefineOptions = field(default_factory=RefineOptions)
+    merge: MergeOptions = field(default_factory=MergeOptions)
+    node: NodeOptions = field(default_factory=NodeOptions)
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> Config:
+        """From ``{'group.option': value}``; what is not named keeps its default.
+
+        Raises:
+            ConfigError: an unknown name, a wrong type, or a value out of range.
+        """
+        known = {o.name: o for o in options()}
+        groups: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            if name not in known:
+                near = ", ".join(sorted(n for n in known if n.split(".")[0] == name.split(".")[0])) or ", ".join(sorted(known))
+                raise ConfigError(f"unknown option {name!r}; known are: {near}")
+            group, key = name.split(".", 1)
+            groups.setdefault(group, {})[key] = known[name].check(value)
+        return cls(**{f.name: f.default_factory(**groups.get(f.name, {})) for f in fields(cls)})  # type: ignore[misc]
+
+    def flat(self) -> dict[str, Any]:
+        """``{'group.option': value}`` of every option."""
+        return {o.name: getattr(getattr(self, o.group), o.key) for o in options()}
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option as the rest of the house sees it."""
+
+    group: str
+    key: str
+    default: Any
+    doc: str
+    low: float | None
+    high: float | None
+    choices: tuple
+
+    @property
+    def name(self) -> str:
+        """The flat name ``group.option``."""
+        return f"{self.group}.{self.key}"
+
+    @property
+    def type(self) -> type:
+        """bool, int, float, str or list (of str)."""
+        return type(self.default)
+
+    def check(self, value: Any) -> Any:
+        """The value in the option's type, or `ConfigError`."""
+        wanted = self.type
+        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if wanted is list:
+            value = list(value) if isinstance(value, (list, tuple)) else value
+            if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+                raise ConfigError(f"{self.name}: expected a list of strings, got {value!r}")
+            return value
+        if type(value) is not wanted:
+            raise ConfigError(f"{self.name}: expected {wanted.__name__}, got {type(value).__name__} {value!r}")
+        if self.choices and value not in self.choices:
+            raise ConfigError(f"{self.name}: expected one of {', '.join(self.choices)}, got {value!r}")
+        below = self.low is not None and not value >= self.low
+        if below or (self.high is not None and not value <= self.high):
+            raise ConfigError(f"{self.name}: expected {self.low:g} to {self.high:g}, got {value!r}")
+        return value
+
+
+def options() -> Iterator[Option]:
+    """Every option, in the order of declaration."""
+    for group in fields(Config):
+        kind = group.default_factory
+        assert is_dataclass(kind)
+        for f in fields(kind):
+            default = f.default if f.default is not MISSING else f.default_factory()  # type: ignore[misc]
+            m = f.metadata
+            yield Option(group.name, f.name, default, m["doc"], m["low"], m["high"], m["choices"])

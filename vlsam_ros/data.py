@@ -1,0 +1,324 @@
+"""The values that flow through the pipeline: frozen, and validated once, at birth.
+
+Pixel coordinates are x to the right and y down; pixel (0, 0) covers [0, 1) × [0, 1). Boxes are x_min, y_min, x_max,
+y_max with exclusive upper edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+
+def _require(ok: bool, message: str) -> None:
+    if not ok:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class View:
+    """A rectangle of the frame that the models look at.
+
+    Attributes:
+        name: ``full``, ``tile_<row>_<column>`` or ``far_<column>``.
+        xyxy: integer x_min, y_min, x_max, y_max in pixels of the frame.
+    """
+
+    name: str
+    xyxy: tuple[int, int, int, int]
+
+    def __post_init__(self) -> None:
+        x0, y0, x1, y1 = self.xyxy
+        _require(0 <= x0 < x1 and 0 <= y0 < y1, f"view {self.name!r}: expected 0 <= min < max, got {self.xyxy}")
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        x0, y0, x1, y1 = self.xyxy
+        return y1 - y0, x1 - x0
+
+    def crop(self, image: np.ndarray) -> np.ndarray:
+        """The view's part of an image (H, W, …), without a copy."""
+        x0, y0, x1, y1 = self.xyxy
+        return image[y0:y1, x0:x1]
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A binary mask kept as its region of interest.
+
+    Attributes:
+        x, y: the left and top of the region, in pixels of the picture it belongs to.
+        bits: bool (h, w), row-major; tight, so that every border row and column has a set pixel (an empty mask is 0 × 0).
+    """
+
+    x: int
+    y: int
+    bits: np.ndarray
+
+    @classmethod
+    def from_dense(cls, mask: np.ndarray) -> Mask:
+        """From bool (H, W)."""
+        _require(mask.ndim == 2, f"a mask has two axes (H, W), got shape {mask.shape}")
+        rows = np.flatnonzero(mask.any(1))
+        if not rows.size:
+            return cls(0, 0, np.zeros((0, 0), bool))
+        y0, y1 = rows[0], rows[-1] + 1
+        columns = np.flatnonzero(mask[y0:y1].any(0))
+        x0, x1 = columns[0], columns[-1] + 1
+        return cls(int(x0), int(y0), np.ascontiguousarray(mask[y0:y1, x0:x1], dtype=bool))
+
+    def dense(self, size_hw: tuple[int, int]) -> np.ndarray:
+        """As bool (H, W) of the whole picture."""
+        out = np.zeros(size_hw, bool)
+        h, w = self.bits.shape
+        out[self.y : self.y + h, self.x : self.x + w] = self.bits
+        return out
+
+    def shifted(self, dx: int, dy: int) -> Mask:
+        """The same mask moved by whole pixels."""
+        return Mask(self.x + dx, self.y + dy, self.bits)
+
+    @property
+    def area(self) -> int:
+        """Number of set pixels."""
+        return int(self.bits.sum())
+
+    @property
+    def xyxy(self) -> tuple[float, float, float, float]:
+        """The tight box; zeros for an empty mask."""
+        h, w = self.bits.shape
+        return (float(self.x), float(self.y), float(self.x + w), float(self.y + h))
+
+
+def intersection(a: Mask, b: Mask) -> int:
+    """Number of pixels that two masks of the same picture share."""
+    (ah, aw), (bh, bw) = a.bits.shape, b.bits.shape
+    x0, x1 = max(a.x, b.x), min(a.x + aw, b.x + bw)
+    y0, y1 = max(a.y, b.y), min(a.y + ah, b.y + bh)
+    if x0 >= x1 or y0 >= y1:
+        return 0
+    return int(
+        np.count_nonzero(
+            a.bits[y0 - a.y : y1 - a.y, x0 - a.x : x1 - a.x] & b.bits[y0 - b.y : y1 - b.y, x0 - b.x : x1 - b.x]
+        )
+    )
+
+
+@dataclass(frozen=True)
+class ImageLayout:
+    """Where the image's tokens stand in a sequence, and which part of the view each one sees.
+
+    Attributes:
+        columns: int64 (h, w), position of each grid cell's token in the token sequence, row-major over the view.
+        xyxy: the part of the view that the grid covers, in view pixels (crops and padding undone).
+    """
+
+    columns: np.ndarray
+    xyxy: tuple[float, float, float, float]
+
+    @property
+    def grid_hw(self) -> tuple[int, int]:
+        """Rows and columns of the grid."""
+        h, w = self.columns.shape
+        return h, w
+
+
+@dataclass(frozen=True)
+class LayerQK:
+    """Queries and keys of one decoder layer over a whole sequence of N tokens, after rotary embedding.
+
+    Attributes:
+        query: float tensor (heads, N, d).
+        key: float tensor (key heads, N, d); query head h uses key head h // (heads / key heads).
+        scaling: factor on Q·Kᵀ.
+        softcap: tanh cap on the scaled scores, or None.
+        mask: bool tensor (N, N), True where a query (row) sees a key (column); None is causal.
+    """
+
+    query: object
+    key: object
+    scaling: float
+    softcap: float | None = None
+    mask: object | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a VLM said about one view, with the evidence for it.
+
+    Attributes:
+        question: as asked.
+        text: the generated text, special tokens removed.
+        token_spans: for each generated token, its [start, end) characters in `text` (empty span: a special token).
+        first_row: position of the first generated token in the sequence; generated token i is row first_row + i.
+        length: N, the number of tokens in the sequence (prompt and answer).
+        layout: the image tokens.
+        layers: number of decoder layers with attention, first to last.
+        layer: layer index -> its Q and K; read one at a time.
+        truncated: the answer ended because it reached the token limit.
+    """
+
+    question: str
+    text: str
+    token_spans: tuple[tuple[int, int], ...]
+    first_row: int
+    length: int
+    layout: ImageLayout
+    layers: int
+    layer: Callable[[int], LayerQK] = field(repr=False)
+    truncated: bool = False
+
+
+@dataclass(frozen=True)
+class NamedMap:
+    """One name from an answer and where the model looked while it wrote it.
+
+    Attributes:
+        name: cleaned label.
+        heat: float32 (h, w) on the view's token grid, in [0, 1].
+        layout: maps the grid to view pixels.
+        question: the question whose answer named it.
+    """
+
+    name: str
+    heat: np.ndarray
+    layout: ImageLayout
+    question: str = ""
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """A batch of B prompts for the segmenter, in pixels of the view.
+
+    Attributes:
+        points_xy: float32 (B, P, 2).
+        labels: int32 (B, P): 1 positive, 0 negative, -1 padding.
+        boxes_xyxy: float32 (B, 4), or None.
+        low_res: float32 (B, h, w), an earlier low-resolution mask (logits), or None.
+    """
+
+    points_xy: np.ndarray
+    labels: np.ndarray
+    boxes_xyxy: np.ndarray | None = None
+    low_res: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        b = len(self.points_xy)
+        _require(self.points_xy.shape == (*self.labels.shape, 2), "expected points (B, P, 2) and labels (B, P)")
+        for name, rows in (("boxes_xyxy", self.boxes_xyxy), ("low_res", self.low_res)):
+            _require(rows is None or len(rows) == b, f"{name}: expected {b} rows")
+
+    def __len__(self) -> int:
+        return len(self.points_xy)
+
+    def with_(self, **changes: object) -> Prompts:
+        """A copy with some fields replaced."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The segmenter's masks for B prompts, M candidates each.
+
+    Attributes:
+        low_res: float32 (B, M, h, w) logits on the segmenter's own grid.
+        iou: float32 (B, M), the model's own estimate of each mask's IoU.
+    """
+
+    low_res: np.ndarray
+    iou: np.ndarray
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One labelled instance, in pixels of the frame (or of the view, before lifting).
+
+    `score` and its three parts (attention at the points, the segmenter's predicted IoU, agreement of mask and map)
+    lie in [0, 1].
+    """
+
+    label: str
+    score: float
+    attention: float
+    iou: float
+    consistency: float
+    mask: Mask
+    view: str = "full"
+    question: str = ""
+
+    @property
+    def xyxy(self) -> tuple[float, float, float, float]:
+        """Tight box of the mask."""
+        return self.mask.xyxy
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The result for one frame.
+
+    Attributes:
+        size_hw: height and width of the frame in pixels.
+        items: best score first.
+        skipped: names of the views and questions left out for the latency budget.
+        vlm, segmenter: model names; ``demonstration`` is set when one of them is an embedded model.
+        heat: float32 (h, w) in [0, 1], all names' maps fused over the frame (coarse), or None.
+        answers: (view, question, text) of everything the VLM said.
+        timings_s: seconds per stage.
+    """
+
+    size_hw: tuple[int, int]
+    items: tuple[Detection, ...] = ()
+    skipped: tuple[str, ...] = ()
+    vlm: str = ""
+    segmenter: str = ""
+    demonstration: bool = False
+    heat: np.ndarray | None = field(default=None, repr=False)
+    answers: tuple[tuple[str, str, str], ...] = ()
+    timings_s: dict[str, float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def labels(self) -> list[str]:
+        """One label per instance."""
+        return [d.label for d in self.items]
+
+    @property
+    def scores(self) -> np.ndarray:
+        """float32 (N,)."""
+        return np.array([d.score for d in self.items], np.float32)
+
+    @property
+    def boxes_xyxy(self) -> np.ndarray:
+        """float32 (N, 4)."""
+        return np.array([d.xyxy for d in self.items], np.float32).reshape(-1, 4)
+
+    def masks(self) -> np.ndarray:
+        """bool (N, H, W)."""
+        if not self.items:
+            return np.zeros((0, *self.size_hw), bool)
+        return np.stack([d.mask.dense(self.size_hw) for d in self.items])
+
+
+def check_image(image: np.ndarray) -> np.ndarray:
+    """The image itself if it is RGB uint8 (H, W, 3) with H, W >= 1; else `BadImageError`."""
+    from .errors import BadImageError
+
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise BadImageError(f"expected an RGB uint8 array (H, W, 3), got {got}")
+    if 0 in image.shape:
+        raise BadImageError(f"expected an image with pixels, got shape {image.shape}")
+    return image
+
+
+def letterbox_hw(size_hw: tuple[int, int], target_hw: tuple[int, int]) -> tuple[int, int]:
+    """Largest (h, w) of the same aspect as `size_hw` that fits into `target_hw`, at least 1 px each."""
+    scale = min(target_hw[0] / size_hw[0], target_hw[1] / size_hw[1])
+    return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
+
+

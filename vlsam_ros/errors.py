@@ -1,0 +1,44 @@
+"""Typed errors, each with the status code that a message carries for it (`DetectedInstanceArray.STATUS_*`)."""
+
+from __future__ import annotations
+
+OK = 0
+PARTIAL = 1
+
+
+class VlsamError(Exception):
+    """Base of every error this package raises on purpose; `status` goes into the message."""
+
+    status = 90  # STATUS_INTERNAL
+
+
+class ConfigError(VlsamError, ValueError):
+    """An option has a wrong name, type or value."""
+
+
+class BadImageError(VlsamError, ValueError):
+    """An image can't be decoded, is empty, or its data does not fit its size."""
+
+    status = 10  # STATUS_BAD_IMAGE
+
+
+class ModelLoadError(VlsamError):
+    """A model's weights or configuration are missing, unreadable or don't fit together."""
+
+    status = 20
+
+
+class VlmError(VlsamError):
+    """The vision-language model failed, or its attention could not be captured whole."""
+
+    status = 20  # STATUS_VLM_FAILED
+
+
+class SegmenterError(VlsamError):
+    """The segmenter failed."""
+
+    status = 30  # STATUS_SEGMENTER_FAILED
+
+
+class BagError(VlsamError):
+    """A bag is missing, truncated or has no topic of the wanted type."""

@@ -1,0 +1,78 @@
+"""A synthetic drive past hazards, as the source of a sample recording."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlsam_ros.synthetic import scene
+from vlsam_ros.synthetic.kinds import KINDS
+from vlsam_ros.synthetic.render import Rendered, render
+from vlsam_ros.synthetic.scene import Placed, World
+
+LAST_HAZARD_M = 46.0
+"""Nothing labelled stands beyond: the end of the drive shows an empty road."""
+
+_HEIGHTS = {kind.name: kind.height_m for kind in KINDS}
+_SIDES = {
+    "left": ("car", "pedestrian", "barrel", "tire", "warning sign", "plastic bag"),
+    "right": ("traffic cone", "cardboard box", "bicycle", "dog", "trash bin", "suitcase", "stroller", "bollard"),
+}
+
+
+@dataclass(frozen=True)
+class Drive:
+    """A world and how the car moves through it."""
+
+    world: World
+    frames: int
+    rate_hz: float
+    speed_mps: float
+
+
+def sample_drive(seed: int = 7, frames: int = 60) -> Drive:
+    """Daylight, slight haze, two lanes; hazards of 14 kinds on both sides of the ego path, none on it."""
+    rng = np.random.default_rng([seed, 0xD21])
+    world = scene.sample_world(seed, empty=True)
+    light = scene.sample_light(rng, "sunny")
+    lane = 3.5
+    road = dataclasses.replace(
+        world.road, left_m=-1.5 * lane - 0.5, right_m=0.5 * lane + 0.5, dividers_m=(-lane / 2,), dash_m=(3.0, 9.0),
+        edge_lines=True, surface="asphalt", sides=("grass", "gravel"), rails=(False, False), lane_m=lane, curvature=4e-4,
+    )  # fmt: skip
+    haze = tuple(0.25 * t + 0.75 * b for t, b in zip(light.sky_top, light.sky_low, strict=True))
+    world = dataclasses.replace(
+        world,
+        light=light,
+        road=road,
+        camera=dataclasses.replace(world.camera, roll_rad=0.0),
+        weather=scene.Weather(visibility_m=500.0, haze=haze, rain=0.0, wet=0.0),
+        sensor=scene.Sensor(1.0, (1.0, 1.0, 1.0), 0.7, 0.008, 0.15, 0),
+        land=dataclasses.replace(world.land, season="green", shade=0.0),
+        placed=_hazards(rng),
+        scenery=scene.sample_scenery(rng, road, 200.0),
+        flats=scene.sample_flats(rng, road, 100.0),
+    )
+    return Drive(world=world, frames=frames, rate_hz=10.0, speed_mps=10.0)
+
+
+def _hazards(rng: np.random.Generator) -> tuple[Placed, ...]:
+    """Hazards beside the ego path, evenly spread with jitter up to ``LAST_HAZARD_M``."""
+    placed = []
+    for side, names in _SIDES.items():
+        spots = np.linspace(12.0, LAST_HAZARD_M - 1, len(names)) + rng.uniform(-1, 1, len(names))
+        for name, z in zip(rng.permutation(names).tolist(), spots, strict=True):
+            x = rng.uniform(1.5, 2.6) if side == "right" else -rng.uniform(2.6, 4.4)
+            height = float(rng.uniform(*_HEIGHTS[name]))
+            placed.append(Placed(name, float(x), float(z), height, int(rng.integers(1 << 31))))
+    return tuple(placed)
+
+
+def frames(drive: Drive) -> Iterator[tuple[float, Rendered]]:
+    """The frames in order: seconds since the start, and the full-size picture."""
+    for i in range(drive.frames):
+        stamp = i / drive.rate_hz
+        yield stamp, render(drive.world, ego_m=stamp * drive.speed_mps)

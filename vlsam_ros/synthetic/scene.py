@@ -1,0 +1,322 @@
+"""Sampling of synthetic road worlds: camera, light, weather, road geometry, objects and scenery, all from one seed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from vlsam_ros.synthetic.kinds import KINDS, Kind
+
+FRAME_WH = (1600, 900)
+"""Width and height in pixels of the virtual camera's full frame."""
+
+Rgb = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Pinhole camera over the ground plane; pitch is given by the row of the horizon, roll turns about the centre."""
+
+    focal_px: float
+    height_m: float
+    horizon_px: float
+    roll_rad: float
+
+
+@dataclass(frozen=True)
+class Light:
+    """Illumination; colours are display RGB in 0..1, ``sun_m`` the ground offset (right, forward) of a 1 m shadow."""
+
+    time: str
+    ambient: Rgb
+    sky_top: Rgb
+    sky_low: Rgb
+    clouds: float
+    sun_m: tuple[float, float]
+    shadow: float
+    headlights: float
+
+
+@dataclass(frozen=True)
+class Weather:
+    """``visibility_m``: distance at which 63 % of the contrast is gone; rain and wetness in 0..1."""
+
+    visibility_m: float
+    haze: Rgb
+    rain: float
+    wet: float
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """Exposure and white-balance gains, blur and noise sigmas at full resolution, JPEG quality (0: none)."""
+
+    exposure: float
+    white_balance: Rgb
+    blur_px: float
+    noise: float
+    vignette: float
+    jpeg: int
+
+
+@dataclass(frozen=True)
+class Road:
+    """Cross-section in metres to the right of the ego path; the centre line bends by ``curvature * z ** 2``."""
+
+    left_m: float
+    right_m: float
+    dividers_m: tuple[float, ...]
+    dash_m: tuple[float, float]
+    edge_lines: bool
+    yellow: bool
+    curvature: float
+    surface: str
+    sides: tuple[str, str]
+    rails: tuple[bool, bool]
+    lane_m: float
+
+
+@dataclass(frozen=True)
+class Land:
+    """Season, backdrop layers as (texture, shift, scale, distance_m) from far to near, and tree shade in 0..1."""
+
+    season: str
+    backdrop: tuple[tuple[str, float, float, float], ...]
+    shade: float
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Something on the ground: ``x_m`` right of the ego path, ``z_m`` forward; its look is a function of the seed."""
+
+    name: str
+    x_m: float
+    z_m: float
+    height_m: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class World:
+    """A whole scene; ``placed`` are labelled, ``scenery`` (upright) and ``flats`` (on the ground) are not."""
+
+    seed: int
+    camera: Camera
+    light: Light
+    weather: Weather
+    sensor: Sensor
+    road: Road
+    land: Land
+    placed: tuple[Placed, ...]
+    scenery: tuple[Placed, ...]
+    flats: tuple[Placed, ...]
+
+
+def jitter(rng: np.random.Generator, rgb: Rgb, amount: float) -> Rgb:
+    """Multiply a colour by a common and by per-channel random factors of about ``1 ± amount``."""
+    gains = (1 + amount * rng.uniform(-1, 1)) * (1 + 0.4 * amount * rng.uniform(-1, 1, 3))
+    return tuple(float(c) for c in np.clip(np.array(rgb) * gains, 0, 1.5))
+
+
+def sample_camera(rng: np.random.Generator) -> Camera:
+    """A car's front camera with small mounting jitter."""
+    return Camera(
+        focal_px=float(1100 * rng.uniform(0.95, 1.05)),
+        height_m=float(rng.uniform(1.3, 1.6)),
+        horizon_px=float(FRAME_WH[1] * rng.uniform(0.42, 0.58)),
+        roll_rad=math.radians(float(rng.uniform(-1, 1))),
+    )
+
+
+# time: probability, ambient, sky top, sky low, clouds (range), shadow, headlights
+_TIMES = {
+    "sunny": (0.42, (1.05, 1.02, 0.95), (0.30, 0.50, 0.80), (0.72, 0.82, 0.92), (0.0, 0.8), 0.62, 0.0),
+    "overcast": (0.28, (0.82, 0.85, 0.88), (0.62, 0.66, 0.71), (0.80, 0.82, 0.84), (0.3, 1.0), 0.0, 0.0),
+    "dusk": (0.14, (0.62, 0.52, 0.50), (0.24, 0.29, 0.45), (0.86, 0.60, 0.42), (0.1, 0.8), 0.25, 0.25),
+    "night": (0.16, (0.24, 0.25, 0.31), (0.025, 0.03, 0.055), (0.09, 0.085, 0.10), (0.0, 0.5), 0.0, 1.0),
+}
+
+
+def sample_light(rng: np.random.Generator, time: str | None = None) -> Light:
+    """Light of one time of day (random unless given)."""
+    names = list(_TIMES)
+    time = time or names[int(rng.choice(len(names), p=[_TIMES[n][0] for n in names]))]
+    _, ambient, top, low, clouds, shadow, headlights = _TIMES[time]
+    length, angle = rng.uniform(0.4, 1.0 if time == "sunny" else 2.2), rng.uniform(0, 2 * math.pi)
+    return Light(
+        time=time,
+        ambient=jitter(rng, ambient, 0.14),
+        sky_top=jitter(rng, top, 0.15),
+        sky_low=jitter(rng, low, 0.1),
+        clouds=float(rng.uniform(*clouds)),
+        sun_m=(float(length * math.cos(angle)), float(length * 0.8 * math.sin(angle))),
+        shadow=shadow * float(rng.uniform(0.8, 1.1)),
+        headlights=headlights * float(rng.uniform(0.7, 1.2)),
+    )
+
+
+def sample_weather(rng: np.random.Generator, light: Light) -> Weather:
+    """Clear, hazy, foggy, rainy or just wet; sunny scenes stay mostly dry."""
+    kind = rng.choice(["clear", "haze", "fog", "rain", "wet"], p=[0.52, 0.18, 0.1, 0.11, 0.09])
+    if light.time == "sunny" and kind in ("rain", "fog"):
+        kind = "clear"
+    visibility = {"haze": rng.uniform(180, 400), "fog": rng.uniform(45, 140), "rain": rng.uniform(150, 400)}
+    return Weather(
+        visibility_m=float(visibility.get(str(kind), rng.uniform(600, 2000))),
+        haze=tuple(0.25 * t + 0.75 * b for t, b in zip(light.sky_top, light.sky_low, strict=True)),
+        rain=float(rng.uniform(0.3, 1.0)) if kind == "rain" else 0.0,
+        wet=float(rng.uniform(0.4, 1.0)) if kind in ("rain", "wet") else 0.0,
+    )
+
+
+def sample_sensor(rng: np.random.Generator, light: Light) -> Sensor:
+    """Camera electronics: more noise and blur in the dark."""
+    dark = light.time in ("night", "dusk")
+    return Sensor(
+        exposure=float(rng.uniform(0.85, 1.18)),
+        white_balance=tuple(float(g) for g in rng.uniform(0.95, 1.05, 3)),
+        blur_px=float(rng.choice([0.5, 0.8, 1.1, 2.0], p=[0.35, 0.3, 0.25, 0.1]) * (1.3 if dark else 1.0)),
+        noise=float(rng.uniform(0.004, 0.022) * (1.4 if dark else 1.0)),
+        vignette=float(rng.uniform(0, 0.3)),
+        jpeg=int(rng.integers(60, 96)) if rng.random() < 0.5 else 0,
+    )
+
+
+def sample_road(rng: np.random.Generator) -> Road:
+    """1–3 lanes with markings, of which the ego vehicle keeps one, and what lies beside them."""
+    surface = str(rng.choice(["asphalt", "dark asphalt", "concrete", "dirt"], p=[0.5, 0.27, 0.15, 0.08]))
+    lanes, lane_m = int(rng.choice([1, 2, 3], p=[0.12, 0.58, 0.3])), float(rng.uniform(3.0, 3.7))
+    own = int(rng.integers(0, lanes)) if rng.random() < 0.4 else lanes - 1
+    left = -(own + 0.5) * lane_m + float(rng.uniform(-0.3, 0.3))
+    marked = surface != "dirt" and rng.random() < 0.88
+    hard = float(rng.choice([0.2, 0.5, 1.6]))
+    urban = rng.random() < 0.4
+    options, odds = (["sidewalk", "grass"], [0.8, 0.2]) if urban else (["grass", "gravel", "dirt"], [0.5, 0.3, 0.2])
+    return Road(
+        left_m=left - hard,
+        right_m=left + lanes * lane_m + hard,
+        dividers_m=tuple(left + i * lane_m for i in range(1, lanes)) if marked else (),
+        dash_m=[(3.0, 9.0), (6.0, 12.0), (4.0, 8.0), (1e4, 1e4)][int(rng.choice(4, p=[0.35, 0.3, 0.25, 0.1]))],
+        edge_lines=bool(marked and rng.random() < 0.75),
+        yellow=bool(rng.random() < 0.2),
+        curvature=float(rng.choice([0.0, rng.uniform(-1.2e-3, 1.2e-3)], p=[0.4, 0.6])),
+        surface=surface,
+        sides=tuple(str(s) for s in rng.choice(options, 2, p=odds)),
+        rails=tuple(bool(b) for b in rng.random(2) < (0.05 if urban else 0.3)),
+        lane_m=lane_m,
+    )
+
+
+def sample_land(rng: np.random.Generator, road: Road) -> Land:
+    """Season and the silhouettes on the horizon."""
+    urban = "sidewalk" in road.sides
+    layers = [("hills", rng.uniform(0.3, 1.3), 4000.0)] if rng.random() < 0.7 else []
+    if rng.random() < (0.85 if urban else 0.15):
+        layers.append(("houses", rng.uniform(0.6, 1.5), rng.uniform(250, 500)))
+    if not layers or rng.random() < 0.75:
+        layers.append(("trees", rng.uniform(0.4, 1.2), rng.uniform(200, 450)))
+    return Land(
+        season=str(rng.choice(["green", "dry", "autumn", "snow"], p=[0.5, 0.25, 0.17, 0.08])),
+        backdrop=tuple((n, float(rng.uniform(0, 2048)), float(s), float(d)) for n, s, d in layers),
+        shade=float(rng.uniform(0.3, 1)) if rng.random() < 0.25 else 0.0,
+    )
+
+
+def lateral(rng: np.random.Generator, kind: Kind, road: Road) -> float:
+    """A position across the road where such a thing may be found, in metres right of the ego path."""
+    if kind.place == "lane" and rng.random() < 0.85:
+        lanes = max(1, round((road.right_m - road.left_m) / road.lane_m))
+        return road.left_m + (int(rng.integers(lanes)) + 0.5) * (road.right_m - road.left_m) / lanes + rng.normal(0, 0.25)
+    if kind.place == "edge" and rng.random() < 0.7:
+        side = road.right_m if rng.random() < 0.6 else road.left_m
+        return side + rng.uniform(-1.0, 1.3) * (1 if side > 0 else -1)
+    return rng.uniform(road.left_m - 0.2, road.right_m + 0.2)
+
+
+def _overlaps(thing: Placed, others: list[Placed]) -> bool:
+    """Whether a thing would stand in or hide most of another one."""
+    for o in others:
+        width = 0.45 * (thing.height_m + o.height_m)
+        if abs(thing.z_m - o.z_m) < 1.0 + width and abs(thing.x_m - o.x_m) < 0.2 + width:
+            return True
+        reach = 0.35 * (thing.height_m / thing.z_m + o.height_m / o.z_m)
+        if abs(thing.x_m / thing.z_m - o.x_m / o.z_m) < reach:
+            return True
+    return False
+
+
+def sample_placed(rng: np.random.Generator, road: Road, count: int) -> tuple[Placed, ...]:
+    """About ``count`` objects at log-uniform distances of 5–80 m; at times a row of one kind."""
+    weights = np.array([k.weight for k in KINDS])
+    placed: list[Placed] = []
+    for _ in range(6 * count):
+        if len(placed) >= count:
+            break
+        kind = KINDS[int(rng.choice(len(KINDS), p=weights / weights.sum()))]
+        z = float(np.exp(rng.uniform(math.log(8.0 if kind.name == "car" else 5.0), math.log(80.0))))
+        x = float(np.clip(lateral(rng, kind, road), -0.66 * z, 0.66 * z))
+        in_row = kind.name in ("traffic cone", "bollard", "barrel", "barrier") and rng.random() < 0.35
+        height, look = float(rng.uniform(*kind.height_m)), int(rng.integers(1 << 31))
+        step_x, step_z = rng.uniform(-0.5, 0.5), rng.uniform(2.0, 6.0)
+        for i in range(int(rng.integers(2, 6)) if in_row else 1):
+            seed = look if in_row else int(rng.integers(1 << 31))
+            thing = Placed(kind.name, x + i * step_x, z + i * step_z, height, seed)
+            if thing.z_m <= 80 and len(placed) < 8 and (not _overlaps(thing, placed) or rng.random() < 0.12):
+                placed.append(thing)
+    return tuple(placed)
+
+
+def sample_scenery(rng: np.random.Generator, road: Road, reach_m: float = 140.0) -> tuple[Placed, ...]:
+    """Trees, bushes and lamp posts along both sides, unlabelled."""
+    heights = {"bush": (0.6, 1.8), "tree": (4.0, 9.0), "lamp post": (5.0, 8.0)}
+    scenery: list[Placed] = []
+    for side in (-1, 1):
+        edge = road.right_m if side > 0 else road.left_m
+        names = ["lamp post", "tree"] if "sidewalk" in road.sides else ["tree", "bush"]
+        for name in names + ["bush"]:
+            offset, z = rng.uniform(2.2, 6.0), rng.uniform(6, 40)
+            step = rng.uniform(12, 45)
+            while z < reach_m and rng.random() < 0.85:
+                x = edge + side * (offset if name == "lamp post" else offset + abs(rng.normal(0, 3)))
+                scenery.append(Placed(name, float(x), float(z), float(rng.uniform(*heights[name])), int(rng.integers(1 << 31))))
+                z += step * (1.0 if name == "lamp post" else rng.uniform(0.4, 1.6))
+    return tuple(scenery)
+
+
+def sample_flats(rng: np.random.Generator, road: Road, reach_m: float = 60.0) -> tuple[Placed, ...]:
+    """Manholes, stains, cracks, patches and leaves on the road, unlabelled; ``height_m`` is their length."""
+    sizes = {"manhole": (0.65, 0.8), "stain": (0.4, 1.8), "crack": (1.0, 4.0), "patch": (0.8, 3.0), "leaves": (0.5, 2.0)}
+    names = [n for n in sizes if rng.random() < 0.5]
+    count = int(rng.integers(0, 7)) if names else 0
+    return tuple(
+        Placed(
+            name=(name := names[int(rng.integers(len(names)))]),
+            x_m=float(rng.uniform(road.left_m + 0.3, road.right_m - 0.3)),
+            z_m=float(np.exp(rng.uniform(math.log(4.5), math.log(reach_m)))),
+            height_m=float(rng.uniform(*sizes[name])),
+            seed=int(rng.integers(1 << 31)),
+        )
+        for _ in range(count)
+    )
+
+
+def sample_world(seed: int, *, empty: bool | None = None) -> World:
+    """Sample a world; without ``empty`` given, about 6 % have no labelled object."""
+    rng = np.random.default_rng([seed, 0x50AD])
+    light, road = sample_light(rng), sample_road(rng)
+    no_objects = rng.random() < 0.06 if empty is None else empty
+    count = 0 if no_objects else int(rng.integers(1, 9))
+    return World(
+        seed=seed,
+        camera=sample_camera(rng),
+        light=light,
+        weather=sample_weather(rng, light),
+        sensor=sample_sensor(rng, light),
+        road=road,
+        land=sample_land(rng, road),
+        placed=sample_placed(rng, road, count),
+        scenery=sample_scenery(rng, road),
+        flats=sample_flats(rng, road),
+    )
