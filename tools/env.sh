@@ -14,8 +14,14 @@ export LD_LIBRARY_PATH=$VIRTUAL_ENV/lib:$LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_C
 export ROS_LOG_DIR=$_root/log/ros COLCON_HOME=$_root/log/colcon COLCON_LOG_PATH=$_root/log
 export MPLCONFIGDIR=$_root/build/matplotlib RMW_IMPLEMENTATION=rmw_fastrtps_cpp
 
+# ROS's set-up scripts read variables that may be unset.
+case $- in *u*) _strict=u; set +u ;; *) _strict= ;; esac
 if [ -f "$_root/install/setup.bash" ]; then
     AMENT_TRACE_SETUP_FILES= AMENT_PYTHON_EXECUTABLE=$VIRTUAL_ENV/bin/python . "$_root/install/setup.bash"
 fi
+# The wheels' own packages, for ament_index and for find_package in a C++ package built on this one.
+export AMENT_PREFIX_PATH=${AMENT_PREFIX_PATH:+$AMENT_PREFIX_PATH:}$VIRTUAL_ENV
+export CMAKE_PREFIX_PATH=${CMAKE_PREFIX_PATH:+$CMAKE_PREFIX_PATH:}$VIRTUAL_ENV
 export PYTHONPATH=$_root${PYTHONPATH:+:$PYTHONPATH} # edits to vlsam_ros/ count without a build
-unset _root
+if [ -n "$_strict" ]; then set -u; fi
+unset _root _strict

@@ -51,7 +51,7 @@ build_key() {
     {
         venv_key
         cat CMakeLists.txt package.xml msg/*.msg
-        find . -name '.?*' -prune -o -path './include/*' -o -path './scripts/*' -o -path './launch/*.py' -o -path './config/*' | sort
+        find include scripts $(ls -d launch config 2>/dev/null) -type f ! -name '*.pyc' | sort
     } | sha256sum
 }
 done_with() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
@@ -111,7 +111,7 @@ build() {
         . tools/env.sh
         unset COLCON_PREFIX_PATH PYTHONPATH
         export AMENT_PREFIX_PATH=$venv CMAKE_PREFIX_PATH=$venv
-        colcon build --symlink-install --paths . --packages-select vlsam_ros --event-handlers console_direct- status- \
+        colcon --log-level error build --symlink-install --paths . --packages-select vlsam_ros --event-handlers console_direct- status- \
             --cmake-args "-DPython3_EXECUTABLE=$venv/bin/python" -DBUILD_TESTING=OFF --no-warn-unused-cli
     )
     touch build/COLCON_IGNORE

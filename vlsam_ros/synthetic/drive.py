@@ -11,7 +11,7 @@ import numpy as np
 from vlsam_ros.synthetic import scene
 from vlsam_ros.synthetic.kinds import KINDS
 from vlsam_ros.synthetic.render import Rendered, render
-from vlsam_ros.synthetic.scene import Placed, World
+from vlsam_ros.synthetic.world import Placed, Sensor, Weather, World
 
 LAST_HAZARD_M = 46.0
 """Nothing labelled stands beyond: the end of the drive shows an empty road."""
@@ -41,16 +41,16 @@ def sample_drive(seed: int = 7, frames: int = 60) -> Drive:
     lane = 3.5
     road = dataclasses.replace(
         world.road, left_m=-1.5 * lane - 0.5, right_m=0.5 * lane + 0.5, dividers_m=(-lane / 2,), dash_m=(3.0, 9.0),
-        edge_lines=True, surface="asphalt", sides=("grass", "gravel"), rails=(False, False), lane_m=lane, curvature=4e-4,
+        edge_lines=True, surface="asphalt", sides=("grass", "gravel"), rails=(False, False), lane_m=lane,
+        curvature=4e-4,
     )  # fmt: skip
-    haze = tuple(0.25 * t + 0.75 * b for t, b in zip(light.sky_top, light.sky_low, strict=True))
     world = dataclasses.replace(
         world,
         light=light,
         road=road,
         camera=dataclasses.replace(world.camera, roll_rad=0.0),
-        weather=scene.Weather(visibility_m=500.0, haze=haze, rain=0.0, wet=0.0),
-        sensor=scene.Sensor(1.0, (1.0, 1.0, 1.0), 0.7, 0.008, 0.15, 0),
+        weather=Weather(visibility_m=500.0, haze=scene.haze_colour(light), rain=0.0, wet=0.0),
+        sensor=Sensor(1.0, (1.0, 1.0, 1.0), 0.7, 0.008, 0.15, 0),
         land=dataclasses.replace(world.land, season="green", shade=0.0),
         placed=_hazards(rng),
         scenery=scene.sample_scenery(rng, road, 200.0),

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 import cv2
 import numpy as np
 
-from vlsam_ros.synthetic.scene import FRAME_WH, Camera, World
+from vlsam_ros.synthetic.world import FRAME_WH, Camera, World
 
 _X_RANGE_M, _X_STEP_M, _LEVELS = 40.0, 0.02, 10
 
@@ -54,6 +54,24 @@ class View:
         return np.stack([u, v], 1) @ self.matrix[:, :2].T + self.matrix[:, 2]
 
 
+def spread(weight: np.ndarray) -> np.ndarray:
+    """A (H, W) array as float32 (H, W, 3); much faster to multiply with than by broadcasting."""
+    plane = np.ascontiguousarray(weight, np.float32)
+    return cv2.merge([plane, plane, plane])
+
+
+def in_row(colour: tuple[float, ...] | np.ndarray, width: int) -> np.ndarray:
+    """A colour repeated to float32 (1, width, 3), for the same reason."""
+    return np.tile(np.asarray(colour, np.float32), width).reshape(1, width, -1)
+
+
+def blend(picture: np.ndarray, colour: tuple[float, ...] | np.ndarray, weight: np.ndarray) -> None:
+    """Move a picture (H, W, 3) towards one colour by a weight (H, W), in place."""
+    change = in_row(colour, picture.shape[1]) - picture
+    change *= spread(weight)
+    picture += change
+
+
 @lru_cache(maxsize=16)
 def noise(name: str, size: int = 512) -> np.ndarray:
     """A tileable float32 noise texture (size, size) with zero mean and unit deviation; each name is another one."""
@@ -73,7 +91,7 @@ def sample(texture: np.ndarray, x: np.ndarray, y: np.ndarray, wrap: bool = True)
 
 @lru_cache(maxsize=8)
 def backdrop(name: str) -> np.ndarray:
-    """A horizon layer (256, 2048, 4) float32: albedo RGB 0..1 and alpha; row 0 is the horizon, rows go upwards; tiles."""
+    """A horizon layer (256, 2048, 4) float32: albedo RGB 0..1 and alpha; row 0 is the horizon; tiles."""
     rng = np.random.default_rng(list(name.encode()))
     columns = np.arange(2048)
     rgb = np.empty((256, 2048, 3), np.float32)
@@ -110,7 +128,12 @@ _SURFACE = {
     "asphalt": (0.42, 0.42, 0.42), "dark asphalt": (0.26, 0.26, 0.28), "concrete": (0.60, 0.58, 0.54),
     "dirt": (0.47, 0.38, 0.28), "sidewalk": (0.57, 0.55, 0.53), "gravel": (0.50, 0.47, 0.42),
 }  # fmt: skip
-_GRASS = {"green": (0.28, 0.40, 0.14), "dry": (0.52, 0.46, 0.27), "autumn": (0.40, 0.36, 0.17), "snow": (0.86, 0.88, 0.91)}
+_GRASS = {
+    "green": (0.28, 0.40, 0.14),
+    "dry": (0.52, 0.46, 0.27),
+    "autumn": (0.40, 0.36, 0.17),
+    "snow": (0.86, 0.88, 0.91),
+}
 
 
 @lru_cache(maxsize=8)
@@ -175,7 +198,9 @@ def fog(world: World, z: np.ndarray) -> np.ndarray:
     return 1 - np.exp(-z / world.weather.visibility_m)
 
 
-def _texture(world: World, xr: np.ndarray, zr: np.ndarray, fz: np.ndarray, fx: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _texture(
+    world: World, xr: np.ndarray, zr: np.ndarray, fz: np.ndarray, fx: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Coarse and fine brightness noise of the ground, faded where a pixel covers more than their grain."""
     shift = np.float32(world.seed % 97 * 5.3)
     coarse = sample(noise("cloud ground"), xr * 4 + shift, zr * 2 + shift)
@@ -201,49 +226,72 @@ def ground(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float)
     colours, masks = cross_section(world)
     rgb, extra = sample(colours, column, level, wrap=False), sample(masks, column, level, wrap=False)
     dash, paved, rough = extra[..., 0], extra[..., 1], extra[..., 2]
-    rgb *= (1 + rough * (0.16 * fine + 0.14 * coarse))[..., None]
+    rgb *= spread(1 + rough * (0.16 * fine + 0.14 * coarse))
     if road.dividers_m:
-        on, off = road.dash_m
-        phase = np.mod(zr, on + off) - (on + off) / 2
-        mark = np.clip((on / 2 - np.abs(phase)) / fz + 0.5, 0, 1)
-        far = np.clip(fz / (on + off) - 0.3, 0, 1)
-        mark = dash * (mark + far * (on / (on + off) - mark)) * np.clip(0.85 + 0.12 * coarse + 0.1 * fine, 0, 1)
-        colour = np.array([0.82, 0.65, 0.2] if road.yellow else [0.8, 0.8, 0.77], np.float32)
-        rgb += mark[..., None] * (colour - rgb)
+        weight = dash * _dashes(world, zr, fz) * np.clip(0.85 + 0.12 * coarse + 0.1 * fine, 0, 1)
+        blend(rgb, (0.82, 0.65, 0.2) if road.yellow else (0.8, 0.8, 0.77), weight)
     if world.land.shade and world.light.shadow:
         shade = sample(noise("blotch shade"), xr * 9, zr * 9 + np.float32(world.seed % 50)) + 0.8 * coarse
-        rgb *= (1 - world.land.shade * 0.55 * np.clip(shade * 0.8 - 0.2, 0, 1))[..., None]
-    rgb *= illumination(world, x, z)
+        rgb *= spread(1 - world.land.shade * 0.55 * np.clip(shade * 0.8 - 0.2, 0, 1))
+    if world.light.headlights:
+        rgb *= illumination(world, x, z)
+    else:
+        rgb *= in_row(world.light.ambient, rgb.shape[1])
     if world.weather.wet:
-        gloss = world.weather.wet * paved * np.clip(0.35 + 0.3 * coarse, 0.05, 0.9) * (0.35 + 0.65 * np.clip(z / 30, 0, 1))
-        sky = np.array(world.light.sky_low, np.float32)
-        rgb *= (1 - 0.3 * world.weather.wet * paved)[..., None]
-        rgb += gloss[..., None] * (0.85 * sky - rgb)
-    return rgb + fog(world, z)[..., None] * (np.array(world.weather.haze, np.float32) - rgb)
+        gloss = world.weather.wet * paved * np.clip(0.35 + 0.3 * coarse, 0.05, 0.9)
+        rgb *= spread(1 - 0.3 * world.weather.wet * paved)
+        blend(rgb, 0.85 * np.array(world.light.sky_low), gloss * (0.35 + 0.65 * np.clip(z / 30, 0, 1)))
+    blend(rgb, world.weather.haze, fog(world, z))
+    return rgb
+
+
+def _dashes(world: World, zr: np.ndarray, fz: np.ndarray) -> np.ndarray:
+    """Share of paint 0..1 along a dashed line at forward metres, for pixels that cover ``fz`` metres."""
+    on, off = world.road.dash_m
+    turns = zr * np.float32(1 / (on + off))
+    phase = (turns - np.floor(turns) - 0.5) * (on + off)
+    mark = np.clip((on / 2 - np.abs(phase)) / fz + 0.5, 0, 1)
+    far = np.clip(fz / (on + off) - 0.3, 0, 1)
+    return mark + far * (on / (on + off) - mark)
 
 
 def sky(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float) -> np.ndarray:
     """Colour (H, W, 3) float32 of sky, clouds and horizon silhouettes at level pixels."""
     light, up = world.light, np.maximum(view.camera.horizon_px - v, 0)
     low, top = np.array(light.sky_low, np.float32), np.array(light.sky_top, np.float32)
-    rgb = low + (np.clip(up / 520, 0, 1) ** np.float32(0.7))[..., None] * (top - low)
+    ramp = (np.arange(FRAME_WH[1] * 2, dtype=np.float32) / 520).clip(0, 1) ** 0.7
+    rgb = (low + ramp[:, None] * (top - low)).astype(np.float32)[up.astype(np.intp)]
     depth = 900 / (up + 60)
     shift = np.float32(world.seed % 89 * 5.7)
     cloud = sample(noise("cloud sky"), (u - FRAME_WH[0] / 2) * depth / 11 + shift, depth * 34 + shift)
     cover = np.clip(0.7 * cloud + 2.2 * light.clouds - 1.2, 0, 1) * np.clip(up / 80, 0, 1)
     bright = np.clip(low * 0.5 + 0.5 * np.array(light.ambient, np.float32), 0, 0.97) - 0.12 * light.clouds
-    rgb += cover[..., None] * 0.75 * (bright * (1 - 0.1 * np.clip(cloud, -1, 2))[..., None] - rgb)
-    gain = np.array(light.ambient, np.float32)
-    season = np.array({"autumn": (1.5, 1.0, 0.7), "snow": (1.5, 1.45, 1.7)}.get(world.land.season, (1, 1, 1)), np.float32)
-    for name, start, size, distance in world.land.backdrop:
-        zoom = (distance - ego_m) / distance / size
-        row = (view.camera.horizon_px + 3 - v) * zoom
-        layer = sample(backdrop(name), (u - FRAME_WH[0] / 2) * zoom + start, np.clip(row, 0, 255))
-        veil = min(0.85, float(fog(world, np.float32(distance))) + (0.55 if name == "hills" else 0.12))
-        colour = layer[..., :3] * gain * (season if name == "trees" else 1)
-        colour += veil * (np.array(world.weather.haze, np.float32) - colour)
-        rgb += layer[..., 3:] * (colour - rgb)
+    change = bright * in_row((1, 1, 1), rgb.shape[1]) * spread(1 - 0.1 * np.clip(cloud, -1, 2)) - rgb
+    change *= spread(0.75 * cover)
+    rgb += change
+    _silhouettes(rgb, world, view, u, v, ego_m)
     return rgb
+
+
+def _silhouettes(rgb: np.ndarray, world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float) -> None:
+    """Blend hills, houses and tree lines over the sky (H, W, 3) at level pixels, in place."""
+    gain, haze = np.array(world.light.ambient, np.float32), np.array(world.weather.haze, np.float32)
+    season = {"autumn": (1.5, 1.0, 0.7), "snow": (1.5, 1.45, 1.7)}.get(world.land.season, (1, 1, 1))
+    for name, start, size, distance in world.land.backdrop:
+        zoom = np.float32((distance - ego_m) / distance / size)
+        rows = (v > view.camera.horizon_px - 256 / zoom).any(1)
+        if not rows.any():
+            continue
+        row = np.clip((view.camera.horizon_px + 3 - v[rows]) * zoom, 0, 255)
+        layer = sample(backdrop(name), (u[rows] - FRAME_WH[0] / 2) * zoom + np.float32(start), row)
+        veil = np.float32(min(0.85, float(fog(world, distance)) + (0.55 if name == "hills" else 0.12)))
+        tint = gain * np.array(season if name == "trees" else (1, 1, 1), np.float32) * (1 - veil)
+        part = rgb[rows]
+        change = cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB) * in_row(tint, part.shape[1])
+        change += in_row(veil * haze, part.shape[1]) - part
+        change *= spread(layer[..., 3])
+        part += change
+        rgb[rows] = part
 
 
 def background(world: World, view: View, ego_m: float) -> np.ndarray:
@@ -255,7 +303,7 @@ def background(world: World, view: View, ego_m: float) -> np.ndarray:
     if above.any():
         out[above] = sky(world, view, u[above], v[above], ego_m)
     if below.any():
-        cover = np.clip((v[below] - horizon) * view.scale + 0.5, 0, 1)[..., None]
         land = ground(world, view, u[below], v[below], ego_m)
-        out[below] = np.where(cover > 0, land * cover + (out[below] * (1 - cover) if above.any() else 0), out[below])
+        cover = spread(np.clip((v[below] - horizon) * view.scale + 0.5, 0, 1))
+        out[below] = out[below] * (1 - cover) + land * cover if above.any() else land
     return out

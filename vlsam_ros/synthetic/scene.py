@@ -3,115 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
 from vlsam_ros.synthetic.kinds import KINDS, Kind
+from vlsam_ros.synthetic.world import FRAME_WH, Box, Camera, Land, Light, Placed, Rgb, Road, Sensor, Weather, World
 
-FRAME_WH = (1600, 900)
-"""Width and height in pixels of the virtual camera's full frame."""
-
-Rgb = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Camera:
-    """Pinhole camera over the ground plane; pitch is given by the row of the horizon, roll turns about the centre."""
-
-    focal_px: float
-    height_m: float
-    horizon_px: float
-    roll_rad: float
-
-
-@dataclass(frozen=True)
-class Light:
-    """Illumination; colours are display RGB in 0..1, ``sun_m`` the ground offset (right, forward) of a 1 m shadow."""
-
-    time: str
-    ambient: Rgb
-    sky_top: Rgb
-    sky_low: Rgb
-    clouds: float
-    sun_m: tuple[float, float]
-    shadow: float
-    headlights: float
-
-
-@dataclass(frozen=True)
-class Weather:
-    """``visibility_m``: distance at which 63 % of the contrast is gone; rain and wetness in 0..1."""
-
-    visibility_m: float
-    haze: Rgb
-    rain: float
-    wet: float
-
-
-@dataclass(frozen=True)
-class Sensor:
-    """Exposure and white-balance gains, blur and noise sigmas at full resolution, JPEG quality (0: none)."""
-
-    exposure: float
-    white_balance: Rgb
-    blur_px: float
-    noise: float
-    vignette: float
-    jpeg: int
-
-
-@dataclass(frozen=True)
-class Road:
-    """Cross-section in metres to the right of the ego path; the centre line bends by ``curvature * z ** 2``."""
-
-    left_m: float
-    right_m: float
-    dividers_m: tuple[float, ...]
-    dash_m: tuple[float, float]
-    edge_lines: bool
-    yellow: bool
-    curvature: float
-    surface: str
-    sides: tuple[str, str]
-    rails: tuple[bool, bool]
-    lane_m: float
-
-
-@dataclass(frozen=True)
-class Land:
-    """Season, backdrop layers as (texture, shift, scale, distance_m) from far to near, and tree shade in 0..1."""
-
-    season: str
-    backdrop: tuple[tuple[str, float, float, float], ...]
-    shade: float
-
-
-@dataclass(frozen=True)
-class Placed:
-    """Something on the ground: ``x_m`` right of the ego path, ``z_m`` forward; its look is a function of the seed."""
-
-    name: str
-    x_m: float
-    z_m: float
-    height_m: float
-    seed: int
-
-
-@dataclass(frozen=True)
-class World:
-    """A whole scene; ``placed`` are labelled, ``scenery`` (upright) and ``flats`` (on the ground) are not."""
-
-    seed: int
-    camera: Camera
-    light: Light
-    weather: Weather
-    sensor: Sensor
-    road: Road
-    land: Land
-    placed: tuple[Placed, ...]
-    scenery: tuple[Placed, ...]
-    flats: tuple[Placed, ...]
+__all__ = [
+    "FRAME_WH",
+    "Camera",
+    "Land",
+    "Light",
+    "Placed",
+    "Road",
+    "Sensor",
+    "Weather",
+    "World",
+    "sample_window",
+    "sample_world",
+]
 
 
 def jitter(rng: np.random.Generator, rgb: Rgb, amount: float) -> Rgb:
@@ -135,7 +45,7 @@ _TIMES = {
     "sunny": (0.42, (1.05, 1.02, 0.95), (0.30, 0.50, 0.80), (0.72, 0.82, 0.92), (0.0, 0.8), 0.62, 0.0),
     "overcast": (0.28, (0.82, 0.85, 0.88), (0.62, 0.66, 0.71), (0.80, 0.82, 0.84), (0.3, 1.0), 0.0, 0.0),
     "dusk": (0.14, (0.62, 0.52, 0.50), (0.24, 0.29, 0.45), (0.86, 0.60, 0.42), (0.1, 0.8), 0.25, 0.25),
-    "night": (0.16, (0.24, 0.25, 0.31), (0.025, 0.03, 0.055), (0.09, 0.085, 0.10), (0.0, 0.5), 0.0, 1.0),
+    "night": (0.16, (0.38, 0.39, 0.46), (0.025, 0.03, 0.055), (0.09, 0.085, 0.10), (0.0, 0.5), 0.0, 1.0),
 }
 
 
@@ -157,6 +67,12 @@ def sample_light(rng: np.random.Generator, time: str | None = None) -> Light:
     )
 
 
+def haze_colour(light: Light) -> Rgb:
+    """Colour of the air in the distance: the low sky, a little greyer."""
+    mixed = [0.25 * t + 0.75 * b for t, b in zip(light.sky_top, light.sky_low, strict=True)]
+    return tuple(0.65 * c + 0.35 * sum(mixed) / 3 for c in mixed)
+
+
 def sample_weather(rng: np.random.Generator, light: Light) -> Weather:
     """Clear, hazy, foggy, rainy or just wet; sunny scenes stay mostly dry."""
     kind = rng.choice(["clear", "haze", "fog", "rain", "wet"], p=[0.52, 0.18, 0.1, 0.11, 0.09])
@@ -165,7 +81,7 @@ def sample_weather(rng: np.random.Generator, light: Light) -> Weather:
     visibility = {"haze": rng.uniform(180, 400), "fog": rng.uniform(45, 140), "rain": rng.uniform(150, 400)}
     return Weather(
         visibility_m=float(visibility.get(str(kind), rng.uniform(600, 2000))),
-        haze=tuple(0.25 * t + 0.75 * b for t, b in zip(light.sky_top, light.sky_low, strict=True)),
+        haze=haze_colour(light),
         rain=float(rng.uniform(0.3, 1.0)) if kind == "rain" else 0.0,
         wet=float(rng.uniform(0.4, 1.0)) if kind in ("rain", "wet") else 0.0,
     )
@@ -228,7 +144,9 @@ def lateral(rng: np.random.Generator, kind: Kind, road: Road) -> float:
     """A position across the road where such a thing may be found, in metres right of the ego path."""
     if kind.place == "lane" and rng.random() < 0.85:
         lanes = max(1, round((road.right_m - road.left_m) / road.lane_m))
-        return road.left_m + (int(rng.integers(lanes)) + 0.5) * (road.right_m - road.left_m) / lanes + rng.normal(0, 0.25)
+        return (
+            road.left_m + (int(rng.integers(lanes)) + 0.5) * (road.right_m - road.left_m) / lanes + rng.normal(0, 0.25)
+        )
     if kind.place == "edge" and rng.random() < 0.7:
         side = road.right_m if rng.random() < 0.6 else road.left_m
         return side + rng.uniform(-1.0, 1.3) * (1 if side > 0 else -1)
@@ -275,19 +193,27 @@ def sample_scenery(rng: np.random.Generator, road: Road, reach_m: float = 140.0)
     for side in (-1, 1):
         edge = road.right_m if side > 0 else road.left_m
         names = ["lamp post", "tree"] if "sidewalk" in road.sides else ["tree", "bush"]
-        for name in names + ["bush"]:
+        for name in [*names, "bush"]:
             offset, z = rng.uniform(2.2, 6.0), rng.uniform(6, 40)
             step = rng.uniform(12, 45)
             while z < reach_m and rng.random() < 0.85:
                 x = edge + side * (offset if name == "lamp post" else offset + abs(rng.normal(0, 3)))
-                scenery.append(Placed(name, float(x), float(z), float(rng.uniform(*heights[name])), int(rng.integers(1 << 31))))
+                scenery.append(
+                    Placed(name, float(x), float(z), float(rng.uniform(*heights[name])), int(rng.integers(1 << 31)))
+                )
                 z += step * (1.0 if name == "lamp post" else rng.uniform(0.4, 1.6))
     return tuple(scenery)
 
 
 def sample_flats(rng: np.random.Generator, road: Road, reach_m: float = 60.0) -> tuple[Placed, ...]:
     """Manholes, stains, cracks, patches and leaves on the road, unlabelled; ``height_m`` is their length."""
-    sizes = {"manhole": (0.65, 0.8), "stain": (0.4, 1.8), "crack": (1.0, 4.0), "patch": (0.8, 3.0), "leaves": (0.5, 2.0)}
+    sizes = {
+        "manhole": (0.65, 0.8),
+        "stain": (0.4, 1.8),
+        "crack": (1.0, 4.0),
+        "patch": (0.8, 3.0),
+        "leaves": (0.5, 2.0),
+    }
     names = [n for n in sizes if rng.random() < 0.5]
     count = int(rng.integers(0, 7)) if names else 0
     return tuple(
@@ -320,3 +246,17 @@ def sample_world(seed: int, *, empty: bool | None = None) -> World:
         scenery=sample_scenery(rng, road),
         flats=sample_flats(rng, road),
     )
+
+
+def sample_window(rng: np.random.Generator, kind: str | None = None, horizon_px: float = 450.0) -> Box:
+    """A window of the full frame as the detector uses them: ``full``, ``quadrant`` or far-field ``band``."""
+    kind = kind or str(rng.choice(["full", "quadrant", "band"], p=[0.25, 0.4, 0.35]))
+    w_all, h_all = FRAME_WH
+    if kind == "full":
+        return (0.0, 0.0, float(w_all), float(h_all))
+    w = 890 * rng.uniform(0.85, 1.15) if kind == "quadrant" else 534 * rng.uniform(0.8, 1.2)
+    h = w / 1.75
+    x0 = rng.uniform(0, w_all - w)
+    y0 = rng.uniform(0, h_all - h) if kind == "quadrant" else horizon_px + 60 + rng.normal(0, 25) - h / 2
+    y0 = min(max(y0, 0.0), h_all - h)
+    return (float(x0), float(y0), float(x0 + w), float(y0 + h))

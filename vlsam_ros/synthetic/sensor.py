@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
-from vlsam_ros.synthetic.road import View
-from vlsam_ros.synthetic.scene import FRAME_WH, World
+from vlsam_ros.synthetic.road import View, blend, in_row, spread
+from vlsam_ros.synthetic.world import FRAME_WH, World
+
+
+@lru_cache(maxsize=1)
+def _static(size: int = 512) -> np.ndarray:
+    """Sensor noise (size, size, 3) float32 of unit strength: mostly per pixel, and some larger colour blobs."""
+    rng = np.random.default_rng(3)
+    fine = rng.standard_normal((size, size, 1), np.float32)
+    return 0.8 * fine + 0.5 * cv2.resize(rng.standard_normal((size // 2, size // 2, 3), np.float32), (size, size))
 
 
 def sensor(picture: np.ndarray, world: World, view: View, ego_m: float) -> np.ndarray:
@@ -18,18 +28,21 @@ def sensor(picture: np.ndarray, world: World, view: View, ego_m: float) -> np.nd
         _rain(picture, world, view, ego_m)
     gx = (np.linspace(x0, x1, w, dtype=np.float32) / FRAME_WH[0] - 0.5) ** 2
     gy = (np.linspace(y0, y1, h, dtype=np.float32) / FRAME_WH[1] - 0.5) ** 2
-    picture *= (1 - cam.vignette * 2 * (gx[None] + gy[:, None]))[..., None]
-    picture *= np.array(cam.white_balance, np.float32) * np.float32(cam.exposure)
-    blur = cam.blur_px * view.scale
+    picture *= spread(1 - cam.vignette * 2 * (gx[None] + gy[:, None]))
+    picture *= in_row(np.array(cam.white_balance) * cam.exposure, w)
+    shrunk = 0.42 * np.clip(2 * (1 - view.scale), 0, 1)
+    blur = float(np.hypot(cam.blur_px * view.scale, shrunk))
     if blur > 0.3:
         picture = cv2.GaussianBlur(picture, (0, 0), blur)
-    shoulder = np.minimum(picture, 0.8 + 0.2 * np.tanh((picture - 0.8) * 4.0)) if picture.max() > 0.8 else picture
-    static = rng.standard_normal((h, w), np.float32)
-    tint = cv2.resize(rng.standard_normal((h // 2 + 1, w // 2 + 1, 3), np.float32), (w, h))
-    level = 255 * cam.noise * min(1.0, view.scale)
-    out = shoulder * 255
-    out += level * 0.8 * static[..., None] + level * 0.5 * tint
-    image = np.clip(out, 0, 255).astype(np.uint8)
+    over = np.maximum(picture - np.float32(0.8), 0)
+    picture += over / (1 + 4 * over) - over
+    picture *= 255
+    static = _static()
+    if max(h, w) > len(static):
+        static = np.tile(static, (-(-h // len(static)), -(-w // len(static)), 1))
+    dy, dx = (int(rng.integers(0, have - want + 1)) for have, want in zip(static.shape, (h, w), strict=False))
+    picture += np.float32(255 * cam.noise * min(1.0, view.scale)) * static[dy : dy + h, dx : dx + w]
+    image = np.clip(picture, 0, 255).astype(np.uint8)
     if not cam.jpeg:
         return image
     quality = round(100 - (100 - cam.jpeg) * min(1.0, 0.3 + 0.7 * view.scale))
@@ -49,5 +62,4 @@ def _rain(picture: np.ndarray, world: World, view: View, ego_m: float) -> None:
     for p, q in zip(a.astype(np.int32).tolist(), b.astype(np.int32).tolist(), strict=True):
         cv2.line(layer, p, q, 255, 1 if view.scale < 1.2 else 2, cv2.LINE_AA, 4)
     strength = 0.28 * min(1.0, 0.3 + view.scale)
-    streaks = (layer.astype(np.float32) * np.float32(strength / 255))[..., None]
-    picture += streaks * (np.array(world.light.sky_low, np.float32) * 1.1 - picture)
+    blend(picture, np.array(world.light.sky_low) * 1.1, layer.astype(np.float32) * np.float32(strength / 255))

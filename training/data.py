@@ -1,0 +1,154 @@
+"""Training views of the synthetic world, kept as small shards: `python -m training.data --out data/train --views 24000`.
+
+A shard is an .npz of JPEG pictures, PNG id maps and their objects. Making one is deterministic in (seed, index), a shard
+that exists is not made again, and a half-written one never has its final name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from multiprocessing import Pool
+from pathlib import Path
+
+import cv2
+import numpy as np
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from vlsam_ros.embedded.tower import VIEW_HW
+from vlsam_ros.synthetic.kinds import NAMES
+from vlsam_ros.synthetic.render import Rendered, render
+from vlsam_ros.synthetic.scene import sample_window, sample_world
+from vlsam_ros.synthetic.world import FRAME_WH, Box, World
+
+PER_SHARD = 250
+IGNORE = 255
+MIN_HEIGHT_PX, MIN_VISIBLE = 10, 0.3
+"""An object lower than this, or seen to a smaller part, is not asked for: neither right nor wrong."""
+
+
+def objects_inside(world: World, window: Box) -> int:
+    """About how many objects have their middle in a window and are large enough in it to be asked for."""
+    camera, (x0, y0, x1, y1), count = world.camera, window, 0
+    for thing in world.placed:
+        scale = camera.focal_px / thing.z_m
+        x = FRAME_WH[0] / 2 + scale * (thing.x_m + world.road.curvature * thing.z_m**2)
+        y = camera.horizon_px + scale * (camera.height_m - thing.height_m / 2)
+        large = scale * thing.height_m * VIEW_HW[0] / (y1 - y0) >= MIN_HEIGHT_PX
+        count += large and x0 < x < x1 and y0 < y < y1
+    return count
+
+
+def make_view(seed: int) -> Rendered:
+    """The training view with this seed, 448 × 256: one window of one world, mostly one that shows objects."""
+    rng = np.random.default_rng([seed, 1])
+    world = sample_world(seed)
+    windows = [sample_window(rng, horizon_px=world.camera.horizon_px) for _ in range(8)]
+    shown = np.minimum([objects_inside(world, window) for window in windows], rng.integers(1, 4))
+    pick = int(np.argmax(shown)) if rng.random() < 0.9 else 0
+    return render(world, windows[pick], VIEW_HW[::-1])
+
+
+def described(view: Rendered) -> tuple[np.ndarray, list[dict]]:
+    """Id map with what is too small or too hidden set to `IGNORE`, and the objects left: name and id."""
+    ids, objects = view.ids.copy(), []
+    for index, item in enumerate(view.objects, 1):
+        rows = np.flatnonzero((view.ids == index).any(1))
+        height = rows[-1] + 1 - rows[0] if rows.size else 0
+        if height < MIN_HEIGHT_PX or item.visible_fraction < MIN_VISIBLE:
+            ids[view.ids == index] = IGNORE
+        else:
+            objects.append({"name": item.name, "id": index})
+    return ids, objects
+
+
+def write_shard(job: tuple[Path, int, int]) -> Path:
+    """Write one shard unless it is there; job = (path, first seed, views)."""
+    path, first, count = job
+    cv2.setNumThreads(1)
+    if path.exists():
+        return path
+    pictures, maps, meta = [], [], []
+    for seed in range(first, first + count):
+        view = make_view(seed)
+        ids, objects = described(view)
+        pictures.append(cv2.imencode(".jpg", view.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
+        maps.append(cv2.imencode(".png", ids)[1])
+        meta.append(objects)
+    arrays = {f"i{i}": p for i, p in enumerate(pictures)} | {f"m{i}": m for i, m in enumerate(maps)}
+    part = path.with_suffix(".part.npz")
+    np.savez(part, meta=np.frombuffer(json.dumps(meta).encode(), np.uint8), **arrays)
+    os.replace(part, path)
+    return path
+
+
+class Views(Dataset):
+    """Views of a folder of shards, in memory as bytes: image uint8 (3, 256, 448) RGB, ids uint8 (256, 448), objects.
+
+    `refresh` picks up shards written since. With `augment`, pictures are flipped and their exposure and colour jittered.
+    """
+
+    def __init__(self, folder: Path, augment: bool = False) -> None:
+        self.folder, self.augment = folder, augment
+        self.seen: set[Path] = set()
+        self.items: list[tuple[bytes, bytes, list[dict]]] = []
+        self.refresh()
+        if not self.items:
+            raise FileNotFoundError(f"no shards in {folder}: run `python -m training.data --out {folder}` first")
+
+    def refresh(self) -> None:
+        for path in sorted(set(self.folder.glob("shard_*.npz")) - self.seen):
+            if path.name.endswith(".part.npz"):
+                continue
+            with np.load(path) as shard:
+                meta = json.loads(shard["meta"].tobytes())
+                self.items += [(shard[f"i{i}"].tobytes(), shard[f"m{i}"].tobytes(), m) for i, m in enumerate(meta)]
+            self.seen.add(path)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, list[dict]]:
+        jpg, png, objects = self.items[index]
+        image = cv2.imdecode(np.frombuffer(jpg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        ids = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+        if self.augment:
+            image, ids = jitter(image, ids)
+        return image.transpose(2, 0, 1), ids, objects
+
+
+def jitter(image: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mirror half of the views; scale exposure, contrast and colour a little."""
+    if np.random.rand() < 0.5:
+        image, ids = image[:, ::-1], ids[:, ::-1]
+    gain = np.random.uniform(0.8, 1.2) * np.random.uniform(0.93, 1.07, 3)
+    table = np.clip(np.arange(256)[:, None] * gain + np.random.uniform(-15, 15), 0, 255).astype(np.uint8)
+    return np.stack([table[image[..., c], c] for c in range(3)], -1), ids
+
+
+def names_of(objects: list[dict]) -> list[str]:
+    """Distinct names in the order of `NAMES`, as the embedded VLM lists them."""
+    present = {o["name"] for o in objects}
+    return [name for name in NAMES if name in present]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--views", type=int, default=24000)
+    parser.add_argument("--seed", type=int, default=0, help="first seed; train 0, validation 10 000 000")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        (args.out / f"shard_{i:04d}.npz", args.seed + i * PER_SHARD, min(PER_SHARD, args.views - i * PER_SHARD))
+        for i in range(-(-args.views // PER_SHARD))
+    ]
+    with Pool(args.workers) as pool:
+        list(tqdm(pool.imap_unordered(write_shard, jobs), total=len(jobs), unit="shard"))
+
+
+if __name__ == "__main__":
+    main()

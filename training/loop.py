@@ -1,0 +1,124 @@
+"""What the three trainings share: a cosine schedule over a time budget, checkpoints, resuming, a small JSONL log."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from training.data import Views
+
+MEAN = torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1)
+STD = torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1)
+
+
+def normalised(images: list[np.ndarray]) -> Tensor:
+    """RGB uint8 pictures (3, H, W) -> float32 (B, 3, H, W), as both embedded models take them."""
+    return (torch.from_numpy(np.stack(images)).float() - MEAN) / STD
+
+
+class Run:
+    """A training run that can be stopped at any time and goes on from its last checkpoint.
+
+    The learning rate is warmed up and then follows a cosine over `minutes` of training time, so that a run always
+    ends annealed, however fast the machine is.
+    """
+
+    def __init__(self, folder: Path, modules: nn.Module, minutes: float, lr: float, seed: int = 0) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        self.folder, self.modules, self.seconds, self.lr = folder, modules, minutes * 60, lr
+        decay = [p for p in modules.parameters() if p.requires_grad and p.ndim > 1]
+        plain = [p for p in modules.parameters() if p.requires_grad and p.ndim <= 1]
+        groups = [{"params": decay, "weight_decay": 0.03}, {"params": plain, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))
+        self.step, self.spent, self.seen = 0, 0.0, 0
+        self.path = folder / "checkpoint.pt"
+        if self.path.exists():
+            state = torch.load(self.path, weights_only=True)
+            modules.load_state_dict(state["modules"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step, self.spent, self.seen = state["step"], state["spent"], state["seen"]
+            np.random.seed(seed + self.step)
+
+    @property
+    def progress(self) -> float:
+        """Share of the time budget that is used, 0 to 1."""
+        return min(1.0, self.spent / self.seconds)
+
+    def save(self) -> None:
+        """Write the checkpoint; the old one stays until the new one is whole."""
+        state = {
+            "modules": self.modules.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "spent": self.spent,
+            "seen": self.seen,
+        }
+        torch.save(state, self.path.with_suffix(".part"))
+        os.replace(self.path.with_suffix(".part"), self.path)
+
+    def log(self, **figures: float) -> None:
+        """Append one line to log.jsonl and print it."""
+        line = {"step": self.step, "seen": self.seen, "minutes": round(self.spent / 60, 2)}
+        line |= {k: round(float(v), 4) for k, v in figures.items()}
+        with (self.folder / "log.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        print(line, flush=True)
+
+    def train(
+        self,
+        views: Views,
+        batch: int,
+        loss_of: Callable[[list], dict[str, Tensor]],
+        evaluate: Callable[[], dict[str, float]],
+        every_minutes: float = 5.0,
+    ) -> None:
+        """Run to the end of the budget. `loss_of` gives named losses, already weighted; `evaluate` runs now and then."""
+        due, sums, count = self.spent + 60 * every_minutes, {}, 0
+        for items in batches(views, batch):
+            if self.spent >= self.seconds:
+                break
+            started = time.perf_counter()
+            warm, p = min(1.0, (self.step + 1) / 200), self.progress
+            for group in self.optimiser.param_groups:
+                group["lr"] = self.lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * p)))
+            losses = loss_of(items)
+            self.optimiser.zero_grad(set_to_none=True)
+            sum(losses.values()).backward()
+            nn.utils.clip_grad_norm_(self.modules.parameters(), 1.0)
+            self.optimiser.step()
+            self.step, self.seen = self.step + 1, self.seen + len(items)
+            self.spent += time.perf_counter() - started
+            for name, loss in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(loss.detach())
+            count += 1
+            if self.spent >= due:
+                due = self.spent + 60 * every_minutes
+                self.log(**{k: v / count for k, v in sums.items()}, **evaluate())
+                sums, count = {}, 0
+                self.save()
+        self.log(**evaluate())
+        self.save()
+
+
+def batches(views: Views, batch: int) -> Iterator[list]:
+    """Endless shuffled batches; picks up new shards at each epoch and every 500 batches."""
+    served = 0
+    while True:
+        for chunk in np.array_split(np.random.permutation(len(views)), max(1, len(views) // batch)):
+            yield [views[i] for i in chunk]
+            served += 1
+            if served % 500 == 0:
+                before = len(views)
+                views.refresh()
+                if len(views) != before:
+                    break

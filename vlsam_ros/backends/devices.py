@@ -1,0 +1,28 @@
+"""Where and in which precision a model runs."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import ConfigError
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device of an option: ``auto`` is cuda if there is one, else cpu.
+
+    Raises:
+        ConfigError: torch knows no such device, or this machine has none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        raise ConfigError(f"device: expected 'auto', 'cpu' or a device of this machine, got {name!r} ({error})") from error
+
+
+def pick_dtype(name: str, device: torch.device) -> torch.dtype:
+    """The torch type of an option: ``auto`` is float16 on cuda, float32 elsewhere."""
+    if name == "auto":
+        return torch.float16 if device.type == "cuda" else torch.float32
+    return getattr(torch, name)

@@ -1,0 +1,1 @@
+"""Vision-language models through transformers, with the attention of their language model."""

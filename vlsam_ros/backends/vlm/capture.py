@@ -1,0 +1,98 @@
+"""Recording the language model's queries and keys while transformers runs it.
+
+An attention function of our own is registered with transformers; it computes what SDPA computes and, while a recorder
+is set, keeps each call's queries and the keys that are new in it. No model code is changed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from ...data import LayerQK
+from ...errors import VlmError
+
+NAME = "vlsam_capture"
+TEXT = "text_config"
+"""Key of the language model among a model's sub-configurations."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a layer's attention: query (B, heads, n, d), new keys (B, key heads, n, d), mask or None."""
+
+    query: Tensor
+    key: Tensor
+    mask: Tensor | None
+    scaling: float
+    softcap: float | None
+
+
+class Recorder:
+    """The calls of every decoder layer, in order; their new tokens, put together, are the sequence."""
+
+    def __init__(self) -> None:
+        self._calls: dict[int, list[Call]] = defaultdict(list)
+
+    def add(self, layer: int, call: Call) -> None:
+        """Keep one call of a layer."""
+        self._calls[layer].append(call)
+
+    def check(self, layers: int, length: int) -> None:
+        """Raises `VlmError` unless each of the model's layers was recorded over `length` tokens."""
+        rows = {i: sum(c.query.shape[2] for c in calls) for i, calls in self._calls.items()}
+        if rows != dict.fromkeys(range(layers), length):
+            raise VlmError(f"expected the attention of {layers} layers over {length} tokens, recorded (layer: tokens) {rows}")
+
+    def layer(self, index: int, row: int, keep: Tensor) -> LayerQK:
+        """Q and K of one sequence of the batch.
+
+        Args:
+            index: the layer.
+            row: the sequence; a call with a batch of one counts for every sequence.
+            keep: bool (M,) over the recorded tokens, M at most all of them; False drops padding.
+        """
+        calls = self._calls[index]
+        first = calls[0]
+        query = torch.cat([c.query[min(row, len(c.query) - 1)] for c in calls], 1)[:, : len(keep)][:, keep]
+        key = torch.cat([c.key[min(row, len(c.key) - 1)] for c in calls], 1)[:, : len(keep)][:, keep]
+        return LayerQK(query, key, first.scaling, first.softcap, None if first.mask is None else first.mask[0, 0])
+
+
+_RECORDER: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
+
+
+@contextmanager
+def recording(model: PreTrainedModel) -> Iterator[Recorder]:
+    """Records the language model's attention inside the block; the implementation it had before comes back after it."""
+    recorder, before = Recorder(), model.config.get_text_config()._attn_implementation
+    model.set_attn_implementation({TEXT: NAME})
+    token = _RECORDER.set(recorder)
+    try:
+        yield recorder
+    finally:
+        _RECORDER.reset(token)
+        model.set_attn_implementation({TEXT: before})
+
+
+def _capture(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: object
+) -> tuple[Tensor, None]:
+    recorder = _RECORDER.get()
+    if recorder is not None:
+        new = key[:, :, -query.shape[2] :].clone()  # a view would keep every step's whole cache alive
+        recorder.add(module.layer_idx, Call(query, new, attention_mask, options["scaling"], options.get("softcap")))
+    return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+
+
+AttentionInterface.register(NAME, _capture)
+AttentionMaskInterface.register(NAME, sdpa_mask)  # without it transformers passes no mask at all

@@ -1,0 +1,103 @@
+"""Where each family of VLM puts the image's tokens, and which part of the view each token sees.
+
+A family belongs here once its grid has been checked by changing one cell of the picture and finding the token that
+moves most (`tests/test_vlm_backend.py` does so for every row).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...data import ImageLayout
+from ...errors import VlmError
+
+Layout = Callable[[Any, Mapping[str, Any], np.ndarray, tuple[int, int]], ImageLayout]
+"""(processor, its output for the view, columns of the image tokens int64 (n,), view size (H, W)) -> ImageLayout."""
+
+
+def raster(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
+    """LLaVA-1.5: one token per patch of the processed picture, row-major."""
+    h, w = (side // processor.patch_size for side in inputs["pixel_values"].shape[-2:])
+    return ImageLayout(_grid(columns, h, w), processed_part(processor.image_processor, size_hw))
+
+
+def merged(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
+    """Qwen-VL: the whole view, stretched to whole patches; one token per merge × merge patches, row-major."""
+    merge = processor.image_processor.merge_size
+    _, h, w = inputs["image_grid_thw"][0].tolist()
+    return ImageLayout(_grid(columns, h // merge, w // merge), (0.0, 0.0, float(size_hw[1]), float(size_hw[0])))
+
+
+def processed_part(image_processor: Any, size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The part of a view (x_min, y_min, x_max, y_max, its pixels) that is left after padding to a square, resizing and
+    cropping the middle; it reaches beyond the view where the processor pads."""
+    height, width = size_hw
+    left = top = 0.0
+    if getattr(image_processor, "do_pad", False) and hasattr(image_processor, "pad_to_square"):
+        side = max(size_hw)
+        left, top = -float((side - width) // 2), -float((side - height) // 2)
+        height = width = side
+    if not getattr(image_processor, "do_center_crop", False):
+        return left, top, left + width, top + height
+    resized_h, resized_w = _resized(image_processor, height, width)
+    crop_h, crop_w = image_processor.crop_size["height"], image_processor.crop_size["width"]
+    x0, y0 = (resized_w - crop_w) // 2, (resized_h - crop_h) // 2
+    x_px, y_px = width / resized_w, height / resized_h
+    return left + x0 * x_px, top + y0 * y_px, left + (x0 + crop_w) * x_px, top + (y0 + crop_h) * y_px
+
+
+def _resized(image_processor: Any, height: int, width: int) -> tuple[int, int]:
+    size = image_processor.size
+    if not image_processor.do_resize:
+        return height, width
+    if size.get("height"):
+        return size["height"], size["width"]
+    short, edge = min(height, width), size["shortest_edge"]
+    return int(height * edge / short), int(width * edge / short)
+
+
+def _grid(columns: np.ndarray, h: int, w: int) -> np.ndarray:
+    if len(columns) != h * w:
+        raise VlmError(f"expected {h} × {w} image tokens in the prompt, found {len(columns)}")
+    return columns.reshape(h, w)
+
+
+@dataclass(frozen=True)
+class Family:
+    """How to use one `model_type` of transformers.
+
+    Attributes:
+        layout: finds the image's tokens.
+        image_options: what the image processor is told besides its own configuration.
+    """
+
+    layout: Layout
+    image_options: Mapping[str, Any] = field(default_factory=dict)
+
+
+FAMILIES: dict[str, Family] = {
+    "llava": Family(raster),
+    "qwen2_vl": Family(merged),
+    "qwen2_5_vl": Family(merged),
+}
+"""Supported families: `model_type` of config.json -> how to use it."""
+
+_CROSS = "the image is not in the token sequence (cross-attention)"
+_ENCODER = "it is an encoder-decoder"
+_LATENT = "its image tokens are latents without a place in the image"
+REFUSED: dict[str, str] = {
+    "mllama": _CROSS,
+    "idefics": _CROSS,
+    "florence2": _ENCODER,
+    "blip-2": _LATENT,
+    "instructblip": _LATENT,
+    "idefics2": _LATENT,
+    "aria": _LATENT,
+    "kosmos-2": _LATENT,
+    "git": "it fixes its attention when it is built",
+}
+"""Families that can't work -> why."""

@@ -1,0 +1,89 @@
+"""From the VLM's options to a loaded model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig, PreTrainedModel
+
+from ...config import VlmOptions
+from ...errors import ConfigError, ModelLoadError, VlmError
+from ..devices import pick_device, pick_dtype
+from .layouts import FAMILIES, REFUSED, Family
+from .prompting import Prompter
+from .transformers_vlm import TransformersVlm
+
+UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
+"""What transformers raises for files that are missing, broken, or don't fit together."""
+
+
+def load(options: VlmOptions) -> TransformersVlm:
+    """The VLM of the options; see `vlsam_ros.backends.load_vlm`."""
+    device = pick_device(options.device)
+    demonstration = options.model == "embedded"
+    if demonstration:
+        from ...embedded import vlm_path
+
+        source, name = str(vlm_path()), "embedded-vlm"
+    else:
+        source = str(Path(options.model).expanduser())
+        name = Path(options.model).name
+    trust = options.trust_remote_code
+    config = _read(AutoConfig, source, trust)
+    family = _family(config.model_type)
+    processor = _read(AutoProcessor, source, trust)
+    model = _read_model(source, options, device)
+    prompter = Prompter(processor, family, config.image_token_id, device, model.dtype)
+    _try_out(prompter, processor, source)
+    return TransformersVlm(model, processor.tokenizer, prompter, name, demonstration, options.max_new_tokens)
+
+
+def _read(kind: Any, source: str, trust: bool, **options: Any) -> Any:
+    try:
+        return kind.from_pretrained(source, trust_remote_code=trust, **options)
+    except UNREADABLE as error:
+        raise ModelLoadError(
+            f"{kind.__name__} can't load {source!r}; expected 'embedded', a folder with a transformers model, or a hub id "
+            f"that is cached or within reach: {error}"
+        ) from error
+
+
+def _read_model(source: str, options: VlmOptions, device: torch.device) -> PreTrainedModel:
+    settings: dict[str, Any] = {"dtype": pick_dtype(options.dtype, device), "use_safetensors": True}
+    if options.quantisation != "none":
+        if device.type != "cuda":
+            raise ConfigError(f"vlm.quantisation: {options.quantisation!r} needs a cuda device, got {device}")
+        four = options.quantisation == "int4"
+        settings["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=four, load_in_8bit=not four, bnb_4bit_compute_dtype=settings["dtype"]
+        )
+        settings["device_map"] = {"": device}
+    model, report = _read(
+        AutoModelForImageTextToText, source, options.trust_remote_code, output_loading_info=True, **settings
+    )
+    wrong = {what: sorted(map(str, keys)) for what, keys in report.items() if keys}
+    if wrong:
+        parts = "; ".join(f"{len(keys)} {what.replace('_', ' ')}, such as {keys[0]}" for what, keys in wrong.items())
+        raise ModelLoadError(f"the weights of {source!r} don't fit its config.json ({parts}); fetch the model again")
+    return model if "device_map" in settings else model.to(device)
+
+
+def _family(model_type: str) -> Family:
+    if model_type in FAMILIES:
+        return FAMILIES[model_type]
+    reason = f" ({REFUSED[model_type]})" if model_type in REFUSED else ""
+    raise ModelLoadError(f"can't use a model of type {model_type!r}{reason}; supported are {', '.join(sorted(FAMILIES))}")
+
+
+def _try_out(prompter: Prompter, processor: Any, source: str) -> None:
+    """Builds one prompt, so that a processor that can't fails now and not on the first frame."""
+    if processor.chat_template is None:
+        raise ModelLoadError(f"{source!r} has no chat template; add the chat_template.jinja of its family")
+    try:
+        prompter(np.zeros((48, 64, 3), np.uint8), ["What is here?"])
+    except (*UNREADABLE, VlmError) as error:
+        raise ModelLoadError(f"the processor of {source!r} can't build a prompt: {error}") from error

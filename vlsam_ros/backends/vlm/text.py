@@ -1,0 +1,23 @@
+"""Which characters of an answer each of its tokens wrote."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+
+def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The text of `ids` without outer blanks, and for each token its [start, end) characters in it.
+
+    Growing prefixes are decoded: a token owns what it adds to the text. A special token adds nothing, and of the tokens
+    that share a character the last one, which completes it, owns it.
+    """
+    whole = decode(list(ids))
+    text = whole.strip()
+    lead = len(whole) - len(whole.lstrip())
+    ends, end = [0], 0
+    for i in range(len(ids)):
+        agreed = len(os.path.commonprefix([decode(list(ids[: i + 1])), whole])) - lead
+        end = min(max(end, agreed), len(text))
+        ends.append(end)
+    return text, tuple(zip(ends, ends[1:], strict=False))

@@ -1,0 +1,49 @@
+"""ROS 2 message types for recordings, without ROS: Jazzy's common packages and ours."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from vlsam_ros.errors import BagError
+from vlsam_ros.messages import Types
+
+PACKAGE = "vlsam_ros"
+
+
+@cache
+def store() -> Typestore:
+    """Every known type, ours read from the package's .msg files.
+
+    Raises:
+        BagError: the .msg files are neither in the source folder nor in an installed share folder.
+    """
+    result = get_typestore(Stores.ROS2_JAZZY)
+    types = {}
+    for file in _definitions():
+        types.update(get_types_from_msg(file.read_text(), f"{PACKAGE}/msg/{file.stem}"))
+    result.register(types)
+    return result
+
+
+def _definitions() -> list[Path]:
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    folders = [Path(__file__).parents[2] / "msg", *(Path(p, "share", PACKAGE, "msg") for p in prefixes if p)]
+    for folder in folders:
+        if files := sorted(folder.glob("*.msg")):
+            return files
+    raise BagError(f"no .msg files of {PACKAGE} in any of: {', '.join(map(str, folders))}")
+
+
+def make(name: str, **fields: object) -> object:
+    """A message of type ``package/msg/Name``."""
+    return store().types[name](**fields)
+
+
+TYPES = Types(make=make, uint32=lambda a: np.asarray(a, np.uint32))
+"""For `vlsam_ros.messages`."""

@@ -1,0 +1,44 @@
+"""The models that ship with the package: a tiny LLaVA-style VLM and a tiny SAM.
+
+Both were trained from scratch on the synthetic road scenes of `vlsam_ros.synthetic` (see `training/`). They run the
+true pipeline anywhere, for the demo and the tests, and know nothing but that synthetic world.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import ModelLoadError
+
+if TYPE_CHECKING:
+    from segment_anything.modeling import Sam
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+def vlm_path() -> Path:
+    """Folder of the embedded VLM, for transformers' Auto classes; registers its vision tower with them."""
+    from . import tower  # noqa: F401
+
+    return WEIGHTS / "vlm"
+
+
+def load_sam() -> Sam:
+    """The embedded SAM in float32, evaluation mode, on the CPU.
+
+    Raises:
+        ModelLoadError: the weight file is missing or does not fit the architecture.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from .sam import build_sam
+
+    path = WEIGHTS / "sam.safetensors"
+    sam = build_sam()
+    try:
+        sam.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelLoadError(f"embedded SAM: can't load {path} ({error}); reinstall the package") from error
+    return sam.eval()

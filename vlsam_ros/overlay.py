@@ -1,0 +1,93 @@
+"""Pictures for people: detections on their keyframe, and the heat map. No ROS."""
+
+from __future__ import annotations
+
+import math
+import zlib
+
+import cv2
+import numpy as np
+
+from vlsam_ros.data import Detections
+
+PALETTE = (
+    "#ff4b4b", "#ffb000", "#f7e733", "#7ed957", "#00c2a8", "#33c1ff", "#5271ff", "#b56bff", "#ff66c4", "#ff914d",
+    "#c1ff72", "#5ce1e6",
+)  # fmt: skip
+_LONGEST_AGE_S = 3600.0
+
+
+def colour_index(label: str) -> int:
+    """Place in the palette: the same label has the same colour in every frame and every run."""
+    return zlib.crc32(label.encode()) % len(PALETTE)
+
+
+def draw(
+    image: np.ndarray, detections: Detections, latency_s: float | None = None, age_s: float | None = None
+) -> np.ndarray:
+    """A copy of the RGB uint8 (H, W, 3) with masks, boxes, labels with scores, and a line about the whole result.
+
+    `latency_s` is the time inference took; `age_s` the image's age when it ended (left out if it is no sane number, as
+    in the replay of an old recording).
+    """
+    import supervision as sv  # seconds to load, and only needed if somebody looks
+
+    scale = max(image.shape[0] / 900, 0.4)
+    thickness = max(1, round(2 * scale))
+    found = sv.Detections(
+        xyxy=detections.boxes_xyxy,
+        mask=detections.masks(),
+        confidence=detections.scores,
+        class_id=np.array([colour_index(label) for label in detections.labels], int),
+    )
+    picture = image.copy()
+    if len(detections):
+        palette = sv.ColorPalette.from_hex(list(PALETTE))
+        labels = [f"{d.label} {d.score:.2f}" for d in detections.items]
+        picture = sv.MaskAnnotator(palette, opacity=0.45).annotate(picture[..., ::-1].copy(), found)
+        picture = sv.BoxAnnotator(palette, thickness=thickness).annotate(picture, found)
+        picture = sv.LabelAnnotator(
+            palette,
+            text_color=sv.Color.BLACK,
+            text_scale=0.55 * scale,
+            text_thickness=max(1, round(1.2 * scale)),
+            text_padding=max(2, round(5 * scale)),
+            smart_position=True,
+        ).annotate(picture, found, labels)[..., ::-1]
+    return _with_line(np.ascontiguousarray(picture), summary(detections, latency_s, age_s), scale)
+
+
+def summary(detections: Detections, latency_s: float | None = None, age_s: float | None = None) -> str:
+    """One line: how many, by which models, how long it took and how old the image is."""
+    parts = [f"{len(detections)} found"]
+    if detections.vlm or detections.segmenter:
+        parts.append(f"{detections.vlm} + {detections.segmenter}")
+    if latency_s is not None:
+        parts.append(f"{latency_s:.2f} s")
+    if age_s is not None and not math.isnan(age_s) and 0 <= age_s < _LONGEST_AGE_S:
+        parts.append(f"age {age_s:.2f} s")
+    if detections.skipped:
+        parts.append(f"skipped {', '.join(detections.skipped)}")
+    if detections.demonstration:
+        parts.append("DEMONSTRATION MODELS")
+    return "  |  ".join(parts)
+
+
+def _with_line(picture: np.ndarray, text: str, scale: float) -> np.ndarray:
+    """White text on a dark strip at the top."""
+    height = round(30 * scale)
+    picture[:height] = (picture[:height] * 0.3).astype(np.uint8)
+    place = (round(10 * scale), round(21 * scale))
+    return cv2.putText(
+        picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6 * scale, (255, 255, 255), max(1, round(scale)), cv2.LINE_AA
+    )
+
+
+def draw_heat(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """The RGB uint8 (H, W, 3) under its heat map, float (h, w) in [0, 1]: cold stays grey, hot glows."""
+    height, width = image.shape[:2]
+    level = cv2.resize(np.clip(heat, 0, 1).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    colours = cv2.cvtColor(cv2.applyColorMap((level * 255).astype(np.uint8), cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    share = (0.75 * np.sqrt(level))[..., None]
+    return (grey * 0.7 * (1 - share) + colours * share).astype(np.uint8)

@@ -1,0 +1,134 @@
+"""The whole method on one page: image -> views -> names and maps -> masks -> Detections."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import perf_counter
+
+import cv2
+import numpy as np
+
+from .attention import fuse, named_maps
+from .backends.interfaces import Segmenter, Vlm
+from .config import Config
+from .data import Answer, Detection, Detections, NamedMap, View, check_image
+from .errors import VlmError
+from .merge import merge
+from .questions import questions_for
+from .refine import refine
+from .tiling import lift, views
+
+HEAT_CELL_PX = 8
+"""Frame pixels on a side of one cell of the fused heat map."""
+
+
+class VLSam:
+    """Open-ended detection and segmentation, training-free: a VLM names and points, a segmenter outlines.
+
+    Args:
+        vlm: answers questions about a view and shows its attention.
+        segmenter: outlines what points show.
+        config: every option.
+    """
+
+    def __init__(self, vlm: Vlm, segmenter: Segmenter, config: Config | None = None) -> None:
+        self.vlm, self.segmenter, self.config = vlm, segmenter, config or Config()
+
+    def __call__(self, image: np.ndarray, budget_s: float | None = None) -> Detections:
+        """Detect everything in a frame.
+
+        Args:
+            image: RGB uint8 (H, W, 3).
+            budget_s: seconds to spend. A view is not started if the last one's duration would exceed them; the first
+                always is.
+
+        Raises:
+            BadImageError, VlmError, SegmenterError: nothing is returned when a part of the method failed.
+        """
+        size_hw = check_image(image).shape[:2]
+        timings: dict[str, float] = defaultdict(float)
+        found: list[Detection] = []
+        said: list[tuple[str, str, str]] = []
+        heat = np.zeros([-(-side // HEAT_CELL_PX) for side in size_hw], np.float32)
+        all_views = views(size_hw, self.config.views)
+        with _timed(timings, "total"):
+            with _timed(timings, "vlm"):
+                questions = questions_for(self.vlm, all_views[0].crop(image), self.config.questions)
+            for view in _within(budget_s, all_views):
+                answers, maps, instances = self.look(view.crop(image), questions, timings)
+                said += [(view.name, a.question, a.text) for a in answers]
+                found += [lift(d, view) for d in instances]
+                paint(heat, maps, view)
+            looked = {name for name, _, _ in said}
+            with _timed(timings, "merge"):
+                items = merge(found, all_views, size_hw, self.config.merge, self.config.views.border_px)
+        return Detections(
+            size_hw=size_hw,
+            items=items,
+            skipped=tuple(v.name for v in all_views if v.name not in looked),
+            vlm=self.vlm.name,
+            segmenter=self.segmenter.name,
+            demonstration=self.vlm.demonstration or self.segmenter.demonstration,
+            heat=heat,
+            answers=tuple(said),
+            timings_s=dict(timings),
+        )
+
+    def look(
+        self, pixels: np.ndarray, questions: Sequence[str], timings: dict[str, float]
+    ) -> tuple[list[Answer], list[NamedMap], list[Detection]]:
+        """One view (H, W, 3): what the VLM says, one map per name, and instances in pixels of the view."""
+        with _timed(timings, "vlm"):
+            answers = self.vlm.answer(pixels, questions)
+        if len(answers) != len(questions):
+            raise VlmError(f"expected {len(questions)} answers, got {len(answers)}")
+        with _timed(timings, "attention"):
+            maps = fuse([m for a in answers for m in named_maps(a, self.config.questions, self.config.attention)])
+        with _timed(timings, "segmenter"):
+            return answers, maps, refine(self.segmenter, pixels, maps, self.config)
+
+
+def load(config: Config | None = None) -> VLSam:
+    """The detector with the models that a configuration names.
+
+    Raises:
+        ModelLoadError: a model is missing or unreadable.
+    """
+    from .backends import load_segmenter, load_vlm
+
+    config = config or Config()
+    return VLSam(load_vlm(config.vlm), load_segmenter(config.segmenter), config)
+
+
+def paint(canvas: np.ndarray, maps: Sequence[NamedMap], view: View) -> None:
+    """Raise a coarse heat map of the frame (h, w), in place, to the maximum over a view's maps."""
+    x0, y0, x1, y1 = (v / HEAT_CELL_PX for v in view.xyxy)
+    top, bottom, left, right = int(y0), int(np.ceil(y1)), int(x0), int(np.ceil(x1))
+    part = canvas[top:bottom, left:right]
+    for m in maps:
+        u0, v0, u1, v1 = (v / HEAT_CELL_PX for v in m.layout.xyxy)
+        rows = (np.arange(top, bottom) + 0.5 - y0 - v0) * m.heat.shape[0] / (v1 - v0) - 0.5
+        columns = (np.arange(left, right) + 0.5 - x0 - u0) * m.heat.shape[1] / (u1 - u0) - 0.5
+        grid = np.broadcast_arrays(columns.astype(np.float32), rows.astype(np.float32)[:, None])
+        np.maximum(part, cv2.remap(m.heat, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), out=part)
+
+
+def _within(budget_s: float | None, all_views: Sequence[View]) -> Iterator[View]:
+    """The views that time allows; the first always."""
+    started = before = perf_counter()
+    for view in all_views:
+        now = perf_counter()
+        if before > started and budget_s is not None and 2 * now - before - started > budget_s:
+            return
+        before = now
+        yield view
+
+
+@contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the seconds spent inside to `timings[stage]`."""
+    started = perf_counter()
+    yield
+    timings[stage] += perf_counter() - started

@@ -1,0 +1,79 @@
+"""The node's health on /diagnostics, once a second."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+
+from rclpy.node import Node
+
+from vlsam_ros import errors
+from vlsam_ros.config import Config
+from vlsam_ros.data import Detections
+from vlsam_ros.ros.mailbox import Mailbox
+from vlsam_ros.ros.worker import Worker
+
+
+class Diagnostics:
+    """Publishes models, frames received and dropped, the last latency and status; nothing without diagnostic_msgs."""
+
+    def __init__(self, node: Node, config: Config, worker: Worker, mailbox: Mailbox) -> None:
+        self._node, self._config, self._worker, self._mailbox = node, config, worker, mailbox
+        self._lock = threading.Lock()
+        self._last: dict[str, str] = {}
+        self._problem = ""
+        if importlib.util.find_spec("diagnostic_msgs") is None:
+            node.get_logger().info("no diagnostics: the package diagnostic_msgs is not installed")
+            return
+        from diagnostic_msgs.msg import DiagnosticArray
+
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        node.create_timer(1.0, self._publish)
+
+    def keyframe(self, status: int, text: str, latency_s: float, detections: Detections) -> None:
+        """Remember the last keyframe; called by the worker."""
+        with self._lock:
+            self._problem = text if status > errors.PARTIAL else ""
+            self._last = {
+                "last status": str(status),
+                "last latency (s)": f"{latency_s:.3f}",
+                "last instances": str(len(detections)),
+                "last skipped": ", ".join(detections.skipped),
+            }
+
+    def values(self) -> dict[str, str]:
+        """All key-value pairs."""
+        options = self._config
+        demonstration = "embedded" in (options.vlm.model, options.segmenter.model)
+        values = {
+            "state": self._worker.state,
+            "vlm": options.vlm.model,
+            "segmenter": options.segmenter.model,
+            "demonstration models": str(demonstration).lower(),
+        }
+        for camera, counts in self._mailbox.counts().items():
+            values |= {f"{camera}: frames {what}": str(count) for what, count in vars(counts).items()}
+        with self._lock:
+            return values | self._last
+
+    def _publish(self) -> None:
+        from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+        values = self.values()
+        level, message = DiagnosticStatus.OK, self._worker.state
+        if self._worker.state == "loading" or values["demonstration models"] == "true":
+            level = DiagnosticStatus.WARN
+            message += ", demonstration models" if values["demonstration models"] == "true" else ""
+        if self._problem:
+            level, message = DiagnosticStatus.ERROR, self._problem
+        status = DiagnosticStatus(
+            level=level,
+            name=f"{self._node.get_fully_qualified_name()}: detector",
+            hardware_id="",
+            message=message,
+            values=[KeyValue(key=key, value=value) for key, value in values.items()],
+        )
+        stamp = self._node.get_clock().now().to_msg()
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = stamp
+        self._publisher.publish(array)
