@@ -9,30 +9,46 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     AutoModelForImageTextToText,
+    BaseVideoProcessor,
     CLIPImageProcessor,
     CLIPVisionConfig,
+    GotOcr2ImageProcessor,
+    InternVLConfig,
+    InternVLProcessor,
+    InternVLVideoProcessor,
+    InternVLVisionConfig,
     LlamaConfig,
     LlavaConfig,
+    LlavaNextConfig,
+    LlavaNextImageProcessor,
+    LlavaNextProcessor,
+    LlavaOnevisionConfig,
+    LlavaOnevisionImageProcessor,
+    LlavaOnevisionProcessor,
+    LlavaOnevisionVideoProcessor,
     LlavaProcessor,
     MistralConfig,
     PreTrainedConfig,
     PreTrainedTokenizerFast,
     ProcessorMixin,
+    Qwen2Config,
     Qwen2_5_VLConfig,
     Qwen2_5_VLProcessor,
     Qwen2VLConfig,
     Qwen2VLImageProcessor,
     Qwen2VLProcessor,
     Qwen2VLVideoProcessor,
+    Qwen3VLConfig,
+    Qwen3VLProcessor,
+    Qwen3VLVideoProcessor,
+    SiglipVisionConfig,
 )
 
 IMAGE, VIDEO = "<image>", "<video>"
 SPECIAL = ["<s>", "</s>", "<pad>", IMAGE, VIDEO, "<vision>", "</vision>"]
 VOCABULARY = len(SPECIAL) + 256
-TEMPLATE = (
-    "{{ bos_token }}{% for m in messages %}{{ m['role'] }}: {% for c in m['content'] %}"
-    "{% if c['type'] == 'image' %}IMAGE\n{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% endfor %} assistant:"
-)
+VISION = dict(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28)
+SQUARE = {"size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}}
 TEXT = dict(
     hidden_size=32,
     intermediate_size=48,
@@ -45,6 +61,15 @@ TEXT = dict(
     eos_token_id=1,
     pad_token_id=2,
 )
+
+
+def template(image: str) -> str:
+    """A chat template that writes `image` for the image."""
+    return (
+        "{{ bos_token }}{% for m in messages %}{{ m['role'] }}: {% for c in m['content'] %}"
+        "{% if c['type'] == 'image' %}" + image + "\n{% else %}{{ c['text'] }}{% endif %}"
+        "{% endfor %}{% endfor %} assistant:"
+    )
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
@@ -63,6 +88,9 @@ def tokenizer() -> PreTrainedTokenizerFast:
             "video_token": VIDEO,
             "vision_bos_token": "<vision>",
             "vision_eos_token": "</vision>",
+            "context_image_token": IMAGE,
+            "start_image_token": "<vision>",
+            "end_image_token": "</vision>",
         },
     )
 
@@ -80,18 +108,19 @@ def _save(config: PreTrainedConfig, processor: ProcessorMixin, folder: Path) -> 
 
 def llava(folder: Path, text: PreTrainedConfig | None = None, **image_options: object) -> Path:
     """LLaVA-1.5 with a CLIP tower of 4 × 4 patches."""
-    vision = CLIPVisionConfig(
-        hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=7
+    config = LlavaConfig(
+        vision_config=CLIPVisionConfig(**VISION, patch_size=7),
+        text_config=text or LlamaConfig(**TEXT),
+        image_token_index=SPECIAL.index(IMAGE),
+        image_seq_length=16,
     )
-    config = LlavaConfig(vision, text or LlamaConfig(**TEXT), image_token_index=SPECIAL.index(IMAGE), image_seq_length=16)
-    options = {"size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}, **image_options}
     processor = LlavaProcessor(
-        CLIPImageProcessor(**options),
+        CLIPImageProcessor(**{**SQUARE, **image_options}),
         tokenizer(),
         patch_size=7,
         vision_feature_select_strategy="default",
         num_additional_image_tokens=1,
-        chat_template=TEMPLATE.replace("IMAGE", IMAGE),
+        chat_template=template(IMAGE),
     )
     return _save(config, processor, folder)
 
@@ -101,32 +130,115 @@ def llava_sliding(folder: Path) -> Path:
     return llava(folder, MistralConfig(**TEXT, sliding_window=24))
 
 
-def qwen2_5_vl(folder: Path) -> Path:
-    """Qwen2.5-VL with 14 px patches, merged 2 × 2."""
-    vision = dict(depth=2, hidden_size=32, intermediate_size=32, num_heads=2, out_hidden_size=32, fullatt_block_indexes=[1])
-    return _qwen(folder, Qwen2_5_VLConfig, Qwen2_5_VLProcessor, vision)
+def llava_next(folder: Path) -> Path:
+    """LLaVA-NeXT with a base view and up to four crops of 4 × 4 patches."""
+    pinpoints = [[28, 56], [56, 28], [56, 56]]
+    config = LlavaNextConfig(
+        vision_config=CLIPVisionConfig(**VISION, patch_size=7),
+        text_config=LlamaConfig(**TEXT),
+        image_token_index=SPECIAL.index(IMAGE),
+        image_grid_pinpoints=pinpoints,
+    )
+    processor = LlavaNextProcessor(
+        LlavaNextImageProcessor(**SQUARE, image_grid_pinpoints=pinpoints),
+        tokenizer(),
+        patch_size=7,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=template(IMAGE),
+    )
+    return _save(config, processor, folder)
+
+
+def llava_onevision(folder: Path) -> Path:
+    """LLaVA-OneVision with a base view and up to four crops of 4 × 4 patches."""
+    pinpoints = [[28, 56], [56, 28], [56, 56]]
+    config = LlavaOnevisionConfig(
+        vision_config=SiglipVisionConfig(**VISION, patch_size=7, vision_use_head=False),
+        text_config=Qwen2Config(**TEXT),
+        image_token_index=SPECIAL.index(IMAGE),
+        video_token_index=SPECIAL.index(VIDEO),
+        image_grid_pinpoints=pinpoints,
+    )
+    processor = LlavaOnevisionProcessor(
+        LlavaOnevisionImageProcessor(size={"height": 28, "width": 28}, image_grid_pinpoints=pinpoints),
+        tokenizer(),
+        LlavaOnevisionVideoProcessor(),
+        num_image_tokens=16,
+        vision_feature_select_strategy="full",
+        chat_template=template(IMAGE),
+    )
+    return _save(config, processor, folder)
+
+
+def internvl(folder: Path) -> Path:
+    """InternVL with 8 × 8 patches, merged 2 × 2."""
+    config = InternVLConfig(
+        vision_config=InternVLVisionConfig(**{**VISION, "image_size": 56}, patch_size=7),
+        text_config=Qwen2Config(**TEXT),
+        image_token_id=SPECIAL.index(IMAGE),
+        image_seq_length=16,
+    )
+    processor = InternVLProcessor(
+        GotOcr2ImageProcessor(size={"height": 56, "width": 56}),
+        tokenizer(),
+        InternVLVideoProcessor(),
+        image_seq_length=16,
+        chat_template=template(IMAGE),
+    )
+    return _save(config, processor, folder)
 
 
 def qwen2_vl(folder: Path) -> Path:
     """Qwen2-VL with 14 px patches, merged 2 × 2."""
-    return _qwen(folder, Qwen2VLConfig, Qwen2VLProcessor, dict(depth=2, embed_dim=32, num_heads=2, mlp_ratio=1, hidden_size=32))
+    vision = dict(depth=2, embed_dim=32, num_heads=2, mlp_ratio=1, hidden_size=32)
+    return _qwen(folder, Qwen2VLConfig, Qwen2VLProcessor, Qwen2VLVideoProcessor, vision)
 
 
-def _qwen(folder: Path, config: type[PreTrainedConfig], processor: type[ProcessorMixin], vision: dict) -> Path:
+def qwen2_5_vl(folder: Path) -> Path:
+    """Qwen2.5-VL with 14 px patches, merged 2 × 2."""
+    vision = dict(
+        depth=2, hidden_size=32, intermediate_size=32, num_heads=2, out_hidden_size=32, fullatt_block_indexes=[1]
+    )
+    return _qwen(folder, Qwen2_5_VLConfig, Qwen2_5_VLProcessor, Qwen2VLVideoProcessor, vision)
+
+
+def qwen3_vl(folder: Path) -> Path:
+    """Qwen3-VL with 14 px patches, merged 2 × 2."""
+    vision = dict(depth=2, hidden_size=32, intermediate_size=32, num_heads=2, out_hidden_size=32, patch_size=14)
+    vision |= dict(num_position_embeddings=64, deepstack_visual_indexes=[0])
+    return _qwen(folder, Qwen3VLConfig, Qwen3VLProcessor, Qwen3VLVideoProcessor, vision, {"head_dim": 8})
+
+
+def _qwen(
+    folder: Path,
+    config: type[PreTrainedConfig],
+    processor: type[ProcessorMixin],
+    video_processor: type[BaseVideoProcessor],
+    vision: dict,
+    text: dict | None = None,
+) -> Path:
     rope = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
     full = config(
-        text_config={**TEXT, "rope_parameters": rope},
+        text_config={**TEXT, "rope_parameters": rope, **(text or {})},
         vision_config=vision,
         image_token_id=SPECIAL.index(IMAGE),
         video_token_id=SPECIAL.index(VIDEO),
         vision_start_token_id=SPECIAL.index("<vision>"),
         vision_end_token_id=SPECIAL.index("</vision>"),
     )
-    size = {"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 40}
-    template = TEMPLATE.replace("IMAGE", f"<vision>{IMAGE}</vision>")
-    made = processor(Qwen2VLImageProcessor(size=size), tokenizer(), Qwen2VLVideoProcessor(), chat_template=template)
-    return _save(full, made, folder)
+    images = Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 40})
+    chat = template(f"<vision>{IMAGE}</vision>")
+    return _save(full, processor(images, tokenizer(), video_processor(), chat_template=chat), folder)
 
 
-BUILDERS: dict[str, Callable[[Path], Path]] = {"llava": llava, "qwen2_vl": qwen2_vl, "qwen2_5_vl": qwen2_5_vl}
+BUILDERS: dict[str, Callable[[Path], Path]] = {
+    "llava": llava,
+    "llava_next": llava_next,
+    "llava_onevision": llava_onevision,
+    "internvl": internvl,
+    "qwen2_vl": qwen2_vl,
+    "qwen2_5_vl": qwen2_5_vl,
+    "qwen3_vl": qwen3_vl,
+}
 """Supported family -> builder; one for every row of the backend's table."""

@@ -17,53 +17,10 @@ import numpy as np
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from vlsam_ros.embedded.tower import VIEW_HW
 from vlsam_ros.synthetic.kinds import NAMES
-from vlsam_ros.synthetic.render import Rendered, render
-from vlsam_ros.synthetic.scene import sample_window, sample_world
-from vlsam_ros.synthetic.world import FRAME_WH, Box, World
+from vlsam_ros.synthetic.views import described, make_view
 
 PER_SHARD = 250
-IGNORE = 255
-MIN_HEIGHT_PX, MIN_VISIBLE = 10, 0.3
-"""An object lower than this, or seen to a smaller part, is not asked for: neither right nor wrong."""
-
-
-def objects_inside(world: World, window: Box) -> int:
-    """About how many objects have their middle in a window and are large enough in it to be asked for."""
-    camera, (x0, y0, x1, y1), count = world.camera, window, 0
-    for thing in world.placed:
-        scale = camera.focal_px / thing.z_m
-        x = FRAME_WH[0] / 2 + scale * (thing.x_m + world.road.curvature * thing.z_m**2)
-        y = camera.horizon_px + scale * (camera.height_m - thing.height_m / 2)
-        large = scale * thing.height_m * VIEW_HW[0] / (y1 - y0) >= MIN_HEIGHT_PX
-        count += large and x0 < x < x1 and y0 < y < y1
-    return count
-
-
-def make_view(seed: int) -> Rendered:
-    """The training view with this seed, 448 × 256: one window of one world, mostly one that shows objects."""
-    rng = np.random.default_rng([seed, 1])
-    world = sample_world(seed)
-    windows = [sample_window(rng, horizon_px=world.camera.horizon_px) for _ in range(8)]
-    shown = np.minimum([objects_inside(world, window) for window in windows], rng.integers(1, 4))
-    pick = int(np.argmax(shown)) if rng.random() < 0.9 else 0
-    return render(world, windows[pick], VIEW_HW[::-1])
-
-
-def described(view: Rendered) -> tuple[np.ndarray, list[dict]]:
-    """Id map with what is too small or too hidden set to `IGNORE`, and the objects left: name and id."""
-    ids, objects = view.ids.copy(), []
-    for index, item in enumerate(view.objects, 1):
-        rows = np.flatnonzero((view.ids == index).any(1))
-        height = rows[-1] + 1 - rows[0] if rows.size else 0
-        if height < MIN_HEIGHT_PX or item.visible_fraction < MIN_VISIBLE:
-            ids[view.ids == index] = IGNORE
-        else:
-            objects.append({"name": item.name, "id": index})
-    return ids, objects
-
-
 def write_shard(job: tuple[Path, int, int]) -> Path:
     """Write one shard unless it is there; job = (path, first seed, views)."""
     path, first, count = job

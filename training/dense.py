@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.data import IGNORE, Views
+from training.data import Views
 from training.loop import Run, normalised
 from vlsam_ros.embedded.sam import DIM, FpnEncoder
 from vlsam_ros.embedded.tower import STRIDE, VIEW_HW
 from vlsam_ros.synthetic.kinds import NAMES
+from vlsam_ros.synthetic.render import IGNORE_ID
 
 GRID = (VIEW_HW[0] // STRIDE, VIEW_HW[1] // STRIDE)
 OFFSET_PX = 64.0
@@ -36,7 +37,7 @@ def coverage(ids: np.ndarray, objects: list[dict]) -> np.ndarray:
 
 def ignored(ids: np.ndarray) -> np.ndarray:
     """Patches that show something too small or too hidden to be asked for, bool (16, 28)."""
-    return cv2.resize((ids == IGNORE).astype(np.float32), GRID[::-1], interpolation=cv2.INTER_AREA) > 0.02
+    return cv2.resize((ids == IGNORE_ID).astype(np.float32), GRID[::-1], interpolation=cv2.INTER_AREA) > 0.02
 
 
 def class_loss(logits: Tensor, cover: Tensor, ignore: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ class Dense(nn.Module):
 def fine_targets(ids: np.ndarray, objects: list[dict]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Object share and validity at stride 2 (128, 224); offsets to the object's middle and their validity at stride 8."""
     size2, size8 = (VIEW_HW[1] // 2, VIEW_HW[0] // 2), (VIEW_HW[1] // 8, VIEW_HW[0] // 8)
-    known = ids != IGNORE
+    known = ids != IGNORE_ID
     share = cv2.resize(((ids > 0) & known).astype(np.float32), size2, interpolation=cv2.INTER_AREA)
     valid = cv2.resize(known.astype(np.float32), size2, interpolation=cv2.INTER_AREA) > 0.99
     small = cv2.resize(ids, size8, interpolation=cv2.INTER_NEAREST_EXACT)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 from training.data import Views
 
@@ -24,11 +24,30 @@ def normalised(images: list[np.ndarray]) -> Tensor:
     return (torch.from_numpy(np.stack(images)).float() - MEAN) / STD
 
 
+def join_workers() -> int:
+    """This process's rank among those that `torchrun` started together; 0 when alone."""
+    if "RANK" not in os.environ:
+        return 0
+    distributed.init_process_group("gloo")
+    return distributed.get_rank()
+
+
+def average_gradients(module: nn.Module) -> None:
+    """Replace each gradient by its mean over all workers."""
+    grads = [p.grad for p in module.parameters() if p.grad is not None]
+    flat = torch.cat([g.flatten() for g in grads])
+    distributed.all_reduce(flat)
+    flat /= distributed.get_world_size()
+    for grad, part in zip(grads, flat.split([g.numel() for g in grads]), strict=True):
+        grad.copy_(part.view_as(grad))
+
+
 class Run:
     """A training run that can be stopped at any time and goes on from its last checkpoint.
 
     The learning rate is warmed up and then follows a cosine over `minutes` of training time, so that a run always
-    ends annealed, however fast the machine is.
+    ends annealed, however fast the machine is. Under `torchrun` the workers average their gradients; the first one
+    evaluates, logs and saves.
     """
 
     def __init__(self, folder: Path, modules: nn.Module, minutes: float, lr: float, seed: int = 0) -> None:
@@ -41,18 +60,26 @@ class Run:
         groups = [{"params": decay, "weight_decay": 0.03}, {"params": plain, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))
         self.step, self.spent, self.seen = 0, 0.0, 0
+        self.rank = join_workers()
         self.path = folder / "checkpoint.pt"
         if self.path.exists():
             state = torch.load(self.path, weights_only=True)
             modules.load_state_dict(state["modules"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.step, self.spent, self.seen = state["step"], state["spent"], state["seen"]
-            np.random.seed(seed + self.step)
+        np.random.seed([seed, self.step, self.rank])
 
     @property
     def progress(self) -> float:
         """Share of the time budget that is used, 0 to 1."""
         return min(1.0, self.spent / self.seconds)
+
+    def elapsed(self, started: float) -> float:
+        """Seconds since `started`, the same on all workers so that they stop together."""
+        seconds = torch.tensor(time.perf_counter() - started)
+        if distributed.is_initialized():
+            distributed.broadcast(seconds, 0)
+        return float(seconds)
 
     def save(self) -> None:
         """Write the checkpoint; the old one stays until the new one is whole."""
@@ -94,20 +121,23 @@ class Run:
             losses = loss_of(items)
             self.optimiser.zero_grad(set_to_none=True)
             sum(losses.values()).backward()
+            if distributed.is_initialized():
+                average_gradients(self.modules)
             nn.utils.clip_grad_norm_(self.modules.parameters(), 1.0)
             self.optimiser.step()
             self.step, self.seen = self.step + 1, self.seen + len(items)
-            self.spent += time.perf_counter() - started
+            self.spent += self.elapsed(started)
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0.0) + float(loss.detach())
             count += 1
-            if self.spent >= due:
+            if self.spent >= due and self.rank == 0:
                 due = self.spent + 60 * every_minutes
                 self.log(**{k: v / count for k, v in sums.items()}, **evaluate())
                 sums, count = {}, 0
                 self.save()
-        self.log(**evaluate())
-        self.save()
+        if self.rank == 0:
+            self.log(**evaluate())
+            self.save()
 
 
 def batches(views: Views, batch: int) -> Iterator[list]:

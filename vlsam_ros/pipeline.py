@@ -47,6 +47,7 @@ class VLSam:
         Raises:
             BadImageError, VlmError, SegmenterError: nothing is returned when a part of the method failed.
         """
+        started = perf_counter()
         size_hw = check_image(image).shape[:2]
         timings: dict[str, float] = defaultdict(float)
         found: list[Detection] = []
@@ -56,7 +57,7 @@ class VLSam:
         with _timed(timings, "total"):
             with _timed(timings, "vlm"):
                 questions = questions_for(self.vlm, all_views[0].crop(image), self.config.questions)
-            for view in _within(budget_s, all_views):
+            for view in _within(budget_s, all_views, started):
                 answers, maps, instances = self.look(view.crop(image), questions, timings)
                 said += [(view.name, a.question, a.text) for a in answers]
                 found += [lift(d, view) for d in instances]
@@ -104,26 +105,27 @@ def load(config: Config | None = None) -> VLSam:
 
 def paint(canvas: np.ndarray, maps: Sequence[NamedMap], view: View) -> None:
     """Raise a coarse heat map of the frame (h, w), in place, to the maximum over a view's maps."""
-    x0, y0, x1, y1 = (v / HEAT_CELL_PX for v in view.xyxy)
-    top, bottom, left, right = int(y0), int(np.ceil(y1)), int(x0), int(np.ceil(x1))
-    part = canvas[top:bottom, left:right]
     for m in maps:
-        u0, v0, u1, v1 = (v / HEAT_CELL_PX for v in m.layout.xyxy)
-        rows = (np.arange(top, bottom) + 0.5 - y0 - v0) * m.heat.shape[0] / (v1 - v0) - 0.5
-        columns = (np.arange(left, right) + 0.5 - x0 - u0) * m.heat.shape[1] / (u1 - u0) - 0.5
+        corner = np.tile(view.xyxy[:2], 2)
+        x0, y0, x1, y1 = (corner + m.layout.xyxy) / HEAT_CELL_PX
+        left, top = np.floor(np.maximum((x0, y0), corner[:2] / HEAT_CELL_PX)).astype(int)
+        right, bottom = np.ceil(np.minimum((x1, y1), np.divide(view.xyxy[2:], HEAT_CELL_PX))).astype(int)
+        part = canvas[top:bottom, left:right]
+        columns = (np.arange(left, right) + 0.5 - x0) * m.heat.shape[1] / (x1 - x0) - 0.5
+        rows = (np.arange(top, bottom) + 0.5 - y0) * m.heat.shape[0] / (y1 - y0) - 0.5
         grid = np.broadcast_arrays(columns.astype(np.float32), rows.astype(np.float32)[:, None])
         np.maximum(part, cv2.remap(m.heat, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), out=part)
 
 
-def _within(budget_s: float | None, all_views: Sequence[View]) -> Iterator[View]:
+def _within(budget_s: float | None, all_views: Sequence[View], started: float) -> Iterator[View]:
     """The views that time allows; the first always."""
-    started = before = perf_counter()
-    for view in all_views:
-        now = perf_counter()
-        if before > started and budget_s is not None and 2 * now - before - started > budget_s:
+    last_s = 0.0
+    for i, view in enumerate(all_views):
+        begun = perf_counter()
+        if i and budget_s is not None and begun - started + last_s > budget_s:
             return
-        before = now
         yield view
+        last_s = perf_counter() - begun
 
 
 @contextmanager

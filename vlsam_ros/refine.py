@@ -1,4 +1,4 @@
-"""From points to masks: the PerSAM cascade, run again with points from the masked map (arXiv 2410.05963, section 3.3)."""
+"""From points to masks: the PerSAM cascade, and again with points from the masked map (arXiv 2410.05963, 3.3)."""
 
 from __future__ import annotations
 

@@ -68,11 +68,10 @@ def encode(mask: np.ndarray, offset_xy: tuple[int, int] = (0, 0)) -> RoiMask:
     """
     if mask.ndim != 2 or mask.dtype != np.bool_:
         raise MaskError(f"expected a bool mask (H, W), got {mask.dtype} {mask.shape}")
-    flat = mask.reshape(-1)
-    first = int(flat.argmax()) if flat.size else 0
-    if not flat.size or not flat[first]:
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
         return RoiMask(0, 0, 0, 0, np.zeros(0, np.uint32))
-    top, bottom = first // mask.shape[1], mask.shape[0] - int(flat[::-1].argmax()) // mask.shape[1]
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
     columns = np.flatnonzero(mask[top:bottom].any(axis=0))
     left, right = int(columns[0]), int(columns[-1]) + 1
     runs = _runs(mask[top:bottom, left:right])

@@ -72,8 +72,8 @@ def lift(detection: Detection, view: View) -> Detection:
 def cut_by_border(detection: Detection, view: View, size_hw: tuple[int, int], border_px: float) -> bool:
     """Whether a lifted detection comes within `border_px` of a border of its view that lies inside the frame."""
     height, width = size_hw
-    gaps = [abs(a - b) for a, b in zip(detection.xyxy, view.xyxy, strict=True)]
-    return any(gap <= border_px and side != outer for gap, side, outer in zip(gaps, view.xyxy, (0, 0, width, height), strict=True))
+    sides = zip(detection.xyxy, view.xyxy, (0, 0, width, height), strict=True)
+    return any(abs(side - border) <= border_px and border != outer for side, border, outer in sides)
 
 
 def _view(name: str, left: float, top: float, width: float, height: float) -> View:

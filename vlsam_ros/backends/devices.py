@@ -18,7 +18,9 @@ def pick_device(name: str) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-        raise ConfigError(f"device: expected 'auto', 'cpu' or a device of this machine, got {name!r} ({error})") from error
+        raise ConfigError(
+            f"device: expected 'auto', 'cpu' or a device of this machine, got {name!r} ({error})"
+        ) from error
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:

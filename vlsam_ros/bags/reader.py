@@ -75,34 +75,29 @@ def topic_types(path: Path | str) -> dict[str, str]:
 def _records(path: Path) -> Iterator[Record]:
     if not path.exists():
         raise BagError("no such recording")
+    try:
+        reader = Reader(path)
+        reader.open()
+    except Exception as error:  # without its metadata.yaml, cut off, or no recording at all
+        yield from _damaged(path, error)
+        return
+    try:
+        for connection, stamp_ns, data in reader.messages():
+            yield Record(connection.topic, connection.msgtype, stamp_ns, bytes(data))
+    finally:
+        reader.close()
+
+
+def _damaged(path: Path, error: Exception) -> Iterator[Record]:
+    """What can be read of a recording that doesn't open; ends with an error unless only metadata.yaml is missing."""
     if path.is_dir():
-        try:
-            parts = [_opened(path)]
-        except Exception as error:  # no metadata.yaml, or a damaged file: take the files one by one
-            files = sorted([*path.glob("*.mcap"), *path.glob("*.db3")])
-            if not files:
-                raise BagError(f"not a readable recording: {error}") from error
-            for file in files:
-                yield from _records(file)
-            return
-    else:
-        try:
-            parts = [_opened(path)]
-        except Exception:
-            if path.suffix != ".mcap":
-                raise
-            yield from (Record(*fields) for fields in salvage.messages(path))
-            raise
-    for reader in parts:
-        with_closing = reader
-        try:
-            for connection, stamp_ns, data in reader.messages():
-                yield Record(connection.topic, connection.msgtype, stamp_ns, bytes(data))
-        finally:
-            with_closing.close()
-
-
-def _opened(path: Path) -> Reader:
-    reader = Reader(path)
-    reader.open()
-    return reader
+        files = sorted([*path.glob("*.mcap"), *path.glob("*.db3")])
+        if not files:
+            raise BagError(f"not a readable recording: {error}") from error
+        for file in files:
+            yield from _records(file)
+        return
+    if path.suffix == ".mcap":
+        for fields in salvage.messages(path):
+            yield Record(*fields)
+    raise error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import signal
 import sys
 import threading
 import traceback
@@ -34,6 +33,7 @@ from vlsam_ros.ros.cameras import cameras
 from vlsam_ros.ros.diagnostics import Diagnostics
 from vlsam_ros.ros.mailbox import Frame, Mailbox
 from vlsam_ros.ros.qos import ImageSubscription
+from vlsam_ros.ros.signals import stop_events
 from vlsam_ros.ros.worker import Pipeline, Worker
 
 DEMONSTRATION = "The embedded demonstration models know a rendered world only: never use them on a real road."
@@ -136,7 +136,7 @@ class DetectorNode(Node):
         image = None
         try:
             image = convert.to_rgb(frame.message, self.config.node.max_image_pixels)
-            detections = pipeline(image, self.config.node.latency_budget_s)
+            detections = pipeline(image, self.config.node.latency_budget_s or None)
             return image, detections, errors.PARTIAL if detections.skipped else errors.OK, ""
         except Exception as error:  # one bad frame must not end the node: it is reported in the frame's message
             status = error.status if isinstance(error, errors.VlsamError) else errors.VlsamError.status
@@ -171,13 +171,7 @@ class DetectorNode(Node):
 
 def main(args: Sequence[str] | None = None, load: Callable[[Config], Pipeline] = load_pipeline) -> int:
     """Run until SIGINT or SIGTERM. 0: stopped on demand; 1: the models or the worker failed; 2: wrong parameters."""
-    stop, hurry = threading.Event(), threading.Event()
-
-    def on_signal(*_: object) -> None:
-        (hurry if stop.is_set() else stop).set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    stop, hurry = stop_events()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # RCLError: a parameter file or an argument that can't be read

@@ -52,7 +52,9 @@ def split_name(model: str) -> tuple[str, Path]:
 def _load_weights(sam: Sam, kind: str, path: Path) -> None:
     """Reads the checkpoint without running any code that it may hold."""
     if not path.is_file():
-        raise ModelLoadError(f"no checkpoint {path}; download the {kind} checkpoint of segment-anything and name its path")
+        raise ModelLoadError(
+            f"no checkpoint {path}; download the {kind} checkpoint of segment-anything and name its path"
+        )
     try:
         sam.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, EOFError, TypeError, AttributeError, pickle.UnpicklingError) as error:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from segment_anything.modeling import Sam
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from ...data import Prompts, Segments, letterbox_hw
+from ...data import Prompts, Segments, check_image, letterbox_hw
 from ...errors import SegmenterError
 
 
@@ -55,44 +56,68 @@ class SamSegmenter:
         self._sam = sam.eval().to(device)
         self._input_hw = sam.prompt_encoder.input_image_size
         self._device, self._dtype = device, dtype
+        self._dense_pe = self._sam.prompt_encoder.get_dense_pe()
 
     @torch.inference_mode()
     def embed(self, view: np.ndarray) -> SamEmbedding:
-        """Encode an RGB uint8 view (H, W, 3): scaled into the input, normalised, zero-padded at the bottom and right."""
-        size_hw = view.shape[:2]
+        """Encode an RGB uint8 view (H, W, 3): scaled into the input, normalised, zero-padded at the bottom and right.
+
+        Raises:
+            BadImageError: the view is no RGB uint8 image.
+            SegmenterError: the encoder failed.
+        """
+        size_hw = check_image(view).shape[:2]
         scaled_hw = letterbox_hw(size_hw, self._input_hw)
         scaled = np.array(Image.fromarray(view).resize(scaled_hw[::-1], Image.Resampling.BILINEAR))
-        image = torch.from_numpy(scaled).permute(2, 0, 1).contiguous().to(self._device)
-        image = (image - self._sam.pixel_mean) / self._sam.pixel_std
-        image = pad(image, (0, self._input_hw[1] - scaled_hw[1], 0, self._input_hw[0] - scaled_hw[0]))
         with self._running():
+            image = torch.from_numpy(scaled).to(self._device).permute(2, 0, 1)
+            image = (image - self._sam.pixel_mean) / self._sam.pixel_std
+            image = pad(image, (0, self._input_hw[1] - scaled_hw[1], 0, self._input_hw[0] - scaled_hw[0]))
             features = self._sam.image_encoder(image[None])
         return SamEmbedding(features, size_hw, scaled_hw, self._input_hw, self._sam.mask_threshold)
 
     @torch.inference_mode()
     def segment(self, embedding: SamEmbedding, prompts: Prompts, multimask: bool) -> Segments:
-        """One decoder call for all prompts: one mask each, or several candidates if `multimask`."""
-        scale = np.array(embedding.scaled_hw[::-1], np.float32) / embedding.size_hw[::-1]
-        boxes, masks = prompts.boxes_xyxy, prompts.low_res
+        """One decoder call for all prompts: one mask each, or several candidates if `multimask`.
+
+        Raises:
+            SegmenterError: the decoder failed.
+        """
+        sam = self._sam
         if not len(prompts):
-            raise SegmenterError("expected at least one prompt, got none")
+            candidates = sam.mask_decoder.num_multimask_outputs if multimask else 1
+            low_res = np.zeros((0, candidates, *sam.prompt_encoder.mask_input_size), np.float32)
+            return Segments(low_res, np.zeros((0, candidates), np.float32))
         with self._running():
-            sparse, dense = self._sam.prompt_encoder(
-                points=(self._float(prompts.points_xy * scale), torch.as_tensor(prompts.labels, device=self._device)),
-                boxes=None if boxes is None else self._float(boxes * np.tile(scale, 2)),
-                masks=None if masks is None else self._float(masks)[:, None],
-            )
-            low_res, iou = self._sam.mask_decoder(
+            sparse, dense = self._encoded(embedding, prompts)
+            low_res, iou = sam.mask_decoder(
                 image_embeddings=embedding.features,
-                image_pe=self._sam.prompt_encoder.get_dense_pe(),
+                image_pe=self._dense_pe,
                 sparse_prompt_embeddings=sparse,
                 dense_prompt_embeddings=dense,
                 multimask_output=multimask,
             )
-        return Segments(low_res.float().cpu().numpy(), iou.float().cpu().numpy())
+            return Segments(low_res.float().cpu().numpy(), iou.float().cpu().numpy())
+
+    def _encoded(self, embedding: SamEmbedding, prompts: Prompts) -> tuple[Tensor, Tensor]:
+        """Sparse (B, n, C) and dense (B, C, h, w) prompt embeddings, in float32: coordinates need its precision."""
+        scale = np.array(embedding.scaled_hw[::-1], np.float32) / embedding.size_hw[::-1]
+        boxes, masks = prompts.boxes_xyxy, prompts.low_res
+        with torch.autocast(self._device.type, enabled=False):
+            return self._sam.prompt_encoder(
+                points=(self._float(prompts.points_xy * scale), torch.as_tensor(prompts.labels, device=self._device)),
+                boxes=None if boxes is None else self._float(boxes * np.tile(scale, 2)),
+                masks=None if masks is None else self._float(masks)[:, None],
+            )
 
     def _float(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self._device)
 
-    def _running(self) -> AbstractContextManager:
-        return torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Autocast, and the model's failures as `SegmenterError`."""
+        try:
+            with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
+                yield
+        except RuntimeError as error:
+            raise SegmenterError(f"{self.name} failed: {error}") from error

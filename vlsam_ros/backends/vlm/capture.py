@@ -51,7 +51,9 @@ class Recorder:
         """Raises `VlmError` unless each of the model's layers was recorded over `length` tokens."""
         rows = {i: sum(c.query.shape[2] for c in calls) for i, calls in self._calls.items()}
         if rows != dict.fromkeys(range(layers), length):
-            raise VlmError(f"expected the attention of {layers} layers over {length} tokens, recorded (layer: tokens) {rows}")
+            raise VlmError(
+                f"expected the attention of {layers} layers over {length} tokens, recorded (layer: tokens) {rows}"
+            )
 
     def layer(self, index: int, row: int, keep: Tensor) -> LayerQK:
         """Q and K of one sequence of the batch.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,34 @@ def merged(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_
     """Qwen-VL: the whole view, stretched to whole patches; one token per merge × merge patches, row-major."""
     merge = processor.image_processor.merge_size
     _, h, w = inputs["image_grid_thw"][0].tolist()
-    return ImageLayout(_grid(columns, h // merge, w // merge), (0.0, 0.0, float(size_hw[1]), float(size_hw[0])))
+    return ImageLayout(_grid(columns, h // merge, w // merge), _whole(size_hw))
+
+
+def square(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
+    """InternVL without crops: the whole view, stretched to a square."""
+    side = isqrt(processor.image_seq_length)
+    return ImageLayout(_grid(columns, side, side), _whole(size_hw))
+
+
+def base_of_next(
+    processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]
+) -> ImageLayout:
+    """LLaVA-NeXT: first the whole view, stretched to a square; the tokens of its finer crops come after and are not
+    part of the grid."""
+    side = inputs["pixel_values"].shape[-1] // processor.patch_size
+    return ImageLayout(_grid(columns[: side * side], side, side), _whole(size_hw))
+
+
+def base_of_onevision(
+    processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]
+) -> ImageLayout:
+    """LLaVA-OneVision: as LLaVA-NeXT."""
+    side = isqrt(processor.num_image_tokens)
+    return ImageLayout(_grid(columns[: side * side], side, side), _whole(size_hw))
+
+
+def _whole(size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
+    return 0.0, 0.0, float(size_hw[1]), float(size_hw[0])
 
 
 def processed_part(image_processor: Any, size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
@@ -83,6 +111,10 @@ FAMILIES: dict[str, Family] = {
     "llava": Family(raster),
     "qwen2_vl": Family(merged),
     "qwen2_5_vl": Family(merged),
+    "qwen3_vl": Family(merged),
+    "internvl": Family(square, {"crop_to_patches": False}),
+    "llava_next": Family(base_of_next),
+    "llava_onevision": Family(base_of_onevision),
 }
 """Supported families: `model_type` of config.json -> how to use it."""
 

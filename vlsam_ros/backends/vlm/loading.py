@@ -76,7 +76,9 @@ def _family(model_type: str) -> Family:
     if model_type in FAMILIES:
         return FAMILIES[model_type]
     reason = f" ({REFUSED[model_type]})" if model_type in REFUSED else ""
-    raise ModelLoadError(f"can't use a model of type {model_type!r}{reason}; supported are {', '.join(sorted(FAMILIES))}")
+    raise ModelLoadError(
+        f"can't use a model of type {model_type!r}{reason}; supported are {', '.join(sorted(FAMILIES))}"
+    )
 
 
 def _try_out(prompter: Prompter, processor: Any, source: str) -> None:
@@ -84,6 +86,6 @@ def _try_out(prompter: Prompter, processor: Any, source: str) -> None:
     if processor.chat_template is None:
         raise ModelLoadError(f"{source!r} has no chat template; add the chat_template.jinja of its family")
     try:
-        prompter(np.zeros((48, 64, 3), np.uint8), ["What is here?"])
+        prompter(np.zeros((48, 64, 3), np.uint8), ["What is here?", "List every object."])
     except (*UNREADABLE, VlmError) as error:
         raise ModelLoadError(f"the processor of {source!r} can't build a prompt: {error}") from error

@@ -59,7 +59,9 @@ class ViewPrompt:
 class Prompter:
     """Builds prompts with a processor's chat template: the image, then the question."""
 
-    def __init__(self, processor: Any, family: Family, image_token: int, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, processor: Any, family: Family, image_token: int, device: torch.device, dtype: torch.dtype
+    ) -> None:
         self._processor, self._family, self._image_token = processor, family, image_token
         self._device, self._dtype = device, dtype
         added = processor.tokenizer.added_tokens_decoder.values()
@@ -75,13 +77,17 @@ class Prompter:
         picture = Image.fromarray(view)
         options = {"images_kwargs": dict(self._family.image_options)}
         special = not texts[0].startswith(self._processor.tokenizer.bos_token or "\0")
-        out = self._processor(images=[picture], text=[texts[0]], return_tensors="pt", add_special_tokens=special, **options)
+        out = self._processor(
+            images=[picture], text=[texts[0]], return_tensors="pt", add_special_tokens=special, **options
+        )
         whole = out.pop("input_ids")[0]
-        tails = [self._tail(text, special) for text in texts]
+        heads, tails = zip(*(self._around_image(text, special) for text in texts), strict=True)
+        if any(not torch.equal(head, heads[0]) for head in heads):
+            raise VlmError("the chat template puts the question before the image, so questions can't share the image")
         prefix = whole[: len(whole) - len(tails[0])]
+        if not torch.equal(whole[len(prefix) :], tails[0]):
+            raise VlmError("the processor's tokens don't end with those of the question")
         columns = (prefix == self._image_token).nonzero()[:, 0].numpy()
-        if not torch.equal(whole[len(prefix) :], tails[0]) or (tails[0] == self._image_token).any():
-            raise VlmError("the processor's tokens don't end with the question's own")
         layout = self._family.layout(self._processor, out, columns, view.shape[:2])
         types = out.pop(TOKEN_TYPES, None)
         return ViewPrompt(
@@ -99,13 +105,13 @@ class Prompter:
         content = [{"type": "image"}, {"type": "text", "text": question}]
         return self._processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
 
-    def _tail(self, text: str, special: bool) -> Tensor:
-        """Tokens after the image's placeholder. The whole text is tokenised: its cut parts may give other tokens."""
+    def _around_image(self, text: str, special: bool) -> tuple[Tensor, Tensor]:
+        """Tokens before and after the image's placeholder; tokenised whole, as cut parts may give other tokens."""
         ids = torch.tensor(self._processor.tokenizer(text, add_special_tokens=special)["input_ids"])
-        found = (ids == self._image_token).nonzero()[:, 0]
+        found = (ids == self._image_token).nonzero()[:, 0].tolist()
         if len(found) != 1:
             raise VlmError(f"expected one image token in the prompt, found {len(found)} in {text!r}")
-        return ids[found[0] + 1 :]
+        return ids[: found[0]], ids[found[0] + 1 :]
 
     def _moved(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._device, self._dtype if tensor.is_floating_point() else None)

@@ -19,10 +19,19 @@ from .text import token_spans
 
 
 class TransformersVlm:
-    """Greedy answers with the Q and K of every decoder layer; the questions about a view share the image's prefix."""
+    """Greedy answers with the Q and K of every decoder layer; the questions about a view share the image's prefix.
+
+    One call at a time: a model of transformers holds state while it generates.
+    """
 
     def __init__(
-        self, model: PreTrainedModel, tokenizer: Any, prompter: Prompter, name: str, demonstration: bool, max_new_tokens: int
+        self,
+        model: PreTrainedModel,
+        tokenizer: Any,
+        prompter: Prompter,
+        name: str,
+        demonstration: bool,
+        max_new_tokens: int,
     ) -> None:
         """Takes the model over: its generation settings become plain greedy search."""
         self.name, self.demonstration = name, demonstration
@@ -54,7 +63,9 @@ class TransformersVlm:
             with torch.inference_mode():
                 return ask(self._prompter(view, questions), questions)
         except (RuntimeError, ValueError) as error:
-            raise VlmError(f"{self.name} failed on a view of {view.shape[1]} × {view.shape[0]} pixels: {error}") from error
+            raise VlmError(
+                f"{self.name} failed on a view of {view.shape[1]} × {view.shape[0]} pixels: {error}"
+            ) from error
 
     def _full_attention(self) -> bool:
         """Whether every layer sees all earlier tokens, so that padding inside the sequence can simply be masked."""
@@ -99,7 +110,14 @@ class TransformersVlm:
         return generated[: min(length, self._limit)], length > self._limit
 
     def _answer(
-        self, question: str, tokens: Tensor, truncated: bool, prompt: ViewPrompt, recorder: Recorder, row: int, keep: Tensor
+        self,
+        question: str,
+        tokens: Tensor,
+        truncated: bool,
+        prompt: ViewPrompt,
+        recorder: Recorder,
+        row: int,
+        keep: Tensor,
     ) -> Answer:
         text, spans = token_spans(self._decode, tokens.tolist())
         length = int(keep.sum())

@@ -1,0 +1,113 @@
+"""Start the detector, and with `bag:=` a recording for it to look at.
+
+    ros2 launch vlsam_ros detector.launch.py
+    ros2 launch vlsam_ros detector.launch.py profile:=desktop image_topics:=/front/image/compressed,/left/image/compressed
+    ros2 launch vlsam_ros detector.launch.py bag:=data/sample_bag rate:=0.2 exit_after_bag:=true
+
+The player waits until the detector has loaded its models. The detector goes by the wall clock, not by the recording's.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+PACKAGE = "vlsam_ros"
+PROFILES = ("embedded", "desktop", "jetson")
+
+ARGUMENTS = (
+    DeclareLaunchArgument(
+        "profile",
+        default_value="embedded",
+        description=f"Models and options: {', '.join(PROFILES)} (see config/), or the path of a parameter file. "
+        "The embedded models know a rendered world only",
+    ),
+    DeclareLaunchArgument(
+        "image_topics",
+        default_value="",
+        description="Camera topics, separated by commas; empty: those of the profile",
+    ),
+    DeclareLaunchArgument(
+        "transport",
+        default_value="",
+        choices=["", "auto", "raw", "compressed"],
+        description="Type of the image messages; empty: that of the profile; auto: compressed for .../compressed",
+    ),
+    DeclareLaunchArgument("bag", default_value="", description="Recording to replay: a rosbag2 folder; empty: none"),
+    DeclareLaunchArgument("rate", default_value="1.0", description="Replay this many times as fast as recorded"),
+    DeclareLaunchArgument(
+        "exit_after_bag",
+        default_value="false",
+        choices=["true", "false"],
+        description="Stop everything when the recording has ended",
+    ),
+    DeclareLaunchArgument("namespace", default_value="", description="Namespace of the detector"),
+    DeclareLaunchArgument(
+        "log_level",
+        default_value="info",
+        choices=["debug", "info", "warn", "error", "fatal"],
+        description="Least severity of log messages",
+    ),
+)
+
+
+def profile_path(profile: str) -> Path:
+    """The parameter file of a profile's name or path.
+
+    Raises:
+        FileNotFoundError: neither.
+    """
+    named = Path(get_package_share_directory(PACKAGE)) / "config" / f"{profile}.yaml"
+    path = named if profile in PROFILES else Path(profile).expanduser().resolve()
+    if not path.is_file():
+        raise FileNotFoundError(f"profile:={profile}: expected one of {', '.join(PROFILES)} or a file; no {path}")
+    return path
+
+
+def nodes(context: LaunchContext) -> list[Node | LogInfo]:
+    """The detector, and the player if there is a recording."""
+    value = {name: LaunchConfiguration(name).perform(context).strip() for name in (a.name for a in ARGUMENTS)}
+    topics = [topic.strip() for topic in value["image_topics"].split(",") if topic.strip()]
+    given = {"node.image_topics": topics, "node.transport": value["transport"]}
+    profile = profile_path(value["profile"])
+    detector = Node(
+        package=PACKAGE,
+        executable="detector",
+        name="vlsam_detector",
+        namespace=value["namespace"],
+        parameters=[str(profile), {name: option for name, option in given.items() if option}],
+        ros_arguments=["--log-level", value["log_level"]],
+        output="screen",
+        emulate_tty=True,
+        on_exit=Shutdown(reason="the detector has ended"),
+    )
+    started: list[Node | LogInfo] = [LogInfo(msg=f"detector with {profile}"), detector]
+    if value["bag"]:
+        started.append(player(value["bag"], value["rate"], value["exit_after_bag"] == "true"))
+    return started
+
+
+def player(bag: str, rate: str, exit_after: bool) -> Node:
+    """Our own bag player, since `ros2 bag` may not be installed."""
+    path = Path(bag).expanduser().resolve()
+    if not path.exists():
+        raise FileNotFoundError(f"bag:={bag}: no such recording")
+    return Node(
+        package=PACKAGE,
+        executable="bag_player",
+        name="bag_player",
+        arguments=[str(path), "--rate", rate, "--wait-for-subscribers", "1"],
+        output="screen",
+        emulate_tty=True,
+        on_exit=Shutdown(reason="the recording has ended") if exit_after else None,
+    )
+
+
+def generate_launch_description() -> LaunchDescription:
+    """What `ros2 launch` runs."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=nodes)])

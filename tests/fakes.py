@@ -1,0 +1,97 @@
+"""Models of twenty lines that know a picture by its colours: no weights, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from vlsam_ros.data import Answer, ImageLayout, LayerQK, Prompts, Segments
+
+COLOURS = {"red box": (255, 0, 0), "blue ball": (0, 0, 255), "green cone": (0, 255, 0)}
+GREY = (128, 128, 128)
+
+
+def picture(size_hw: tuple[int, int], boxes: dict[str, list[tuple[int, int, int, int]]]) -> np.ndarray:
+    """Grey uint8 (H, W, 3) with a filled rectangle (x_min, y_min, x_max, y_max) for each name of `COLOURS`."""
+    image = np.full((*size_hw, 3), GREY, np.uint8)
+    for name, rectangles in boxes.items():
+        for x0, y0, x1, y1 in rectangles:
+            image[y0:y1, x0:x1] = COLOURS[name]
+    return image
+
+
+def words(text: str) -> tuple[tuple[int, int], ...]:
+    """One token for each word, with the space before it."""
+    ends = [i for i, c in enumerate(text) if c == " "] + [len(text)]
+    return tuple(zip([0, *ends[:-1]], ends, strict=True)) if text else ()
+
+
+class FakeVlm:
+    """Names the colours it sees; the name's tokens attend to the cells of that colour."""
+
+    name, demonstration = "fake-vlm", False
+
+    def __init__(self, grid: int = 16, layers: int = 3, text: str | None = None) -> None:
+        self.grid, self.layers, self.text, self.calls = grid, layers, text, 0
+
+    def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
+        self.calls += 1
+        seen = {n: np.all(view == rgb, -1).astype(np.float32) for n, rgb in COLOURS.items()}
+        seen = {n: cv2.resize(m, (self.grid, self.grid), interpolation=cv2.INTER_AREA) for n, m in seen.items() if m.any()}
+        return [self._say(question, view.shape[:2], seen) for question in questions]
+
+    def _say(self, question: str, size_hw: tuple[int, int], seen: dict[str, np.ndarray]) -> Answer:
+        text = ", ".join(seen) if self.text is None else self.text
+        spans, cells, first = words(text), self.grid**2, self.grid**2 + 2
+        n = first + len(spans)
+        query, key = torch.zeros(2, n, 4), torch.zeros(1, n, 4)
+        for i, (name, cover) in enumerate(seen.items()):
+            key[0, 1 : 1 + cells, i] = torch.from_numpy(cover.reshape(-1))
+            start = text.find(name)
+            for t, (s, e) in enumerate(spans):
+                if start >= 0 and s < start + len(name) and e > start:
+                    query[:, first + t, i] = 8
+        layout = ImageLayout(np.arange(1, 1 + cells).reshape(self.grid, self.grid), (0, 0, size_hw[1], size_hw[0]))
+        return Answer(question, text, spans, first, n, layout, self.layers, lambda _: LayerQK(query, key, 1.0))
+
+
+@dataclass
+class FakeEmbedding:
+    pixels: np.ndarray
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        return self.pixels.shape[:2]
+
+    def upscale(self, low_res: np.ndarray) -> np.ndarray:
+        return low_res > 0
+
+
+class FakeSegmenter:
+    """Outlines everything that has the colour of the first point; of several candidates the second is the right one."""
+
+    name, demonstration = "fake-segmenter", True
+
+    def __init__(self, candidates: int = 3) -> None:
+        self.candidates, self.embedded, self.log = candidates, 0, []
+
+    def embed(self, view: np.ndarray) -> FakeEmbedding:
+        self.embedded += 1
+        return FakeEmbedding(view)
+
+    def segment(self, embedding: FakeEmbedding, prompts: Prompts, multimask: bool) -> Segments:
+        self.log.append((prompts, multimask))
+        low = [self._flood(embedding.pixels, x, y) for x, y in prompts.points_xy[:, 0]]
+        if not multimask or self.candidates == 1:
+            return Segments(np.stack(low)[:, None], np.full((len(low), 1), 0.9, np.float32))
+        junk = np.full_like(low[0], 1)
+        return Segments(np.stack([[junk, m, -junk] for m in low]), np.tile(np.float32([0.2, 0.95, 0.1]), (len(low), 1)))
+
+    @staticmethod
+    def _flood(pixels: np.ndarray, x: float, y: float) -> np.ndarray:
+        colour = pixels[min(int(y), pixels.shape[0] - 1), min(int(x), pixels.shape[1] - 1)]
+        return np.where(np.all(pixels == colour, -1) & (colour != GREY).any(), 1, -1).astype(np.float32)

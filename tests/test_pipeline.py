@@ -1,0 +1,153 @@
+"""The whole way of a frame, with models that know colours."""
+
+import time
+
+import numpy as np
+import pytest
+from fakes import FakeSegmenter, FakeVlm, picture
+
+from vlsam_ros.config import Config
+from vlsam_ros.data import Detections
+from vlsam_ros.errors import BadImageError, ConfigError, VlmError
+from vlsam_ros.pipeline import VLSam, paint
+
+BOXES = {"red box": [(40, 60, 90, 120), (200, 140, 240, 170)], "blue ball": [(150, 30, 180, 50)]}
+
+
+def run(image: np.ndarray, vlm: object = None, **options: object) -> Detections:
+    config = Config.from_flat({k.replace("__", "."): v for k, v in options.items()})
+    return VLSam(vlm or FakeVlm(), FakeSegmenter(), config)(image)
+
+
+def boxes(result: Detections) -> list[tuple]:
+    return sorted((d.label, *d.xyxy) for d in result.items)
+
+
+EXPECTED = sorted((name, *map(float, box)) for name, some in BOXES.items() for box in some)
+
+
+@pytest.mark.parametrize("views", [{}, {"views__tile_rows": 0, "views__far": 0}, {"views__full": False}])
+def test_finds_every_instance_exactly(views):
+    image = picture((200, 320), BOXES)
+    result = run(image, **views)
+    assert boxes(result) == EXPECTED
+    for d in result.items:
+        x0, y0, x1, y1 = map(int, d.xyxy)
+        assert d.mask.area == (x1 - x0) * (y1 - y0)
+        assert 0.3 < d.score <= 1 and d.score == pytest.approx((d.attention + d.iou + d.consistency) / 3)
+    assert list(result.scores) == sorted(result.scores, reverse=True)
+    assert result.skipped == () and result.demonstration and result.vlm == "fake-vlm"
+
+
+def test_reports_what_was_said_and_how_long_it_took():
+    result = run(picture((200, 320), BOXES))
+    assert [view for view, _, _ in result.answers] == [
+        "full", "far_0", "far_1", "far_2", "tile_0_0", "tile_0_1", "tile_1_0", "tile_1_1",
+    ]  # fmt: skip
+    assert set(result.timings_s) == {"vlm", "attention", "segmenter", "merge", "total"}
+    assert sum(result.timings_s.values()) <= 2.01 * result.timings_s["total"]
+
+
+def test_heat_lies_on_the_objects():
+    result = run(picture((200, 320), {"red box": [(40, 56, 96, 120)]}))
+    assert result.heat.shape == (25, 40) and 0 <= result.heat.min() and result.heat.max() <= 1
+    inside = result.heat[7:15, 5:12].mean()
+    outside = result.heat.copy()
+    outside[5:17, 3:14] = 0
+    assert inside > 0.5 and outside.max() < 0.1
+
+
+def test_several_questions_share_one_map_per_name():
+    vlm = FakeVlm()
+    result = run(picture((200, 320), BOXES), vlm, questions__questions=["What?", "Where?"])
+    assert boxes(result) == EXPECTED
+    assert len(result.answers) == 16 and vlm.calls == 8
+
+
+@pytest.mark.parametrize("text", ["", "none", "1 2 3", "There is nothing on the road."])
+def test_no_name_no_instance_and_no_segmenter(text):
+    segmenter = FakeSegmenter()
+    result = VLSam(FakeVlm(text=text), segmenter)(picture((200, 320), BOXES))
+    assert len(result) == 0 and segmenter.embedded == 0
+    assert result.heat.max() == 0 and result.masks().shape == (0, 200, 320)
+    assert result.answers[0][2] == text
+
+
+def test_a_name_without_evidence_costs_nothing_else():
+    text = "unicorn, red box, blue ball"
+    result = run(picture((200, 320), BOXES), FakeVlm(text=text))
+    assert set(EXPECTED) <= set(boxes(result))
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (1, 300), (7, 5), (33, 47)])
+def test_tiny_pictures(size_hw):
+    result = run(np.full((*size_hw, 3), 128, np.uint8))
+    assert result.size_hw == size_hw and len(result) == 0
+
+
+class SlowVlm(FakeVlm):
+    def answer(self, view, questions):
+        time.sleep(0.05)
+        return super().answer(view, questions)
+
+
+@pytest.mark.parametrize(("budget_s", "most"), [(0.0, 1), (0.21, 4)])
+def test_budget_skips_the_least_important_views(budget_s, most):
+    result = VLSam(SlowVlm(), FakeSegmenter())(picture((200, 320), BOXES), budget_s=budget_s)
+    looked = [view for view, _, _ in result.answers]
+    assert looked[0] == "full" and 1 <= len(looked) <= most
+    assert [*looked, *result.skipped][:4] == ["full", "far_0", "far_1", "far_2"] and len(looked + list(result.skipped)) == 8
+    assert boxes(result)[-1][0] == "red box"
+
+
+def test_enough_budget_skips_nothing():
+    assert VLSam(FakeVlm(), FakeSegmenter())(picture((200, 320), BOXES), budget_s=600).skipped == ()
+
+
+def test_failures_leave_the_pipeline():
+    class Broken(FakeVlm):
+        def answer(self, view, questions):
+            raise VlmError("no attention was recorded")
+
+    class Short(FakeVlm):
+        def answer(self, view, questions):
+            return []
+
+    image = picture((64, 64), {})
+    for vlm in (Broken(), Short()):
+        with pytest.raises(VlmError):
+            run(image, vlm)
+    with pytest.raises(BadImageError):
+        run(image.astype(np.float32))
+    with pytest.raises(ConfigError):
+        run(image, questions__questions=[])
+
+
+def test_generated_questions_are_asked_once_per_frame():
+    class Curious(FakeVlm):
+        def answer(self, view, questions):
+            if questions[0].startswith("Write"):
+                self.text = "1. What is red?\n2. What is blue?"
+            out = super().answer(view, questions)
+            self.text = None
+            return out
+
+    result = run(picture((200, 320), BOXES), Curious(), questions__mode="generated")
+    assert {q for _, q, _ in result.answers} == {"What is red?", "What is blue?"}
+    assert boxes(result) == EXPECTED
+
+
+def test_is_deterministic():
+    image = picture((200, 320), BOXES)
+    first, second = run(image), run(image)
+    assert boxes(first) == boxes(second) and np.array_equal(first.heat, second.heat)
+    assert np.array_equal(first.scores, second.scores)
+
+
+def test_paint_keeps_to_the_grid_and_the_view():
+    from vlsam_ros.data import ImageLayout, NamedMap, View
+
+    canvas = np.zeros((10, 10), np.float32)
+    layout = ImageLayout(np.zeros((2, 2), int), (8.0, -16.0, 24.0, 32.0))
+    paint(canvas, [NamedMap("dog", np.ones((2, 2), np.float32), layout)], View("far_0", (16, 16, 48, 40)))
+    assert np.flatnonzero(canvas.any(1)).tolist() == [2, 3, 4] and np.flatnonzero(canvas.any(0)).tolist() == [3, 4]

@@ -1,0 +1,244 @@
+"""Third training: the embedded SAM. `python -m training.sam` starts its encoder from `training.dense`.
+
+Every step prompts a few objects of each view twice: first with points (at times a box), drawn as the detector draws
+them; then with the low-resolution mask of the first answer, an error click, and at times the box. All four mask tokens
+learn: the single mask always, the best of the three others too.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from segment_anything.modeling import Sam
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.data import Views
+from training.dense import fine_targets
+from training.loop import Run, normalised
+from vlsam_ros.embedded.sam import DIM, build_sam
+from vlsam_ros.embedded.tower import STRIDE, VIEW_HW
+from vlsam_ros.synthetic.render import IGNORE_ID
+
+LOW = (VIEW_HW[0] // 2, VIEW_HW[1] // 2)
+
+
+class Trainee(nn.Module):
+    """The SAM and the dense head that keeps its embedding aware of objects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sam = build_sam()
+        self.fine = nn.Conv2d(DIM, 18, 1)
+
+    def start_from(self, dense: dict[str, Tensor]) -> None:
+        """Take the encoder and the fine head of a `training.dense` checkpoint."""
+        for prefix, module in (("encoder.", self.sam.image_encoder), ("fine.", self.fine)):
+            module.load_state_dict({k[len(prefix) :]: v for k, v in dense.items() if k.startswith(prefix)})
+
+
+def inside_point(mask: np.ndarray) -> np.ndarray:
+    """One positive point (x, y): anywhere in the mask, deep inside, or about where an attention map peaks."""
+    kind = np.random.rand()
+    ys, xs = np.nonzero(mask)
+    if kind < 0.4:
+        i = np.random.randint(len(xs))
+        return np.array([xs[i], ys[i]], np.float32) + 0.5
+    if kind < 0.7:
+        depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1][ys, xs]
+        i = np.random.choice(np.flatnonzero(depth >= 0.6 * depth.max()))
+        return np.array([xs[i], ys[i]], np.float32) + 0.5
+    cells, counts = np.unique(ys // STRIDE * 1000 + xs // STRIDE, return_counts=True)
+    cell = np.random.choice(cells[counts >= 0.5 * counts.max()])
+    centre = np.array([cell % 1000, cell // 1000]) * STRIDE + STRIDE / 2 + np.random.uniform(-5, 5, 2)
+    nearest = np.argmin((xs + 0.5 - centre[0]) ** 2 + (ys + 0.5 - centre[1]) ** 2)
+    found = np.array([xs[nearest], ys[nearest]], np.float32) + 0.5
+    return centre.astype(np.float32) if np.hypot(*(found - centre)) < 2.5 else found
+
+
+def outside_point(mask: np.ndarray) -> np.ndarray:
+    """One negative point (x, y): in a ring around the object, or anywhere outside."""
+    ys, xs = np.nonzero(mask)
+    for _ in range(8):
+        margin = max(8, 0.6 * max(np.ptp(xs), np.ptp(ys))) if np.random.rand() < 0.6 else VIEW_HW[1]
+        x = np.random.uniform(max(0, xs.min() - margin), min(VIEW_HW[1], xs.max() + 1 + margin))
+        y = np.random.uniform(max(0, ys.min() - margin), min(VIEW_HW[0], ys.max() + 1 + margin))
+        if not mask[int(y), int(x)]:
+            break
+    return np.array([x, y], np.float32)
+
+
+def noisy_box(mask: np.ndarray) -> np.ndarray:
+    """The tight box with each side moved by up to a tenth of the object's size."""
+    ys, xs = np.nonzero(mask)
+    box = np.array([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1], np.float32)
+    size = np.tile(box[2:] - box[:2], 2)
+    return box + np.clip(np.random.normal(0, 0.05, 4), -0.1, 0.1).astype(np.float32) * size
+
+
+def first_prompt(masks: list[np.ndarray]) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Points (B, P, 2), labels (B, P) and perhaps boxes (B, 4): the same make-up for all prompts of a view."""
+    positive = 1 + int(np.random.rand() < 0.2)
+    negative = int(np.random.choice(4, p=[0.45, 0.3, 0.15, 0.1]))
+    box = np.random.rand() < 0.15
+    points = [[inside_point(m) for _ in range(positive)] + [outside_point(m) for _ in range(negative)] for m in masks]
+    labels = torch.tensor([[1] * positive + [0] * negative] * len(masks))
+    boxes = torch.from_numpy(np.stack([noisy_box(m) for m in masks])) if box else None
+    return torch.from_numpy(np.array(points)), labels, boxes
+
+
+def error_click(logits: Tensor, target: np.ndarray) -> tuple[np.ndarray, int]:
+    """A point in the region where the mask is wrong, and its label."""
+    said = cv2.resize(logits.numpy(), VIEW_HW[::-1], interpolation=cv2.INTER_LINEAR) > 0
+    ys, xs = np.nonzero(said != target)
+    if not len(xs):
+        return inside_point(target), 1
+    i = np.random.randint(len(xs))
+    return np.array([xs[i], ys[i]], np.float32) + 0.5, int(target[ys[i], xs[i]])
+
+
+def decode(sam: Sam, embedding: Tensor, points: Tensor, labels: Tensor, boxes: Tensor | None, low: Tensor | None) -> tuple[Tensor, Tensor]:
+    """All four mask tokens for B prompts on one view: logits (B, 4, 128, 224) and predicted IoU (B, 4)."""
+    if boxes is None:  # as SamPredictor does: a padding point stands for the missing box
+        points = torch.cat([points, torch.zeros(len(points), 1, 2)], 1)
+        labels = torch.cat([labels, -torch.ones(len(labels), 1, dtype=labels.dtype)], 1)
+    sparse, dense = sam.prompt_encoder(points=(points, labels), boxes=boxes, masks=low)
+    pe = sam.prompt_encoder.get_dense_pe()
+    return sam.mask_decoder.predict_masks(embedding, pe, sparse, dense)
+
+
+def mask_losses(logits: Tensor, iou: Tensor, share: Tensor, near: Tensor, known: Tensor) -> Tensor:
+    """Loss of B prompts: logits (B, 4, h, w) against the object's share of each pixel (B, h, w).
+
+    `near` marks the object's surroundings, where each pixel counts the same; the rest counts as one mean.
+    """
+    target = share[:, None].expand_as(logits)
+    bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none") * known[:, None]
+    close, far = near[:, None] & known[:, None], ~near[:, None] & known[:, None]
+    bce = (bce * close).sum((2, 3)) / close.sum((2, 3)).clamp(min=1) + (bce * far).sum((2, 3)) / far.sum((2, 3)).clamp(min=1)
+    soft = logits.sigmoid() * known[:, None]
+    target = target * known[:, None]
+    dice = 1 - (2 * (soft * target).sum((2, 3)) + 1) / (soft.sum((2, 3)) + target.sum((2, 3)) + 1)
+    each = bce + dice
+    with torch.no_grad():
+        said, true = (logits > 0) & known[:, None], (target > 0.5) & known[:, None]
+        real = (said & true).sum((2, 3)) / (said | true).sum((2, 3)).clamp(min=1)
+    several = 0.8 * each[:, 1:].amin(1) + 0.2 * each[:, 1:].mean(1)
+    return (each[:, 0] + 0.7 * several + (iou - real).square().mean(1)).mean()
+
+
+def chosen(ids: np.ndarray, objects: list[dict], most: int) -> list[np.ndarray]:
+    """Full-resolution masks of up to `most` objects, bool (256, 448)."""
+    order = np.random.permutation(len(objects))[:most]
+    return [ids == objects[i]["id"] for i in order]
+
+
+def low_targets(masks: list[np.ndarray], ids: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Share, surroundings and known pixels at half resolution, each (B, 128, 224)."""
+    shares = np.stack([cv2.resize(m.astype(np.float32), LOW[::-1], interpolation=cv2.INTER_AREA) for m in masks])
+    near = np.zeros(shares.shape, bool)
+    for b, share in enumerate(shares):
+        ys, xs = np.nonzero(share)
+        dy, dx = 5 + int(0.35 * np.ptp(ys)), 5 + int(0.35 * np.ptp(xs))
+        near[b, max(0, ys.min() - dy) : ys.max() + dy + 1, max(0, xs.min() - dx) : xs.max() + dx + 1] = True
+    known = cv2.resize((ids != IGNORE_ID).astype(np.float32), LOW[::-1], interpolation=cv2.INTER_AREA) > 0.99
+    return torch.from_numpy(shares), torch.from_numpy(near), torch.from_numpy(np.broadcast_to(known, shares.shape).copy())
+
+
+def losses_of(trainee: Trainee, items: list, most: int) -> dict[str, Tensor]:
+    images, maps, objects = zip(*items, strict=True)
+    embeddings = trainee.sam.image_encoder(normalised(images))
+    first, second, prompts = [], [], 0
+    for b, (ids, things) in enumerate(zip(maps, objects, strict=True)):
+        masks = chosen(ids, things, most)
+        if not masks:
+            continue
+        prompts += 1
+        targets = low_targets(masks, ids)
+        points, labels, boxes = first_prompt(masks)
+        logits, iou = decode(trainee.sam, embeddings[b : b + 1], points, labels, boxes, None)
+        first.append(mask_losses(logits, iou, *targets))
+        low = logits[:, :1].detach()
+        if np.random.rand() < 0.5:
+            clicks = [error_click(x[0], m) for x, m in zip(low, masks, strict=True)]
+            points = torch.cat([points, torch.from_numpy(np.stack([c[0] for c in clicks]))[:, None]], 1)
+            labels = torch.cat([labels, torch.tensor([[c[1]] for c in clicks])], 1)
+        boxes = torch.from_numpy(np.stack([noisy_box(m) for m in masks])) if np.random.rand() < 0.3 else None
+        logits, iou = decode(trainee.sam, embeddings[b : b + 1], points, labels, boxes, low)
+        second.append(mask_losses(logits, iou, *targets))
+    fine = trainee.fine(torch.relu(embeddings))
+    share, valid, offset, inside = (
+        torch.from_numpy(np.stack(t)) for t in zip(*(fine_targets(m, o) for m, o in zip(maps, objects, strict=True)), strict=True)
+    )
+    pixel = F.binary_cross_entropy_with_logits(F.pixel_shuffle(fine[:, :16], 4)[:, 0], share, reduction="none")
+    away = (fine[:, 16:] - offset).abs().sum(1) * inside
+    losses = {"fine": (pixel * valid).sum() / valid.sum() + 0.2 * away.sum() / inside.sum().clamp(min=1)}
+    if first:
+        losses |= {"first": sum(first) / len(first), "second": sum(second) / len(second)}
+    return losses
+
+
+@torch.inference_mode()
+def evaluate(trainee: Trainee, views: Views, count: int = 96) -> dict[str, float]:
+    """MIoU at full resolution: from one point, with its mask fed back (single, best of three by predicted IoU), small objects."""
+    trainee.eval()
+    state = np.random.get_state()
+    np.random.seed(1)
+    one, again, best, small = [], [], [], []
+    for i in range(min(count, len(views))):
+        image, ids, objects = views[i]
+        masks = chosen(ids, objects, 8)
+        if not masks:
+            continue
+        embedding = trainee.sam.image_encoder(normalised([image]))
+        points = torch.from_numpy(np.stack([inside_point(m) for m in masks]))[:, None]
+        labels = torch.ones(len(masks), 1, dtype=torch.long)
+        low, _ = decode(trainee.sam, embedding, points, labels, None, None)
+        one += ious(low[:, 0], masks)
+        small += [v for v, m in zip(ious(low[:, 0], masks), masks, strict=True) if np.flatnonzero(m.any(1)).size < 24]
+        low, iou = decode(trainee.sam, embedding, points, labels, None, low[:, :1])
+        again += ious(low[:, 0], masks)
+        best += ious(low[torch.arange(len(low)), 1 + iou[:, 1:].argmax(1)], masks)
+    np.random.set_state(state)
+    trainee.train()
+    return {"one": np.mean(one), "again": np.mean(again), "best": np.mean(best), "small": np.mean(small), "r50": np.mean(np.array(one) > 0.5)}
+
+
+def ious(logits: Tensor, masks: list[np.ndarray]) -> list[float]:
+    """IoU of each low-resolution mask with its object, at full resolution."""
+    said = F.interpolate(logits[:, None], VIEW_HW, mode="bilinear", align_corners=False)[:, 0].numpy() > 0
+    return [float((s & m).sum() / (s | m).sum()) for s, m in zip(said, masks, strict=True)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--out", type=Path, default=Path("runs/sam"))
+    parser.add_argument("--dense", type=Path, default=Path("runs/dense/checkpoint.pt"))
+    parser.add_argument("--minutes", type=float, default=75)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--prompts", type=int, default=4, help="most objects prompted per view")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(1)
+    trainee = Trainee().to(memory_format=torch.channels_last)
+    trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
+    run = Run(args.out, trainee, args.minutes, lr=1.2e-3)
+    validation = Views(args.data / "val")
+    views = Views(args.data / "train", augment=True)
+    run.train(views, 6, lambda items: losses_of(trainee, items, args.prompts), lambda: evaluate(trainee, validation))
+    save(trainee.sam, args.out / "sam.safetensors")
+
+
+def save(sam: Sam, path: Path) -> None:
+    """Write the SAM's weights as float16 safetensors."""
+    save_file({name: tensor.half().contiguous() for name, tensor in sam.state_dict().items()}, path)
+
+
+if __name__ == "__main__":
+    main()

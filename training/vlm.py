@@ -1,0 +1,296 @@
+"""Second training: the embedded LLaVA-style VLM. `python -m training.vlm` starts its tower from `training.dense`.
+
+It learns to list the kinds in a view, in one fixed order, and to look where it names: the attention flow read at a
+name's own tokens is drawn towards the patches that show the name's objects. `--attention 0` trains the variant without
+that loss. The folder it writes, `runs/vlm/model`, loads with transformers' Auto classes.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from torch import Tensor, nn
+from transformers import (
+    CLIPImageProcessor,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+    PreTrainedTokenizerFast,
+)
+
+from training.data import Views, names_of
+from training.dense import class_loss, coverage, ignored
+from training.loop import Run, normalised
+from vlsam_ros.embedded.tower import STRIDE, VIEW_HW, ConvVisionConfig
+from vlsam_ros.synthetic.kinds import NAMES
+
+QUESTIONS = (
+    "List every object on or near the road.",
+    "What hazards are ahead?",
+    "Name all objects in the picture.",
+    "What is on the road?",
+)
+TEMPLATE = (
+    "{% for message in messages %}{% if message['role'] == 'user' %}user : "
+    "{% for item in message['content'] %}{% if item['type'] == 'image' %}<image>{% endif %}{% endfor %} "
+    "{% for item in message['content'] %}{% if item['type'] == 'text' %}{{ item['text'] }}{% endif %}{% endfor %} "
+    "{% endif %}{% endfor %}{% if add_generation_prompt %}assistant :{% endif %}"
+)
+SPECIAL = ("<pad>", "<s>", "</s>", "<unk>", "<image>")
+PATCHES = (VIEW_HW[0] // STRIDE) * (VIEW_HW[1] // STRIDE)
+
+
+def build_processor() -> LlavaProcessor:
+    """Word-level tokenizer over the names and the questions, and an image processor that resizes to 448 × 256."""
+    split = pre_tokenizers.Whitespace()
+    texts = [*NAMES, *QUESTIONS, "user : assistant :", ",", "none"]
+    words = sorted({word for text in texts for word, _ in split.pre_tokenize_str(text.lower())})
+    vocabulary = {word: i for i, word in enumerate([*SPECIAL, *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.Lowercase(), split
+    tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=True)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        padding_side="left",
+        extra_special_tokens={"image_token": "<image>"},
+    )
+    size = {"height": VIEW_HW[0], "width": VIEW_HW[1]}
+    pictures = CLIPImageProcessor(
+        size=size,
+        do_center_crop=False,
+        resample=2,
+        image_mean=[0.485, 0.456, 0.406],
+        image_std=[0.229, 0.224, 0.225],
+    )
+    return LlavaProcessor(
+        image_processor=pictures,
+        tokenizer=fast,
+        patch_size=STRIDE,
+        vision_feature_select_strategy="full",
+        num_additional_image_tokens=0,
+        chat_template=TEMPLATE,
+    )
+
+
+def build_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
+    """Tower, projector and a three-layer Llama, with random weights."""
+    text = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=384,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        max_position_embeddings=2048,
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    config = LlavaConfig(
+        vision_config=ConvVisionConfig(),
+        text_config=text,
+        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+        image_seq_length=PATCHES,
+        tie_word_embeddings=True,
+    )
+    config._attn_implementation = "eager"
+    model = LlavaForConditionalGeneration(config)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model.generation_config.pad_token_id = tokenizer.pad_token_id
+    return model
+
+
+class Trainee(nn.Module):
+    """The VLM, and the dense head that keeps its tower honest."""
+
+    def __init__(self, processor: LlavaProcessor) -> None:
+        super().__init__()
+        self.vlm = build_model(processor.tokenizer)
+        self.kinds = nn.Conv2d(192, len(NAMES), 1)
+
+    def start_from(self, dense: dict[str, Tensor]) -> None:
+        """Take trunk and head of a `training.dense` checkpoint."""
+        prefix = "encoder.trunk."
+        trunk = {k[len(prefix) :]: v for k, v in dense.items() if k.startswith(prefix)}
+        self.vlm.model.vision_tower.trunk.load_state_dict(trunk)
+        self.kinds.load_state_dict({k[len("kinds.") :]: v for k, v in dense.items() if k.startswith("kinds.")})
+
+
+def target_map(ids: np.ndarray, objects: list[dict], name: str) -> np.ndarray:
+    """Where the flow of a name should go: each instance's coverage relative to its best patch; sums to 1, (448,)."""
+    parts = [coverage(ids, [o])[NAMES.index(name)] for o in objects if o["name"] == name]
+    best = np.max([p / max(float(p.max()), 1e-6) for p in parts], 0).ravel()
+    return best / max(float(best.sum()), 1e-6)
+
+
+def sequence(tokenizer: PreTrainedTokenizerFast, objects: list[dict]) -> tuple[list[int], int, dict[str, list[int]]]:
+    """Token ids of prompt and answer, where the answer starts, and the rows of each name's tokens."""
+
+    def encode(text: str) -> list[int]:
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    image = tokenizer.convert_tokens_to_ids("<image>")
+    question = QUESTIONS[np.random.randint(len(QUESTIONS)) if np.random.rand() < 0.5 else 0]
+    ids = encode("user :") + [image] * PATCHES + encode(question) + encode("assistant :")
+    start, rows = len(ids), {}
+    names = names_of(objects)
+    for i, name in enumerate(names):
+        tokens = encode(name)
+        rows[name] = list(range(len(ids), len(ids) + len(tokens)))
+        ids += tokens + (encode(",") if i + 1 < len(names) else [])
+    if not names:
+        ids += encode("none")
+    return [*ids, tokenizer.eos_token_id], start, rows
+
+
+def flow(attentions: tuple[Tensor, ...], starts: Tensor, length: Tensor) -> Tensor:
+    """Regularised attention flow (arXiv 2410.05963, section 3.2), differentiable.
+
+    attentions: L × (B, H, N, N); starts (B, R, N), rows that sum to 1; length (B,) -> (B, R, N).
+    """
+    n = starts.shape[-1]
+    queries = torch.arange(n) < length[:, None]
+    ramp = ((torch.arange(n) + 1) / length[:, None]).clamp(max=1)[:, None]
+    u, total = starts, 0
+    for layer in reversed(attentions):
+        peak = layer.amax(-1) * queries[:, None]
+        weight = peak.sum(-1) / length[:, None]
+        merged = (layer * weight[..., None, None]).mean(1)
+        step = (u @ merged) * ramp
+        total, u = u + step, u + step
+    return total
+
+
+def losses_of(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, items: list, attention: float) -> dict[str, Tensor]:
+    images, maps, objects = zip(*items, strict=True)
+    sequences = [sequence(tokenizer, o) for o in objects]
+    longest = max(len(s[0]) for s in sequences)
+    ids = torch.full((len(items), longest), tokenizer.pad_token_id)
+    labels = torch.full_like(ids, -100)
+    wanted = [(b, name, rows) for b, (_, _, all_rows) in enumerate(sequences) for name, rows in all_rows.items()]
+    for b, (tokens, start, _) in enumerate(sequences):
+        ids[b, : len(tokens)] = torch.tensor(tokens)
+        labels[b, start : len(tokens)] = ids[b, start : len(tokens)]
+    features = []
+    tower = trainee.vlm.model.vision_tower
+    hook = tower.trunk.register_forward_hook(lambda *a: features.append(a[2][-1]))
+    mask = ids != tokenizer.pad_token_id
+    out = trainee.vlm(
+        input_ids=ids, pixel_values=normalised(images), attention_mask=mask, labels=labels, output_attentions=attention > 0
+    )
+    hook.remove()
+    cover = torch.from_numpy(np.stack([coverage(m, o) for m, o in zip(maps, objects, strict=True)]))
+    ignore = torch.from_numpy(np.stack([ignored(m) for m in maps]))
+    losses = {"text": out.loss, "kinds": 0.3 * class_loss(trainee.kinds(features[0]), cover, ignore)}
+    if attention > 0 and wanted:
+        per_item = max(sum(w[0] == b for w in wanted) for b in range(len(items)))
+        starts = torch.zeros(len(items), per_item, longest)
+        goals = torch.zeros(len(items), per_item, PATCHES)
+        slot = [0] * len(items)
+        for b, name, rows in wanted:
+            starts[b, slot[b], rows] = 1 / len(rows)
+            goals[b, slot[b]] = torch.from_numpy(target_map(maps[b], objects[b], name))
+            slot[b] += 1
+        first = int((ids[0] == trainee.vlm.config.image_token_id).nonzero()[0])
+        columns = slice(first, first + PATCHES)
+        flowed = flow(out.attentions, starts, mask.sum(1))[..., columns]
+        direct = (starts @ torch.stack(out.attentions).mean((0, 2)))[..., columns]
+        losses["flow"] = attention * spread(flowed / (flowed.sum(-1, keepdim=True) + 1e-9), goals)
+        losses["direct"] = 0.5 * attention * spread(direct, goals)
+    return losses
+
+
+def spread(mass: Tensor, goals: Tensor) -> Tensor:
+    """Mean KL divergence of mass (B, R, M) from the goals; all-zero goals do not count."""
+    there = goals.sum(-1) > 0.5
+    cross = -(goals * torch.log(mass + 1e-6)).sum(-1)
+    entropy = -(goals * torch.log(goals + 1e-9)).sum(-1)
+    return ((cross - entropy) * there).sum() / there.sum().clamp(min=1)
+
+
+@torch.inference_mode()
+def evaluate(trainee: Trainee, processor: LlavaProcessor, views: Views, count: int = 96) -> dict[str, float]:
+    """Precision and recall of the names in greedy answers, and how often a right name's flow peaks on its object."""
+    trainee.eval()
+    tokenizer = processor.tokenizer
+    prompt = [t for t in sequence(tokenizer, [])[0]]
+    hit = said = true = pointed = asked = 0
+    question = tokenizer(QUESTIONS[0] + " assistant :", add_special_tokens=False)["input_ids"]
+    image = tokenizer.convert_tokens_to_ids("<image>")
+    prompt = tokenizer("user :", add_special_tokens=False)["input_ids"] + [image] * PATCHES + question
+    for at in range(0, min(count, len(views)), 16):
+        images, maps, objects = zip(*(views[i] for i in range(at, at + 16)), strict=True)
+        ids = torch.tensor(prompt).repeat(len(images), 1)
+        out = trainee.vlm.generate(input_ids=ids, pixel_values=normalised(images), max_new_tokens=40, do_sample=False)
+        for b in range(len(images)):
+            text = tokenizer.decode(out[b, len(prompt) :], skip_special_tokens=True)
+            found = {name.strip() for name in text.split(",")} & set(NAMES)
+            wanted = {o["name"] for o in objects[b]}
+            hit, said, true = hit + len(found & wanted), said + len(found), true + len(wanted)
+            ok, tried = pointing(trainee, tokenizer, images[b], maps[b], objects[b])
+            pointed, asked = pointed + ok, asked + tried
+    trainee.train()
+    return {"p": hit / max(said, 1), "r": hit / max(true, 1), "pointing": pointed / max(asked, 1)}
+
+
+def pointing(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, image: np.ndarray, ids: np.ndarray, objects: list[dict]) -> tuple[int, int]:
+    """Names whose flow (teacher-forced) peaks on a patch of one of their objects, of how many."""
+    tokens, _, rows = sequence(tokenizer, objects)
+    if not rows:
+        return 0, 0
+    out = trainee.vlm(input_ids=torch.tensor([tokens]), pixel_values=normalised([image]), output_attentions=True)
+    starts = torch.zeros(1, len(rows), len(tokens))
+    for i, r in enumerate(rows.values()):
+        starts[0, i, r] = 1 / len(r)
+    first = tokens.index(trainee.vlm.config.image_token_id)
+    heat = flow(out.attentions, starts, torch.tensor([len(tokens)]))[0, :, first : first + PATCHES]
+    peaks = heat.argmax(-1)
+    cover = coverage(ids, objects).reshape(len(NAMES), -1)
+    return sum(bool(cover[NAMES.index(n), p] > 0) for n, p in zip(rows, peaks, strict=True)), len(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--out", type=Path, default=Path("runs/vlm"))
+    parser.add_argument("--dense", type=Path, default=Path("runs/dense/checkpoint.pt"))
+    parser.add_argument("--minutes", type=float, default=75)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--attention", type=float, default=0.5, help="weight of the attention loss; 0: without it")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(1)
+    processor = build_processor()
+    trainee = Trainee(processor).to(memory_format=torch.channels_last)
+    trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
+    run = Run(args.out, trainee, args.minutes, lr=1.5e-3)
+    validation = Views(args.data / "val")
+    run.train(
+        Views(args.data / "train", augment=True),
+        8,
+        lambda items: losses_of(trainee, processor.tokenizer, items, args.attention),
+        lambda: evaluate(trainee, processor, validation),
+    )
+    save(trainee, processor, args.out / "model")
+
+
+def save(trainee: Trainee, processor: LlavaProcessor, folder: Path) -> None:
+    """Write the VLM in float16 safetensors with its processor."""
+    trainee.vlm.half().save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Quality of the embedded pair on held-out synthetic scenes: `make quality`, a table and one JSON line.
+
+Views are 448 × 256 pictures, where the pair works; frames are 1600 × 900 and go through the default views. Their seeds
+are far from those of training and validation. An object that is lower than 10 px in a view, or seen to less than
+30 %, is neither asked for nor wrong (in frames: what the renderer marks as too small or too hidden).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from ..attention import named_maps
+from ..config import Config
+from ..data import Detections, Mask, NamedMap, Prompts
+from ..pipeline import VLSam, load
+from ..prompts import coverage
+from ..refine import cascade
+from ..synthetic.kinds import NAMES
+from ..synthetic.render import Rendered, render
+from ..synthetic.scene import sample_world
+from ..synthetic.truth import IGNORE, ground_truth
+from ..synthetic.views import described, make_view
+from .matching import Score, box_iou, compare
+
+VIEW_SEED, FRAME_SEED = 20_000_000, 30_000_000
+TALL_PX = 40
+
+
+class Means(Counter):
+    """Sums and counts by name: `add` values, read `share`."""
+
+    def add(self, name: str, value: float, of: float = 1) -> None:
+        """Add `value` out of `of`."""
+        self[name] += value
+        self[name, "of"] += of
+
+    def share(self, name: str) -> float:
+        """Sum over count, 0 to 1."""
+        return float(self[name] / self[name, "of"]) if self[name, "of"] else float("nan")
+
+
+def measure_view(detector: VLSam, view: Rendered, means: Means) -> None:
+    """Names, pointing, masks from one point, and box recall on one view."""
+    ids, objects = described(view)
+    wanted = {o["name"] for o in objects}
+    unsure = {o.name for o in view.objects} - wanted
+    answers, maps, found = detector.look(view.image, detector.config.questions.questions[:1], Counter())
+    said = {m.name for m in maps} - unsure
+    means.add("names_precision", len(said & wanted), len(said))
+    means.add("names_recall", len(said & wanted), len(wanted))
+    means.add("answers_exact", said == wanted)
+    for m in named_maps(answers[0], detector.config.questions, detector.config.attention):
+        if m.name in wanted:
+            own = np.isin(ids, [o["id"] for o in objects if o["name"] == m.name])
+            means.add("pointing", points_at(m, own))
+    measure_masks(detector, view.image, [ids == o["id"] for o in objects], means)
+    truth = ground_truth(replace(view, ids=relabelled(ids, objects), objects=kept(view, objects)))
+    result = Detections(ids.shape, tuple(found))
+    named = compare(result, truth, box_iou, names=True)
+    score = compare(result, truth, box_iou)
+    means.add("view_recall50", score.found, score.objects)
+    means.add("view_recall50_named", named.found, named.objects)
+    means.add("view_precision", score.right, score.right + score.wrong)
+
+
+def relabelled(ids: np.ndarray, objects: Sequence[dict]) -> np.ndarray:
+    """Ids of the objects left, counted from 1; what is ignored stays 255."""
+    table = np.zeros(256, np.uint8)
+    table[255] = 255
+    for i, item in enumerate(objects, 1):
+        table[item["id"]] = i
+    return table[ids]
+
+
+def kept(view: Rendered, objects: Sequence[dict]) -> tuple:
+    """The rendered objects that are left, in the order of `objects`."""
+    return tuple(view.objects[o["id"] - 1] for o in objects)
+
+
+def points_at(m: NamedMap, own: np.ndarray) -> bool:
+    """Whether the map's maximum lies on a patch that shows some of the objects, bool (H, W)."""
+    cover = coverage(Mask.from_dense(own), m.layout)
+    return bool(cover.flat[m.heat.argmax()] > 0)
+
+
+def measure_masks(detector: VLSam, image: np.ndarray, masks: list[np.ndarray], means: Means) -> None:
+    """IoU of the segmenter's masks from one point each, the deepest inside: single mask, and after the cascade."""
+    if not masks:
+        return
+    points = Prompts(np.array([[deepest(m)] for m in masks], np.float32), np.ones((len(masks), 1), np.int32))
+    embedding = detector.segmenter.embed(image)
+    single = embedding.upscale(detector.segmenter.segment(embedding, points, multimask=False).low_res[:, 0])
+    refined, _ = cascade(detector.segmenter, embedding, points, detector.config.refine)
+    for name, said in (("sam_miou_1pt", single), ("sam_miou_refined", refined)):
+        for s, m in zip(said, masks, strict=True):
+            means.add(name, float((s & m).sum() / (s | m).sum()))
+
+
+def deepest(mask: np.ndarray) -> tuple[float, float]:
+    """The pixel (x, y) of a mask that lies farthest from its border."""
+    depth = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(depth.argmax(), depth.shape)
+    return x + 0.5, y + 0.5
+
+
+def measure_frame(detector: VLSam, frame: Rendered, means: Means) -> None:
+    """Recall of the objects higher than 40 px, and precision of everything reported, on one frame."""
+    truth, found = ground_truth(frame), detector(frame.image)
+    tall, anything = compare(found, truth, box_iou, taller_px=TALL_PX), compare(found, truth, box_iou)
+    means.add("frame_recall50_over_40px", tall.found, tall.objects)
+    named = compare(found, truth, box_iou, names=True, taller_px=TALL_PX)
+    means.add("frame_recall50_over_40px_named", named.found, named.objects)
+    means.add("frame_recall50_all", anything.found, anything.objects)
+    means.add("frame_precision", anything.right, anything.right + anything.wrong)
+    means.add("frame_false_positives", anything.wrong)
+    if all(t.label == IGNORE for t in truth.items):
+        means.add("empty_frames_clean", not found.items)
+
+
+def measure(detector: VLSam, views: int, frames: int) -> dict[str, float]:
+    """All figures, and the number of scenes behind them."""
+    means = Means()
+    alone = VLSam(detector.vlm, detector.segmenter, replace(detector.config))
+    for i in tqdm(range(views), "views", unit="view"):
+        measure_view(alone, make_view(VIEW_SEED + i), means)
+    for i in tqdm(range(frames), "frames", unit="frame"):
+        measure_frame(detector, render(sample_world(FRAME_SEED + i)), means)
+    names = [n for n in means if isinstance(n, str)]
+    return {n: means.share(n) for n in names} | {"views": views, "frames": frames}
+
+
+AIMS = {
+    "names_precision": 0.85,
+    "names_recall": 0.85,
+    "pointing": 0.95,
+    "sam_miou_1pt": 0.65,
+    "sam_miou_refined": 0.72,
+    "view_recall50": 0.75,
+    "frame_recall50_over_40px": 0.75,
+    "frame_precision": 0.6,
+}
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Measure the embedded pair on held-out synthetic scenes.")
+    parser.add_argument("--views", type=int, default=300, help="views of 448 × 256")
+    parser.add_argument("--frames", type=int, default=60, help="frames of 1600 × 900")
+    args = parser.parse_args()
+    cv2.setNumThreads(1)
+    figures = measure(load(Config()), args.views, args.frames)
+    print(f"\n{args.views} views of 448 × 256, {args.frames} frames of 1600 × 900, {len(NAMES)} kinds\n")
+    print(f"{'figure':32} {'value':>7} {'aim':>6}")
+    for name, value in figures.items():
+        aim = f"{AIMS[name]:6.2f}" if name in AIMS else ""
+        print(f"{name:32} {value:7.3f} {aim}" if isinstance(value, float) else f"{name:32} {value:7d}")
+    print(json.dumps({k: round(v, 4) for k, v in figures.items()}))
+
+
+if __name__ == "__main__":
+    main()

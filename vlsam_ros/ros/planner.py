@@ -1,0 +1,125 @@
+"""A stand-in for a planner: it subscribes to a detector and to its camera, and writes down what it got, and when.
+
+    python -m vlsam_ros.ros.planner OUT --image /camera/front/image/compressed
+
+OUT gets detections.jsonl (a line per keyframe), overlays/<stamp>.jpg, and output_bag/, a recording of the images, the
+detections and the overlays as they came. The age of a result is measured here: from the arrival of the image to the
+arrival of its detections.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import struct
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.serialization import deserialize_message
+from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import CompressedImage, Image
+
+from vlsam_ros.bags.writer import BagWriter
+from vlsam_ros.msg import DetectedInstanceArray
+from vlsam_ros.ros.signals import stop_events
+
+
+def stamp_ns(data: bytes) -> int:
+    """The stamp of a serialised message that begins with a std_msgs/Header, in ns."""
+    order = "<" if data[1] & 1 else ">"  # second byte of the CDR header: byte order of the rest
+    seconds, nanoseconds = struct.unpack_from(f"{order}iI", data, 4)
+    return seconds * 10**9 + nanoseconds
+
+
+class Planner(Node):
+    """Records; decides nothing."""
+
+    def __init__(self, out: Path, lines: TextIO, bag: BagWriter, image: str, detector: str) -> None:
+        super().__init__("planner")
+        self._out, self._lines, self._bag = out, lines, bag
+        self._arrival_s: dict[int, float] = {}
+        kind = CompressedImage if image.endswith("/compressed") else Image
+        self._listen(kind, image, self._on_image)
+        self._listen(DetectedInstanceArray, f"{detector}/detections", self._on_detections)
+        self._listen(CompressedImage, f"{detector}/overlay/compressed", self._on_overlay)
+
+    def _listen(self, kind: type, topic: str, callback: Callable[[bytes], None]) -> None:
+        type_name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+
+        def record(data: bytes) -> None:
+            self._bag.write(topic, type_name, time.time_ns(), data)
+            callback(data)
+
+        self.create_subscription(kind, topic, record, QoSProfile(depth=100), raw=True)
+
+    def _on_image(self, data: bytes) -> None:
+        self._arrival_s[stamp_ns(data)] = time.monotonic()
+
+    def _on_detections(self, data: bytes) -> None:
+        message = deserialize_message(data, DetectedInstanceArray)
+        arrival_s = self._arrival_s.get(stamp_ns(data))
+        age_s = None if arrival_s is None else round(time.monotonic() - arrival_s, 3)
+        self._lines.write(json.dumps(as_dict(message, age_s)) + "\n")
+        self._lines.flush()
+
+    def _on_overlay(self, data: bytes) -> None:
+        picture = deserialize_message(data, CompressedImage)
+        (self._out / "overlays" / f"{stamp_ns(data)}.jpg").write_bytes(picture.data.tobytes())
+
+
+def as_dict(message: DetectedInstanceArray, age_s: float | None) -> dict[str, object]:
+    """What a line of detections.jsonl holds."""
+    header, started, finished = message.header, message.started, message.finished
+    return {
+        "camera": message.camera,
+        "keyframe": message.keyframe,
+        "stamp_ns": header.stamp.sec * 10**9 + header.stamp.nanosec,
+        "inference_s": round(finished.sec - started.sec + (finished.nanosec - started.nanosec) * 1e-9, 3),
+        "age_s": age_s,
+        "status": message.status,
+        "status_text": message.status_text,
+        "skipped": list(message.skipped),
+        "vlm": message.vlm,
+        "segmenter": message.segmenter,
+        "demonstration": message.demonstration,
+        "instances": [
+            {
+                "label": i.label,
+                "score": round(i.score, 3),
+                "box_xyxy": [round(v, 1) for v in (i.x_min, i.y_min, i.x_max, i.y_max)],
+                "hazard_class": i.hazard_class,
+                "view": i.view,
+            }
+            for i in message.instances
+        ],
+    }
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """The command line; runs until SIGINT or SIGTERM."""
+    parser = argparse.ArgumentParser(description="Write down what a detector publishes.")
+    parser.add_argument("out", type=Path, help="folder for the results")
+    parser.add_argument("--image", required=True, help="the camera's topic")
+    parser.add_argument("--detector", default="/vlsam_detector", help="the detector's node name")
+    options = parser.parse_args(args)
+    (options.out / "overlays").mkdir(parents=True, exist_ok=True)
+    stop, _ = stop_events()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    with BagWriter(options.out / "output_bag") as bag, (options.out / "detections.jsonl").open("w") as lines:
+        executor = SingleThreadedExecutor()
+        executor.add_node(Planner(options.out, lines, bag, options.image, options.detector))
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=0.1)
+    rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
