@@ -1,4 +1,4 @@
-"""`pip install -e .` for the ROS-free core; everything is in pyproject.toml. The ROS build (CMakeLists.txt) ignores it."""
+"""`pip install -e .` of the ROS-free core, as pyproject.toml says. The ROS build (CMakeLists.txt) does without it."""
 
 from setuptools import setup
 

@@ -41,7 +41,9 @@ class FakeVlm:
     def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
         self.calls += 1
         seen = {n: np.all(view == rgb, -1).astype(np.float32) for n, rgb in COLOURS.items()}
-        seen = {n: cv2.resize(m, (self.grid, self.grid), interpolation=cv2.INTER_AREA) for n, m in seen.items() if m.any()}
+        seen = {
+            n: cv2.resize(m, (self.grid, self.grid), interpolation=cv2.INTER_AREA) for n, m in seen.items() if m.any()
+        }
         return [self._say(question, view.shape[:2], seen) for question in questions]
 
     def _say(self, question: str, size_hw: tuple[int, int], seen: dict[str, np.ndarray]) -> Answer:

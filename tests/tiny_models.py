@@ -31,9 +31,9 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedTokenizerFast,
     ProcessorMixin,
-    Qwen2Config,
     Qwen2_5_VLConfig,
     Qwen2_5_VLProcessor,
+    Qwen2Config,
     Qwen2VLConfig,
     Qwen2VLImageProcessor,
     Qwen2VLProcessor,
@@ -44,23 +44,31 @@ from transformers import (
     SiglipVisionConfig,
 )
 
+from vlsam_ros.embedded.tower import ConvVisionConfig
+
 IMAGE, VIDEO = "<image>", "<video>"
 SPECIAL = ["<s>", "</s>", "<pad>", IMAGE, VIDEO, "<vision>", "</vision>"]
 VOCABULARY = len(SPECIAL) + 256
-VISION = dict(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, image_size=28)
+VISION = {
+    "hidden_size": 24,
+    "intermediate_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 28,
+}
 SQUARE = {"size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}}
-TEXT = dict(
-    hidden_size=32,
-    intermediate_size=48,
-    num_hidden_layers=3,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    vocab_size=VOCABULARY,
-    max_position_embeddings=2048,
-    bos_token_id=0,
-    eos_token_id=1,
-    pad_token_id=2,
-)
+TEXT = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": VOCABULARY,
+    "max_position_embeddings": 2048,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "pad_token_id": 2,
+}
 
 
 def template(image: str) -> str:
@@ -106,16 +114,17 @@ def _save(config: PreTrainedConfig, processor: ProcessorMixin, folder: Path) -> 
     return folder
 
 
-def llava(folder: Path, text: PreTrainedConfig | None = None, **image_options: object) -> Path:
+def llava(folder: Path, text: PreTrainedConfig | None = None, tied: bool = False) -> Path:
     """LLaVA-1.5 with a CLIP tower of 4 × 4 patches."""
     config = LlavaConfig(
         vision_config=CLIPVisionConfig(**VISION, patch_size=7),
         text_config=text or LlamaConfig(**TEXT),
         image_token_index=SPECIAL.index(IMAGE),
         image_seq_length=16,
+        tie_word_embeddings=tied,
     )
     processor = LlavaProcessor(
-        CLIPImageProcessor(**{**SQUARE, **image_options}),
+        CLIPImageProcessor(**SQUARE),
         tokenizer(),
         patch_size=7,
         vision_feature_select_strategy="default",
@@ -128,6 +137,26 @@ def llava(folder: Path, text: PreTrainedConfig | None = None, **image_options: o
 def llava_sliding(folder: Path) -> Path:
     """LLaVA whose language model sees the last 24 tokens only."""
     return llava(folder, MistralConfig(**TEXT, sliding_window=24))
+
+
+def llava_wide(folder: Path) -> Path:
+    """LLaVA with the embedded model's kind of tower, for 64 × 112 pixels and 4 × 7 tokens."""
+    config = LlavaConfig(
+        vision_config=ConvVisionConfig((8, 12, 16), (1, 1), image_size=(64, 112)),
+        text_config=LlamaConfig(**TEXT),
+        image_token_index=SPECIAL.index(IMAGE),
+        image_seq_length=28,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+    )
+    processor = LlavaProcessor(
+        CLIPImageProcessor(size={"height": 64, "width": 112}, do_center_crop=False),
+        tokenizer(),
+        patch_size=16,
+        vision_feature_select_strategy="full",
+        chat_template=template(IMAGE),
+    )
+    return _save(config, processor, folder)
 
 
 def llava_next(folder: Path) -> Path:
@@ -191,22 +220,34 @@ def internvl(folder: Path) -> Path:
 
 def qwen2_vl(folder: Path) -> Path:
     """Qwen2-VL with 14 px patches, merged 2 × 2."""
-    vision = dict(depth=2, embed_dim=32, num_heads=2, mlp_ratio=1, hidden_size=32)
+    vision = {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 1, "hidden_size": 32}
     return _qwen(folder, Qwen2VLConfig, Qwen2VLProcessor, Qwen2VLVideoProcessor, vision)
 
 
 def qwen2_5_vl(folder: Path) -> Path:
     """Qwen2.5-VL with 14 px patches, merged 2 × 2."""
-    vision = dict(
-        depth=2, hidden_size=32, intermediate_size=32, num_heads=2, out_hidden_size=32, fullatt_block_indexes=[1]
-    )
+    vision = {
+        "depth": 2,
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_heads": 2,
+        "out_hidden_size": 32,
+        "fullatt_block_indexes": [1],
+    }
     return _qwen(folder, Qwen2_5_VLConfig, Qwen2_5_VLProcessor, Qwen2VLVideoProcessor, vision)
 
 
 def qwen3_vl(folder: Path) -> Path:
     """Qwen3-VL with 14 px patches, merged 2 × 2."""
-    vision = dict(depth=2, hidden_size=32, intermediate_size=32, num_heads=2, out_hidden_size=32, patch_size=14)
-    vision |= dict(num_position_embeddings=64, deepstack_visual_indexes=[0])
+    vision = {
+        "depth": 2,
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_heads": 2,
+        "out_hidden_size": 32,
+        "patch_size": 14,
+    }
+    vision |= {"num_position_embeddings": 64, "deepstack_visual_indexes": [0]}
     return _qwen(folder, Qwen3VLConfig, Qwen3VLProcessor, Qwen3VLVideoProcessor, vision, {"head_dim": 8})
 
 

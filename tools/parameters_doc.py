@@ -26,7 +26,13 @@ def text() -> str:
     ]
     for group, members in groupby(options(), key=lambda option: option.group):
         title = type(getattr(Config(), group)).__doc__.rstrip(".")
-        parts += ["", f"## {group}: {title[0].lower()}{title[1:]}", "", "| name | type | default | range | |", "|---|---|---|---|---|"]
+        parts += [
+            "",
+            f"## {group}: {title[0].lower()}{title[1:]}",
+            "",
+            "| name | type | default | range | |",
+            "|---|---|---|---|---|",
+        ]
         parts += [row(option) for option in members]
     return "\n".join(parts) + "\n"
 
@@ -36,8 +42,16 @@ def row(option: Option) -> str:
     allowed = ", ".join(f"`{c}`" for c in option.choices)
     if option.low is not None and option.high is not None:
         allowed = f"{option.low:,g} to {option.high:,g}".replace(",", " ")
-    default = f"`{option.default}`".replace("'", '"') if option.type is list else f"`{option.default!r}`".replace("'", "")
-    cells = (f"`{option.name}`", TYPES[option.type], default.replace("True", "true").replace("False", "false"), allowed, option.doc)
+    default = (
+        f"`{option.default}`".replace("'", '"') if option.type is list else f"`{option.default!r}`".replace("'", "")
+    )
+    cells = (
+        f"`{option.name}`",
+        TYPES[option.type],
+        default.replace("True", "true").replace("False", "false"),
+        allowed,
+        option.doc,
+    )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

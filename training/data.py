@@ -1,7 +1,7 @@
-"""Training views of the synthetic world, kept as small shards: `python -m training.data --out data/train --views 24000`.
+"""Training views of the synthetic world, kept as small shards: `python -m training.data --out data/train`.
 
-A shard is an .npz of JPEG pictures, PNG id maps and their objects. Making one is deterministic in (seed, index), a shard
-that exists is not made again, and a half-written one never has its final name.
+A shard is an .npz of JPEG pictures, PNG id maps and their objects. A view depends on its seed alone; a shard that
+exists is not made again, and a half-written one never has its final name.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from vlsam_ros.synthetic.kinds import NAMES
 from vlsam_ros.synthetic.views import described, make_view
 
 PER_SHARD = 250
+
+
 def write_shard(job: tuple[Path, int, int]) -> Path:
     """Write one shard unless it is there; job = (path, first seed, views)."""
     path, first, count = job
@@ -44,7 +46,7 @@ def write_shard(job: tuple[Path, int, int]) -> Path:
 class Views(Dataset):
     """Views of a folder of shards, in memory as bytes: image uint8 (3, 256, 448) RGB, ids uint8 (256, 448), objects.
 
-    `refresh` picks up shards written since. With `augment`, pictures are flipped and their exposure and colour jittered.
+    `refresh` picks up shards written since. With `augment`, pictures are mirrored and their colours jittered.
     """
 
     def __init__(self, folder: Path, augment: bool = False) -> None:
@@ -94,7 +96,7 @@ def names_of(objects: list[dict]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--views", type=int, default=24000)
+    parser.add_argument("--views", type=int, default=15000)
     parser.add_argument("--seed", type=int, default=0, help="first seed; train 0, validation 10 000 000")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()

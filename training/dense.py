@@ -45,7 +45,9 @@ def class_loss(logits: Tensor, cover: Tensor, ignore: Tensor) -> Tensor:
     best = cover.amax((2, 3), keepdim=True)
     positive = (cover > 0.1) | ((cover > 0) & (cover >= best * 0.99))
     unsure = ((cover > 0) & ~positive) | (ignore[:, None] & ~positive)
-    loss = F.binary_cross_entropy_with_logits(logits, positive.float(), pos_weight=logits.new_tensor(4.0), reduction="none")
+    loss = F.binary_cross_entropy_with_logits(
+        logits, positive.float(), pos_weight=logits.new_tensor(4.0), reduction="none"
+    )
     return (loss * ~unsure).sum() / (~unsure).sum() * len(NAMES)
 
 
@@ -69,7 +71,7 @@ class Dense(nn.Module):
 
 
 def fine_targets(ids: np.ndarray, objects: list[dict]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Object share and validity at stride 2 (128, 224); offsets to the object's middle and their validity at stride 8."""
+    """Object share and validity at stride 2 (128, 224); offsets to its middle and their validity at stride 8."""
     size2, size8 = (VIEW_HW[1] // 2, VIEW_HW[0] // 2), (VIEW_HW[1] // 8, VIEW_HW[0] // 8)
     known = ids != IGNORE_ID
     share = cv2.resize(((ids > 0) & known).astype(np.float32), size2, interpolation=cv2.INTER_AREA)
@@ -122,7 +124,12 @@ def evaluate(model: Dense, views: Views, count: int = 96) -> dict[str, float]:
             a, g = (fine[b, 0] > 0) & valid, (share > 0.5) & valid
             inter, union = inter + int((a & g).sum()), union + int((a | g).sum())
     model.train()
-    return {"patch": right / max(patches, 1), "p": hit / max(said, 1), "r": hit / max(true, 1), "iou": inter / max(union, 1)}
+    return {
+        "patch": right / max(patches, 1),
+        "p": hit / max(said, 1),
+        "r": hit / max(true, 1),
+        "iou": inter / max(union, 1),
+    }
 
 
 def main() -> None:
@@ -137,7 +144,13 @@ def main() -> None:
     model = Dense().to(memory_format=torch.channels_last)
     run = Run(args.out, model, args.minutes, lr=2e-3)
     validation = Views(args.data / "val")
-    run.train(Views(args.data / "train", augment=True), 8, lambda b: losses_of(model, b), lambda: evaluate(model, validation), 2.0)
+    run.train(
+        Views(args.data / "train", augment=True),
+        8,
+        lambda b: losses_of(model, b),
+        lambda: evaluate(model, validation),
+        2.0,
+    )
 
 
 if __name__ == "__main__":

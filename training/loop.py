@@ -109,7 +109,7 @@ class Run:
         evaluate: Callable[[], dict[str, float]],
         every_minutes: float = 5.0,
     ) -> None:
-        """Run to the end of the budget. `loss_of` gives named losses, already weighted; `evaluate` runs now and then."""
+        """Run to the end of the budget; `loss_of` gives named losses, already weighted."""
         due, sums, count = self.spent + 60 * every_minutes, {}, 0
         for items in batches(views, batch):
             if self.spent >= self.seconds:

@@ -13,7 +13,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from segment_anything.modeling import Sam
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -102,7 +101,9 @@ def error_click(logits: Tensor, target: np.ndarray) -> tuple[np.ndarray, int]:
     return np.array([xs[i], ys[i]], np.float32) + 0.5, int(target[ys[i], xs[i]])
 
 
-def decode(sam: Sam, embedding: Tensor, points: Tensor, labels: Tensor, boxes: Tensor | None, low: Tensor | None) -> tuple[Tensor, Tensor]:
+def decode(
+    sam: Sam, embedding: Tensor, points: Tensor, labels: Tensor, boxes: Tensor | None, low: Tensor | None
+) -> tuple[Tensor, Tensor]:
     """All four mask tokens for B prompts on one view: logits (B, 4, 128, 224) and predicted IoU (B, 4)."""
     if boxes is None:  # as SamPredictor does: a padding point stands for the missing box
         points = torch.cat([points, torch.zeros(len(points), 1, 2)], 1)
@@ -120,7 +121,9 @@ def mask_losses(logits: Tensor, iou: Tensor, share: Tensor, near: Tensor, known:
     target = share[:, None].expand_as(logits)
     bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none") * known[:, None]
     close, far = near[:, None] & known[:, None], ~near[:, None] & known[:, None]
-    bce = (bce * close).sum((2, 3)) / close.sum((2, 3)).clamp(min=1) + (bce * far).sum((2, 3)) / far.sum((2, 3)).clamp(min=1)
+    bce = (bce * close).sum((2, 3)) / close.sum((2, 3)).clamp(min=1) + (bce * far).sum((2, 3)) / far.sum((2, 3)).clamp(
+        min=1
+    )
     soft = logits.sigmoid() * known[:, None]
     target = target * known[:, None]
     dice = 1 - (2 * (soft * target).sum((2, 3)) + 1) / (soft.sum((2, 3)) + target.sum((2, 3)) + 1)
@@ -147,7 +150,11 @@ def low_targets(masks: list[np.ndarray], ids: np.ndarray) -> tuple[Tensor, Tenso
         dy, dx = 5 + int(0.35 * np.ptp(ys)), 5 + int(0.35 * np.ptp(xs))
         near[b, max(0, ys.min() - dy) : ys.max() + dy + 1, max(0, xs.min() - dx) : xs.max() + dx + 1] = True
     known = cv2.resize((ids != IGNORE_ID).astype(np.float32), LOW[::-1], interpolation=cv2.INTER_AREA) > 0.99
-    return torch.from_numpy(shares), torch.from_numpy(near), torch.from_numpy(np.broadcast_to(known, shares.shape).copy())
+    return (
+        torch.from_numpy(shares),
+        torch.from_numpy(near),
+        torch.from_numpy(np.broadcast_to(known, shares.shape).copy()),
+    )
 
 
 def losses_of(trainee: Trainee, items: list, most: int) -> dict[str, Tensor]:
@@ -173,7 +180,8 @@ def losses_of(trainee: Trainee, items: list, most: int) -> dict[str, Tensor]:
         second.append(mask_losses(logits, iou, *targets))
     fine = trainee.fine(torch.relu(embeddings))
     share, valid, offset, inside = (
-        torch.from_numpy(np.stack(t)) for t in zip(*(fine_targets(m, o) for m, o in zip(maps, objects, strict=True)), strict=True)
+        torch.from_numpy(np.stack(t))
+        for t in zip(*(fine_targets(m, o) for m, o in zip(maps, objects, strict=True)), strict=True)
     )
     pixel = F.binary_cross_entropy_with_logits(F.pixel_shuffle(fine[:, :16], 4)[:, 0], share, reduction="none")
     away = (fine[:, 16:] - offset).abs().sum(1) * inside
@@ -185,7 +193,7 @@ def losses_of(trainee: Trainee, items: list, most: int) -> dict[str, Tensor]:
 
 @torch.inference_mode()
 def evaluate(trainee: Trainee, views: Views, count: int = 96) -> dict[str, float]:
-    """MIoU at full resolution: from one point, with its mask fed back (single, best of three by predicted IoU), small objects."""
+    """MIoU at full resolution: from one point, with that mask fed back (single; best of three), small objects."""
     trainee.eval()
     state = np.random.get_state()
     np.random.seed(1)
@@ -206,7 +214,13 @@ def evaluate(trainee: Trainee, views: Views, count: int = 96) -> dict[str, float
         best += ious(low[torch.arange(len(low)), 1 + iou[:, 1:].argmax(1)], masks)
     np.random.set_state(state)
     trainee.train()
-    return {"one": np.mean(one), "again": np.mean(again), "best": np.mean(best), "small": np.mean(small), "r50": np.mean(np.array(one) > 0.5)}
+    return {
+        "one": np.mean(one),
+        "again": np.mean(again),
+        "best": np.mean(best),
+        "small": np.mean(small),
+        "r50": np.mean(np.array(one) > 0.5),
+    }
 
 
 def ious(logits: Tensor, masks: list[np.ndarray]) -> list[float]:
@@ -232,12 +246,6 @@ def main() -> None:
     validation = Views(args.data / "val")
     views = Views(args.data / "train", augment=True)
     run.train(views, 6, lambda items: losses_of(trainee, items, args.prompts), lambda: evaluate(trainee, validation))
-    save(trainee.sam, args.out / "sam.safetensors")
-
-
-def save(sam: Sam, path: Path) -> None:
-    """Write the SAM's weights as float16 safetensors."""
-    save_file({name: tensor.half().contiguous() for name, tensor in sam.state_dict().items()}, path)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 It learns to list the kinds in a view, in one fixed order, and to look where it names: the attention flow read at a
 name's own tokens is drawn towards the patches that show the name's objects. `--attention 0` trains the variant without
-that loss. The folder it writes, `runs/vlm/model`, loads with transformers' Auto classes.
+that loss. `training.export`
+writes the result where transformers' Auto classes load it.
 """
 
 from __future__ import annotations
@@ -165,11 +166,11 @@ def flow(attentions: tuple[Tensor, ...], starts: Tensor, length: Tensor) -> Tens
     ramp = ((torch.arange(n) + 1) / length[:, None]).clamp(max=1)[:, None]
     u, total = starts, 0
     for layer in reversed(attentions):
-        peak = layer.amax(-1) * queries[:, None]
-        weight = peak.sum(-1) / length[:, None]
-        merged = (layer * weight[..., None, None]).mean(1)
-        step = (u @ merged) * ramp
-        total, u = u + step, u + step
+        with torch.no_grad():  # the weights are taken as they are: their gradient costs more than it teaches
+            weight = (layer.amax(-1) * queries[:, None]).sum(-1) / length[:, None] / layer.shape[1]
+        step = torch.einsum("bh,bhrn->brn", weight, u[:, None] @ layer) * ramp
+        u = u + step
+        total = total + (step if layer is attentions[0] else u)
     return total
 
 
@@ -188,7 +189,11 @@ def losses_of(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, items: list,
     hook = tower.trunk.register_forward_hook(lambda *a: features.append(a[2][-1]))
     mask = ids != tokenizer.pad_token_id
     out = trainee.vlm(
-        input_ids=ids, pixel_values=normalised(images), attention_mask=mask, labels=labels, output_attentions=attention > 0
+        input_ids=ids,
+        pixel_values=normalised(images),
+        attention_mask=mask,
+        labels=labels,
+        output_attentions=attention > 0,
     )
     hook.remove()
     cover = torch.from_numpy(np.stack([coverage(m, o) for m, o in zip(maps, objects, strict=True)]))
@@ -206,7 +211,7 @@ def losses_of(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, items: list,
         first = int((ids[0] == trainee.vlm.config.image_token_id).nonzero()[0])
         columns = slice(first, first + PATCHES)
         flowed = flow(out.attentions, starts, mask.sum(1))[..., columns]
-        direct = (starts @ torch.stack(out.attentions).mean((0, 2)))[..., columns]
+        direct = sum((starts[:, None] @ layer[..., columns]).mean(1) for layer in out.attentions) / len(out.attentions)
         losses["flow"] = attention * spread(flowed / (flowed.sum(-1, keepdim=True) + 1e-9), goals)
         losses["direct"] = 0.5 * attention * spread(direct, goals)
     return losses
@@ -225,7 +230,6 @@ def evaluate(trainee: Trainee, processor: LlavaProcessor, views: Views, count: i
     """Precision and recall of the names in greedy answers, and how often a right name's flow peaks on its object."""
     trainee.eval()
     tokenizer = processor.tokenizer
-    prompt = [t for t in sequence(tokenizer, [])[0]]
     hit = said = true = pointed = asked = 0
     question = tokenizer(QUESTIONS[0] + " assistant :", add_special_tokens=False)["input_ids"]
     image = tokenizer.convert_tokens_to_ids("<image>")
@@ -245,7 +249,9 @@ def evaluate(trainee: Trainee, processor: LlavaProcessor, views: Views, count: i
     return {"p": hit / max(said, 1), "r": hit / max(true, 1), "pointing": pointed / max(asked, 1)}
 
 
-def pointing(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, image: np.ndarray, ids: np.ndarray, objects: list[dict]) -> tuple[int, int]:
+def pointing(
+    trainee: Trainee, tokenizer: PreTrainedTokenizerFast, image: np.ndarray, ids: np.ndarray, objects: list[dict]
+) -> tuple[int, int]:
     """Names whose flow (teacher-forced) peaks on a patch of one of their objects, of how many."""
     tokens, _, rows = sequence(tokenizer, objects)
     if not rows:
@@ -283,13 +289,6 @@ def main() -> None:
         lambda items: losses_of(trainee, processor.tokenizer, items, args.attention),
         lambda: evaluate(trainee, processor, validation),
     )
-    save(trainee, processor, args.out / "model")
-
-
-def save(trainee: Trainee, processor: LlavaProcessor, folder: Path) -> None:
-    """Write the VLM in float16 safetensors with its processor."""
-    trainee.vlm.half().save_pretrained(folder)
-    processor.save_pretrained(folder)
 
 
 if __name__ == "__main__":

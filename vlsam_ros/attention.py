@@ -113,7 +113,7 @@ def flow(answer: Answer, start: Tensor, options: AttentionOptions) -> Tensor:
 
 
 def merged_rows(rows: Tensor, layer: LayerQK, options: AttentionOptions) -> Tensor:
-    """rows · S' of one layer, where S' is the mean over heads of S · W.
+    """The product rows · S' of one layer, where S' is the mean over heads of S · W.
 
     W = mean over queries of (max over keys of S), and all ones if `options.head_weight` is ``mean``. Each block of S
     is computed once and gives both W and the product.

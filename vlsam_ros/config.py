@@ -1,9 +1,10 @@
-"""Every option once: type, default, range and doc. ROS parameters, YAML profiles, the CLI and the docs follow from it."""
+"""Every option once: type, default, range and doc. ROS parameters, YAML profiles, CLI and docs follow from it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
@@ -23,8 +24,14 @@ class VlmOptions:
 
     model: str = option("embedded", "'embedded', a local path, or a hub id of a transformers image-text-to-text model")
     device: str = option("auto", "torch device ('auto': cuda if there is one, else cpu)")
-    dtype: str = option("auto", "weights' type ('auto': float16 on cuda, float32 on cpu)", choices=("auto", "float32", "float16", "bfloat16"))
-    quantisation: str = option("none", "weight quantisation through bitsandbytes (cuda only)", choices=("none", "int8", "int4"))
+    dtype: str = option(
+        "auto",
+        "weights' type ('auto': float16 on cuda, float32 on cpu)",
+        choices=("auto", "float32", "float16", "bfloat16"),
+    )
+    quantisation: str = option(
+        "none", "weight quantisation through bitsandbytes (cuda only)", choices=("none", "int8", "int4")
+    )
     max_new_tokens: int = option(64, "longest answer to one question, in tokens", low=1, high=2048)
     trust_remote_code: bool = option(False, "allow the model's own Python code to run; only for checkpoints you trust")
 
@@ -35,7 +42,11 @@ class SegmenterOptions:
 
     model: str = option("embedded", "'embedded', or a segment_anything checkpoint as '<vit_h|vit_l|vit_b>:<path>'")
     device: str = option("auto", "torch device ('auto': cuda if there is one, else cpu)")
-    dtype: str = option("auto", "autocast type ('auto': float16 on cuda, float32 on cpu)", choices=("auto", "float32", "float16", "bfloat16"))
+    dtype: str = option(
+        "auto",
+        "autocast type ('auto': float16 on cuda, float32 on cpu)",
+        choices=("auto", "float32", "float16", "bfloat16"),
+    )
     batch: int = option(32, "most prompts per decoder call", low=1, high=1024)
 
 
@@ -50,15 +61,26 @@ class ViewOptions:
     far: int = option(3, "views side by side in the far-field band along the horizon (0: none)", low=0, high=8)
     horizon: float = option(0.5, "the horizon's row as a share of the frame's height", low=0.0, high=1.0)
     far_scale: float = option(0.35, "width of a far-field view as a share of the frame's width", low=0.05, high=1.0)
-    border_px: float = option(3.0, "a tile's box that comes this close to an inner border of its tile is cut off; kept only if nothing better covers it", low=0.0, high=64.0)
+    border_px: float = option(
+        3.0,
+        "a box this close to an inner border of its tile is cut off; it stays only if nothing better covers it",
+        low=0.0,
+        high=64.0,
+    )
 
 
 @dataclass(frozen=True)
 class QuestionOptions:
     """What the VLM is asked."""
 
-    mode: str = option("fixed", "'fixed': the list below; 'generated': the VLM writes its own questions first (as in the paper)", choices=("fixed", "generated"))
-    questions: list[str] = option(["List every object on or near the road."], "the questions of mode 'fixed', most important first")
+    mode: str = option(
+        "fixed",
+        "'fixed': the list below; 'generated': the VLM writes its own questions first (as in the paper)",
+        choices=("fixed", "generated"),
+    )
+    questions: list[str] = option(
+        ["List every object on or near the road."], "the questions of mode 'fixed', most important first"
+    )
     generated: int = option(10, "how many questions the VLM writes in mode 'generated'", low=1, high=50)
     max_names: int = option(32, "most names taken from one answer", low=1, high=256)
     max_label_chars: int = option(48, "longest label, in characters", low=8, high=128)
@@ -69,9 +91,19 @@ class QuestionOptions:
 class AttentionOptions:
     """From attention to one map per name."""
 
-    head_weight: str = option("vlsam", "how heads are weighed: mean over queries of the max over keys, or all alike", choices=("vlsam", "mean"))
-    flow: str = option("flow", "'flow': aggregate over layers; 'last': last layer only; 'mean': mean over layers", choices=("flow", "last", "mean"))
-    regulariser: str = option("layer", "where the column ramp (j + 1) / N damps the flow", choices=("layer", "end", "off"))
+    head_weight: str = option(
+        "vlsam",
+        "how heads are weighed: mean over queries of the max over keys, or all alike",
+        choices=("vlsam", "mean"),
+    )
+    flow: str = option(
+        "flow",
+        "'flow': aggregate over layers; 'last': last layer only; 'mean': mean over layers",
+        choices=("flow", "last", "mean"),
+    )
+    regulariser: str = option(
+        "layer", "where the column ramp (j + 1) / N damps the flow", choices=("layer", "end", "off")
+    )
     first_layer: int = option(0, "first layer that takes part in the flow", low=0, high=512)
     sigma: float = option(0.0, "Gaussian smoothing of the map, in grid cells (0: none)", low=0.0, high=8.0)
     chunk: int = option(8, "heads computed at once", low=1, high=1024)
@@ -82,7 +114,9 @@ class PromptOptions:
     """From a map to points."""
 
     threshold: float = option(0.35, "share of the map's maximum above which a cell is positive", low=0.0, high=1.0)
-    peak_distance: float = option(1.5, "least distance between two seeds of one name, in grid cells", low=0.0, high=32.0)
+    peak_distance: float = option(
+        1.5, "least distance between two seeds of one name, in grid cells", low=0.0, high=32.0
+    )
     max_seeds: int = option(8, "most seeds (instances) per name and view", low=1, high=64)
     negatives: int = option(1, "negative points per seed", low=0, high=8)
     upsample: int = option(4, "the map is enlarged this often (bicubic) before points are taken", low=1, high=32)
@@ -92,7 +126,9 @@ class PromptOptions:
 class RefineOptions:
     """From points to masks."""
 
-    rounds: int = option(2, "rounds of sampling and segmenting; from the second on the map is masked by the last result", low=1, high=4)
+    rounds: int = option(
+        2, "rounds of sampling and segmenting; from the second on the map is masked by the last result", low=1, high=4
+    )
     cascade: bool = option(True, "PerSAM cascade: points, then with the low-res mask, then with the box too")
     multimask: bool = option(True, "take the best of three masks in the cascade's later steps")
     box: bool = option(True, "the cascade's last step uses the mask's box as a prompt")
@@ -104,8 +140,15 @@ class MergeOptions:
     """Duplicates out, across names, views and questions."""
 
     iou: float = option(0.6, "masks of one name with this IoU or more are one instance", low=0.0, high=1.0)
-    containment: float = option(0.75, "a mask of the same name that lies inside another by this share is a part of it", low=0.0, high=1.0)
-    cross_name_iou: float = option(0.7, "masks of different names with this IoU or more are one instance; the better score names it", low=0.0, high=1.0)
+    containment: float = option(
+        0.75, "a mask of the same name that lies inside another by this share is a part of it", low=0.0, high=1.0
+    )
+    cross_name_iou: float = option(
+        0.7,
+        "masks of different names with this IoU or more are one instance; the better score names it",
+        low=0.0,
+        high=1.0,
+    )
     min_score: float = option(0.3, "instances below this score are dropped", low=0.0, high=1.0)
     min_area_px: int = option(16, "smaller masks are dropped, in pixels of the view", low=0, high=100000)
     max_instances: int = option(100, "most instances per frame", low=1, high=1000)
@@ -115,11 +158,23 @@ class MergeOptions:
 class NodeOptions:
     """The ROS 2 node."""
 
-    image_topics: list[str] = option(["/camera/image_raw/compressed"], "camera topics; '/compressed' at the end means sensor_msgs/CompressedImage")
-    transport: str = option("auto", "image message type ('auto': by the topic's name)", choices=("auto", "raw", "compressed"))
-    keyframe_rate_hz: float = option(1.0, "most keyframes per second and camera (0: as many as the models manage)", low=0.0, high=60.0)
-    latency_budget_s: float = option(0.0, "time for one keyframe; what is left over is skipped and said so (0: none)", low=0.0, high=600.0)
-    reliability: str = option("auto", "subscription's reliability ('auto': as the publisher offers)", choices=("auto", "reliable", "best_effort"))
+    image_topics: list[str] = option(
+        ["/camera/image_raw/compressed"], "camera topics; '/compressed' at the end means sensor_msgs/CompressedImage"
+    )
+    transport: str = option(
+        "auto", "image message type ('auto': by the topic's name)", choices=("auto", "raw", "compressed")
+    )
+    keyframe_rate_hz: float = option(
+        1.0, "most keyframes per second and camera (0: as many as the models manage)", low=0.0, high=60.0
+    )
+    latency_budget_s: float = option(
+        0.0, "time for one keyframe; what is left over is skipped and said so (0: none)", low=0.0, high=600.0
+    )
+    reliability: str = option(
+        "auto",
+        "subscription's reliability ('auto': as the publisher offers)",
+        choices=("auto", "reliable", "best_effort"),
+    )
     queue_all: bool = option(False, "process every frame in order instead of the newest (for bags; deterministic)")
     max_image_pixels: int = option(40_000_000, "larger images are refused", low=1, high=1_000_000_000)
 
@@ -149,15 +204,48 @@ class Config:
         groups: dict[str, dict[str, Any]] = {}
         for name, value in values.items():
             if name not in known:
-                near = ", ".join(sorted(n for n in known if n.split(".")[0] == name.split(".")[0])) or ", ".join(sorted(known))
+                near = ", ".join(sorted(n for n in known if n.split(".")[0] == name.split(".")[0])) or ", ".join(
+                    sorted(known)
+                )
                 raise ConfigError(f"unknown option {name!r}; known are: {near}")
             group, key = name.split(".", 1)
             groups.setdefault(group, {})[key] = known[name].check(value)
         return cls(**{f.name: f.default_factory(**groups.get(f.name, {})) for f in fields(cls)})  # type: ignore[misc]
 
+    @classmethod
+    def from_file(cls, path: Path | str, changes: Mapping[str, Any] | None = None) -> Config:
+        """From a profile, which is a ROS parameter file (``/**: ros__parameters: …``), and `changes` over it.
+
+        Raises:
+            ConfigError: the file can't be read, has no ``ros__parameters``, or an option in it is wrong.
+        """
+        import yaml
+
+        try:
+            content = yaml.safe_load(Path(path).read_text())
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            raise ConfigError(f"can't read the profile {path}: {error}") from error
+        nodes = content.values() if isinstance(content, dict) else ()
+        found = [node["ros__parameters"] for node in nodes if isinstance(node, dict) and "ros__parameters" in node]
+        if not found or not all(isinstance(parameters, dict) for parameters in found):
+            raise ConfigError(
+                f"{path}: expected '/**: ros__parameters:' with options below, as in config/embedded.yaml"
+            )
+        values = {name: value for parameters in found for name, value in _flattened(parameters)}
+        return cls.from_flat(values | dict(changes or {}))
+
     def flat(self) -> dict[str, Any]:
         """``{'group.option': value}`` of every option."""
         return {o.name: getattr(getattr(self, o.group), o.key) for o in options()}
+
+
+def _flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested mappings, with dotted names."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _require(ok: bool, message: str) -> None:
@@ -138,11 +142,11 @@ class LayerQK:
         mask: bool tensor (N, N), True where a query (row) sees a key (column); None is causal.
     """
 
-    query: object
-    key: object
+    query: Tensor
+    key: Tensor
     scaling: float
     softcap: float | None = None
-    mask: object | None = None
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -320,5 +324,3 @@ def letterbox_hw(size_hw: tuple[int, int], target_hw: tuple[int, int]) -> tuple[
     """Largest (h, w) of the same aspect as `size_hw` that fits into `target_hw`, at least 1 px each."""
     scale = min(target_hw[0] / size_hw[0], target_hw[1] / size_hw[1])
     return max(1, round(size_hw[0] * scale)), max(1, round(size_hw[1] * scale))
-
-

@@ -28,7 +28,7 @@ _TAG = re.compile(r"<[^<>\n]{0,64}>|```\w*")
 _EXPLANATION = re.compile(r"^[ ]*(?:[-*•]|\d+[.)])[^:\n]*?(?::| [-–—] )(?=[ ]*\w)([^\n]*)", re.M)
 _DENIAL = re.compile(
     r"(?:\b(?:no(?!,| (?:parking|entry|stopping|passing|overtaking|smoking)\b)|not|none|nothing|nobody|cannot|never|"
-    r"neither|zero|0|unable|sorry|unfortunately)\b|n't\b)(?:(?!\bbut\b|\bhowever\b|\bexcept\b)[^.!?;\n])*"
+    r"neither|zero|0|unable|sorry|unfortunately|\w+n't)\b)(?:(?!\bbut\b|\bhowever\b|\bexcept\b)[^.!?;\n])*"
 )
 _INTRODUCTION = re.compile(
     r"^.*(?<![\w'-])(?:there(?:'s| is| are| was| were| appears? to be| seems? to be)|see|spot|notice|observe|identify|"
@@ -37,7 +37,8 @@ _INTRODUCTION = re.compile(
 )
 _BOUNDARY = re.compile(
     r"[,;:.!?|/\\\"\[\](){}<>\n\t•·*#=+~^&@$%…、。–—]|\s-+\s|\b(?:and|or|but|however|except|plus|as well as|"
-    r"along with|together with|followed by|riding|carrying|pushing|holding|pulling|towing|with(?= (?:an?|two|three|some|several)\b))\b"
+    r"along with|together with|followed by|riding|carrying|pushing|holding|pulling|towing|"
+    r"with(?= (?:an?|two|three|some|several)\b))\b"
 )
 _STUTTER = re.compile(r"(\w)\1{3}")
 

@@ -95,7 +95,7 @@ def cascade(
     if options.cascade and options.box:
         boxes = np.array([Mask.from_dense(m).xyxy for m in masks], np.float32)
         boxed, iou = _best(segmenter.segment(embedding, points.with_(low_res=low, boxes_xyxy=boxes), options.multimask))
-        masks = embedding.upscale(boxed) & masks.any((1, 2))[:, None, None]  # what was empty had no box
+        masks = embedding.upscale(boxed) & masks.any((1, 2), keepdims=True)  # what was empty had no box
     return masks, np.clip(iou, 0, 1)
 
 

@@ -134,4 +134,6 @@ def _runs(region: np.ndarray) -> np.ndarray:
 def _check_fits(roi_mask: RoiMask, size_hw: tuple[int, int]) -> None:
     right, bottom = roi_mask.x + roi_mask.width, roi_mask.y + roi_mask.height
     if right > size_hw[1] or bottom > size_hw[0]:
-        raise MaskError(f"expected a region within {size_hw[1]} x {size_hw[0]}, got one that ends at ({right}, {bottom})")
+        raise MaskError(
+            f"expected a region within {size_hw[1]} x {size_hw[0]}, got one that ends at ({right}, {bottom})"
+        )

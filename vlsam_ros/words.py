@@ -10,7 +10,7 @@ LEADING = frozenset(
     its his her their our your my this that these those what which it's i'm there's that's here's
     possibly probably maybe perhaps likely also apparently clearly only just at least about approximately around
     additionally finally first second third next lastly firstly secondly then furthermore moreover mostly yes
-    appears seems looks like be to is are was were will do does did being it he she they we i you me can could may
+    appears seems looks like be to am is are was were will do does did being it he she they we i you me can could may
     might must would have has had there here too so of visible sure answer""".split()
 )
 """Words that may stand before a name: articles, counts, adverbs, and what is left of a sentence's beginning."""

@@ -81,9 +81,13 @@ def _records(path: Path) -> Iterator[Record]:
     except Exception as error:  # without its metadata.yaml, cut off, or no recording at all
         yield from _damaged(path, error)
         return
+    missing = reader.message_count
     try:
         for connection, stamp_ns, data in reader.messages():
             yield Record(connection.topic, connection.msgtype, stamp_ns, bytes(data))
+            missing -= 1
+        if missing > 0:  # zeros in the middle of a file look like records to skip
+            raise BagError(f"damaged, {missing} messages are missing")
     finally:
         reader.close()
 

@@ -26,6 +26,7 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(conv3x3(channels, channels), nn.ReLU(True), conv3x3(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> the same shape."""
         return torch.relu(x + self.body(x))
 
 
@@ -50,6 +51,7 @@ class Trunk(nn.Module):
         self.stride16 = stage(channels[1], channels[2], blocks[1])
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Image (B, 3, H, W) -> features at strides 4, 8 and 16."""
         at4 = self.stem(image.contiguous(memory_format=torch.channels_last))
         at8 = self.stride8(at4)
         return at4, at8, self.stride16(at8)

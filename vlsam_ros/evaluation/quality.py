@@ -28,7 +28,7 @@ from ..synthetic.render import Rendered, render
 from ..synthetic.scene import sample_world
 from ..synthetic.truth import IGNORE, ground_truth
 from ..synthetic.views import described, make_view
-from .matching import Score, box_iou, compare
+from .matching import box_iou, compare
 
 VIEW_SEED, FRAME_SEED = 20_000_000, 30_000_000
 TALL_PX = 40

@@ -13,13 +13,16 @@ from vlsam_ros.synthetic.kinds import KINDS
 from vlsam_ros.synthetic.render import Rendered, render
 from vlsam_ros.synthetic.world import Placed, Sensor, Weather, World
 
-LAST_HAZARD_M = 46.0
+LAST_HAZARD_M = 70.0
 """Nothing labelled stands beyond: the end of the drive shows an empty road."""
 
 _HEIGHTS = {kind.name: kind.height_m for kind in KINDS}
 _SIDES = {
-    "left": ("car", "pedestrian", "barrel", "tire", "warning sign", "plastic bag"),
-    "right": ("traffic cone", "cardboard box", "bicycle", "dog", "trash bin", "suitcase", "stroller", "bollard"),
+    "left": ("car", "pedestrian", "barrel", "tire", "warning sign", "plastic bag", "barrier", "stone", "pallet"),
+    "right": (
+        "traffic cone", "cardboard box", "bicycle", "dog", "trash bin", "suitcase", "stroller", "bollard",
+        "tree branch",
+    ),
 }
 
 
@@ -34,7 +37,7 @@ class Drive:
 
 
 def sample_drive(seed: int = 7, frames: int = 60) -> Drive:
-    """Daylight, slight haze, two lanes; hazards of 14 kinds on both sides of the ego path, none on it."""
+    """Daylight, slight haze, two lanes; hazards of all kinds on both sides of the ego path, none on it."""
     rng = np.random.default_rng([seed, 0xD21])
     world = scene.sample_world(seed, empty=True)
     light = scene.sample_light(rng, "sunny")
@@ -56,14 +59,14 @@ def sample_drive(seed: int = 7, frames: int = 60) -> Drive:
         scenery=scene.sample_scenery(rng, road, 200.0),
         flats=scene.sample_flats(rng, road, 100.0),
     )
-    return Drive(world=world, frames=frames, rate_hz=10.0, speed_mps=10.0)
+    return Drive(world=world, frames=frames, rate_hz=10.0, speed_mps=14.0)
 
 
 def _hazards(rng: np.random.Generator) -> tuple[Placed, ...]:
     """Hazards beside the ego path, evenly spread with jitter up to ``LAST_HAZARD_M``."""
     placed = []
     for side, names in _SIDES.items():
-        spots = np.linspace(12.0, LAST_HAZARD_M - 1, len(names)) + rng.uniform(-1, 1, len(names))
+        spots = np.linspace(16.0, LAST_HAZARD_M - 1, len(names)) + rng.uniform(-1, 1, len(names))
         for name, z in zip(rng.permutation(names).tolist(), spots, strict=True):
             x = rng.uniform(1.5, 2.6) if side == "right" else -rng.uniform(2.6, 4.4)
             height = float(rng.uniform(*_HEIGHTS[name]))

@@ -42,8 +42,7 @@ def square(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_
 def base_of_next(
     processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]
 ) -> ImageLayout:
-    """LLaVA-NeXT: first the whole view, stretched to a square; the tokens of its finer crops come after and are not
-    part of the grid."""
+    """LLaVA-NeXT: first the whole view, stretched to a square; the tokens of finer crops that follow are left out."""
     side = inputs["pixel_values"].shape[-1] // processor.patch_size
     return ImageLayout(_grid(columns[: side * side], side, side), _whole(size_hw))
 
@@ -61,8 +60,11 @@ def _whole(size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
 
 
 def processed_part(image_processor: Any, size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The part of a view (x_min, y_min, x_max, y_max, its pixels) that is left after padding to a square, resizing and
-    cropping the middle; it reaches beyond the view where the processor pads."""
+    """What is left of a view after padding to a square, resizing and cropping the middle.
+
+    Returns:
+        x_min, y_min, x_max, y_max in pixels of the view; beyond the view where the processor pads.
+    """
     height, width = size_hw
     left = top = 0.0
     if getattr(image_processor, "do_pad", False) and hasattr(image_processor, "pad_to_square"):

@@ -47,8 +47,8 @@ def _read(kind: Any, source: str, trust: bool, **options: Any) -> Any:
         return kind.from_pretrained(source, trust_remote_code=trust, **options)
     except UNREADABLE as error:
         raise ModelLoadError(
-            f"{kind.__name__} can't load {source!r}; expected 'embedded', a folder with a transformers model, or a hub id "
-            f"that is cached or within reach: {error}"
+            f"{kind.__name__} can't load {source!r}; expected 'embedded', a folder with a transformers model, "
+            f"or a hub id that is cached or within reach: {error}"
         ) from error
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
+from itertools import pairwise, takewhile
 
 
 def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -17,7 +17,8 @@ def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple
     lead = len(whole) - len(whole.lstrip())
     ends, end = [0], 0
     for i in range(len(ids)):
-        agreed = len(os.path.commonprefix([decode(list(ids[: i + 1])), whole])) - lead
-        end = min(max(end, agreed), len(text))
+        part = decode(list(ids[: i + 1]))
+        agreed = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(part, whole, strict=False)))
+        end = min(max(end, agreed - lead), len(text))
         ends.append(end)
-    return text, tuple(zip(ends, ends[1:], strict=False))
+    return text, tuple(pairwise(ends))

@@ -35,7 +35,8 @@ class TransformersVlm:
     ) -> None:
         """Takes the model over: its generation settings become plain greedy search."""
         self.name, self.demonstration = name, demonstration
-        self._model, self._tokenizer, self._prompter = model, tokenizer, prompter
+        self._model: Any = model
+        self._tokenizer, self._prompter = tokenizer, prompter
         self._limit = max_new_tokens
         self._layers = model.config.get_text_config().num_hidden_layers
         self._ends = _end_tokens(model, tokenizer)
@@ -74,11 +75,11 @@ class TransformersVlm:
     def _ask_together(self, prompt: ViewPrompt, questions: Sequence[str]) -> list[Answer]:
         """The prefix once, then all questions as one batch on its cache."""
         ids, mask = prompt.batch(self._pad)
-        cache = DynamicCache(config=self._model.config)
+        cache: Any = DynamicCache(config=self._model.config)
         with recording(self._model) as recorder:
             prefix = prompt.inputs(prompt.prefix)
             self._model(**prefix, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache.reorder_cache(torch.zeros(len(ids), dtype=torch.long, device=ids.device))  # one copy per question
+            cache.reorder_cache(ids.new_zeros(len(ids)))  # one copy per question
             out = self._model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache)
         recorder.check(self._layers, out.shape[1] - 1)  # the last token of all is never fed
         answers = []

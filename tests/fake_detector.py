@@ -1,0 +1,58 @@
+"""The real node with a pipeline that does what the picture's first pixel says. Started by test_node.py.
+
+Red 0: one stone. 1: makes the file `busy` and waits for `go`. 2: VlmError. 3: an error nobody expected. 4: one view is
+skipped. The file `drawn` is made when an overlay is drawn. They are in the folder named by the environment's FOLDER.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import vlsam_ros.overlay
+from vlsam_ros.config import Config
+from vlsam_ros.data import Detection, Detections, Mask
+from vlsam_ros.errors import ModelLoadError, VlmError
+from vlsam_ros.ros.node import main
+
+FOLDER = Path(os.environ["FOLDER"])
+
+
+def pipeline(image: np.ndarray, budget_s: float | None) -> Detections:
+    order = int(image[0, 0, 0])
+    if order == 1:
+        (FOLDER / "busy").touch()
+        while not (FOLDER / "go").exists():
+            time.sleep(0.01)
+    if order == 2:
+        raise VlmError("out of words")
+    if order == 3:
+        raise KeyError("nobody expected this")
+    mask = np.zeros(image.shape[:2], bool)
+    mask[2:8, 3:9] = True
+    items = (Detection("stone", 0.5, 0.5, 0.5, 0.5, Mask.from_dense(mask)),)
+    skipped = ("far_0",) if order == 4 else ()
+    return Detections(image.shape[:2], items, skipped, "fake-vlm", "fake-sam", heat=np.eye(4, dtype=np.float32))
+
+
+def load(config: Config):
+    if config.vlm.model == "missing":
+        raise ModelLoadError("no weights in 'missing'")
+    if config.vlm.model == "slow":
+        time.sleep(60)
+    return pipeline
+
+
+def draw(image: np.ndarray, *_: object) -> np.ndarray:
+    (FOLDER / "drawn").touch()
+    return image
+
+
+vlsam_ros.overlay.draw = draw
+
+if __name__ == "__main__":
+    sys.exit(main(load=load))

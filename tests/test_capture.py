@@ -1,0 +1,84 @@
+"""Recorded Q and K give the attention that transformers itself reports."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+
+from vlsam_ros.attention import scores
+from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm.capture import Recorder, recording
+from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
+from vlsam_ros.config import VlmOptions
+from vlsam_ros.errors import VlmError
+
+VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
+QUESTIONS = ["List every object.", "What lies there?"]
+BUILDERS = {**tiny_models.BUILDERS, "llava with a sliding window": tiny_models.llava_sliding}
+
+
+@pytest.fixture(scope="module", params=BUILDERS)
+def vlm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TransformersVlm:
+    folder = BUILDERS[request.param](tmp_path_factory.mktemp("model"))
+    return load_vlm(VlmOptions(model=str(folder), device="cpu", max_new_tokens=6))
+
+
+def test_equals_the_attention_that_transformers_reports(vlm: TransformersVlm) -> None:
+    prompt = vlm._prompter(VIEW, QUESTIONS)
+    for answer, tail in zip(vlm.answer(VIEW, QUESTIONS), prompt.tails, strict=True):
+        tokens = _tokens(vlm, answer.question)
+        expected = _eager(vlm, prompt.inputs(torch.cat([prompt.prefix, tail, tokens])))
+        assert answer.layers == len(expected)
+        assert answer.length == expected[0].shape[-1] == answer.first_row + len(tokens)
+        for index, attention in enumerate(expected):
+            layer = answer.layer(index)
+            ours = torch.zeros_like(attention)
+            heads, length, _ = layer.query.shape
+            block = scores(layer, slice(0, heads), slice(0, length))
+            ours[..., : block.shape[-1]] = block
+            assert (ours - attention).abs().max() < 2e-6
+        assert max(a.max(-1).values.mean() for a in expected) > 3 / answer.length  # peaked, so this says something
+
+
+def test_the_implementation_comes_back(vlm: TransformersVlm) -> None:
+    before = vlm._model.config.get_text_config()._attn_implementation
+    with pytest.raises(ZeroDivisionError), recording(vlm._model):
+        assert vlm._model.config.get_text_config()._attn_implementation == "vlsam_capture"
+        assert vlm._model.config.vision_config._attn_implementation != "vlsam_capture"
+        raise ZeroDivisionError
+    assert vlm._model.config.get_text_config()._attn_implementation == before
+
+
+def test_raises_when_the_model_escapes_recording(tmp_path: Path) -> None:
+    vlm = load_vlm(VlmOptions(model=str(tiny_models.llava(tmp_path)), device="cpu", max_new_tokens=2))
+    vlm._model.set_attn_implementation = lambda implementation: None
+    with pytest.raises(VlmError, match="expected the attention of 3 layers over .* tokens, recorded .* {}"):
+        vlm.answer(VIEW, QUESTIONS)
+
+
+@pytest.mark.parametrize(("layers", "length"), [(1, 0), (1, 5), (2, 4)])
+def test_a_recorder_that_missed_something_fails_the_check(layers: int, length: int) -> None:
+    recorder = Recorder()
+    with pytest.raises(VlmError, match="expected the attention"):
+        recorder.check(layers, length)
+
+
+def _tokens(vlm: TransformersVlm, question: str) -> torch.Tensor:
+    """The answer's tokens, from transformers' own greedy search without any cache of ours."""
+    prompt = vlm._prompter(VIEW, [question])
+    ids = torch.cat([prompt.prefix, prompt.tails[0]])
+    with torch.inference_mode():
+        out = vlm._model.generate(**prompt.inputs(ids))[0, len(ids) :]
+    return vlm._tokens(out)[0]
+
+
+def _eager(vlm: TransformersVlm, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Attention (heads, N, N) of every layer."""
+    before = vlm._model.config.get_text_config()._attn_implementation
+    vlm._model.set_attn_implementation({"text_config": "eager"})
+    with torch.inference_mode():
+        out = vlm._model(**inputs, output_attentions=True, use_cache=False)
+    vlm._model.set_attn_implementation({"text_config": before})
+    return [attention[0] for attention in out.attentions]

@@ -1,0 +1,72 @@
+"""Every option is declared once, and whole."""
+
+import pytest
+
+from vlsam_ros.config import Config, Option, options
+from vlsam_ros.errors import ConfigError
+
+ALL = list(options())
+
+
+@pytest.mark.parametrize("option", ALL, ids=lambda o: o.name)
+def test_every_option_is_documented_and_its_default_is_allowed(option: Option):
+    assert len(option.doc) > 10 and not option.doc.endswith(".")
+    assert option.type in (bool, int, float, str, list)
+    assert option.check(option.default) == option.default
+    if option.type in (int, float):
+        assert option.low is not None and option.high is not None and option.low < option.high
+    if option.choices:
+        assert option.default in option.choices
+
+
+@pytest.mark.parametrize("option", [o for o in ALL if o.type in (int, float)], ids=lambda o: o.name)
+def test_ranges_are_closed_and_hold(option: Option):
+    for edge in (option.low, option.high):
+        assert option.check(option.type(edge)) == edge
+    for beyond in (option.low - 1, option.high + 1):
+        with pytest.raises(ConfigError, match=option.name):
+            option.check(option.type(beyond))
+
+
+def test_flat_is_the_inverse_of_from_flat():
+    changed = {"prompts.threshold": 0.5, "views.far": 0, "questions.questions": ["What?"], "refine.box": False}
+    config = Config.from_flat(changed)
+    assert config.flat() == Config().flat() | changed
+    assert Config.from_flat(config.flat()) == config
+    assert Config.from_flat({}) == Config()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"views.far_out": 1}, "views.far_scale"),
+        ({"nothing": 1}, "unknown option 'nothing'"),
+        ({"views.far": 1.0}, "expected int, got float 1.0"),
+        ({"views.far": True}, "expected int, got bool"),
+        ({"views.far": "3"}, "expected int, got str '3'"),
+        ({"views.full": 1}, "expected bool, got int"),
+        ({"vlm.model": 3}, "expected str, got int"),
+        ({"vlm.model": None}, "expected str, got NoneType"),
+        ({"views.overlap": 0.9}, "expected 0 to 0.8, got 0.9"),
+        ({"views.overlap": float("nan")}, "got nan"),
+        ({"views.overlap": "much"}, "expected float"),
+        ({"attention.flow": "up"}, "expected one of flow, last, mean, got 'up'"),
+        ({"questions.questions": "What?"}, "expected a list of strings"),
+        ({"questions.questions": ["What?", 1]}, "expected a list of strings"),
+    ],
+    ids=str,
+)
+def test_errors_say_what_was_expected(values, message):
+    with pytest.raises(ConfigError, match=".*") as error:
+        Config.from_flat(values)
+    assert message in str(error.value)
+
+
+def test_whole_numbers_are_floats_where_floats_are_wanted():
+    assert Config.from_flat({"views.overlap": 0}).views.overlap == 0.0
+    assert isinstance(Config.from_flat({"views.overlap": 0}).views.overlap, float)
+
+
+def test_defaults_are_not_shared():
+    a, b = Config(), Config()
+    assert a.questions.questions is not b.questions.questions

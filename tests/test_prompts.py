@@ -1,0 +1,161 @@
+"""From a map to points."""
+
+import numpy as np
+import pytest
+
+from vlsam_ros import prompts
+from vlsam_ros.config import PromptOptions
+from vlsam_ros.data import ImageLayout, Mask
+
+OPTIONS = PromptOptions()
+LAYOUT = ImageLayout(np.arange(64).reshape(8, 8), (0.0, 0.0, 160.0, 80.0))  # a cell is 20 × 10 px
+
+
+def heat(*spots: tuple[int, int, float]) -> np.ndarray:
+    """A map (8, 8) with values at (row, column)."""
+    out = np.zeros((8, 8), np.float32)
+    for row, column, value in spots:
+        out[row, column] = value
+    return out
+
+
+def near(point_xy: tuple[float, float], row: float, column: float) -> bool:
+    """Whether a point lies within half a cell of a cell's centre."""
+    return abs(point_xy[0] - 20 * (column + 0.5)) <= 10 and abs(point_xy[1] - 10 * (row + 0.5)) <= 5
+
+
+@pytest.mark.parametrize(
+    ("map_", "cells"),
+    [
+        (heat(), []),
+        (heat((3, 4, 1.0)), [(3, 4)]),
+        (heat((0, 0, 1.0)), [(0, 0)]),
+        (heat((7, 7, 1.0)), [(7, 7)]),
+        (heat((1, 1, 1.0), (6, 6, 0.6)), [(1, 1), (6, 6)]),
+        (heat((1, 1, 0.6), (6, 6, 1.0)), [(6, 6), (1, 1)]),
+        (heat((1, 1, 1.0), (6, 6, 0.2)), [(1, 1)]),
+        (heat((3, 3, 1.0), (3, 4, 0.9)), [(3, 3)]),
+        (heat((3, 2, 1.0), (3, 3, 0.5), (3, 4, 0.9)), [(3, 2), (3, 4)]),
+        (heat((1, 1, 0.004)), [(1, 1)]),
+    ],
+    ids=[
+        "zeros", "one", "first corner", "last corner", "two", "best first", "below the threshold", "neighbours are one",
+        "two peaks of one component", "faint",
+    ],
+)  # fmt: skip
+def test_one_seed_per_separated_peak(map_, cells):
+    found = prompts.seeds(map_, LAYOUT, OPTIONS)
+    assert len(found) == len(cells)
+    assert all(near(s.point_xy, *cell) for s, cell in zip(found, cells, strict=True))
+    assert [s.value for s in found] == sorted((s.value for s in found), reverse=True)
+    assert all(0 < s.value <= 1 for s in found)
+
+
+def test_most_seeds_and_least_distance():
+    many = heat(*((r, c, 1 - 0.01 * r) for r in (0, 3, 6) for c in (0, 3, 6)))
+    assert len(prompts.seeds(many, LAYOUT, PromptOptions())) == 8
+    assert len(prompts.seeds(many, LAYOUT, PromptOptions(max_seeds=64))) == 9
+    assert len(prompts.seeds(many, LAYOUT, PromptOptions(max_seeds=64, peak_distance=5))) < 5
+
+
+def test_a_plateau_has_seeds_at_the_distance():
+    found = prompts.seeds(np.ones((8, 8), np.float32), LAYOUT, PromptOptions(peak_distance=3, max_seeds=64))
+    cells = np.array([s.point_xy for s in found]) / (20, 10)
+    gaps = np.hypot(*(cells[:, None] - cells[None]).transpose(2, 0, 1))
+    assert gaps[~np.eye(len(found), dtype=bool)].min() >= 3
+
+
+@pytest.mark.parametrize("negatives", [0, 1, 3])
+def test_negatives_lie_low_and_near_but_off_the_positive_area(negatives):
+    found = prompts.seeds(heat((4, 4, 1.0), (4, 5, 0.8)), LAYOUT, PromptOptions(negatives=negatives))
+    assert len(found) == 1 and len(found[0].negatives_xy) == negatives
+    for x, y in found[0].negatives_xy:
+        row, column = y / 10 - 0.5, x / 20 - 0.5
+        assert 1 < np.hypot(row - 4, column - 4) < 6
+        assert not (abs(row - 4) <= 1 and 3 <= column <= 6)
+
+
+def test_no_negative_where_everything_is_positive():
+    found = prompts.seeds(np.ones((8, 8), np.float32), LAYOUT, OPTIONS)
+    assert found and all(s.negatives_xy == () for s in found)
+    batch = prompts.batch(found, 2, (80, 160))
+    assert (batch.labels[:, 0] == 1).all() and (batch.labels[:, 1:] == -1).all()
+
+
+@pytest.mark.parametrize("grid_hw", [(1, 1), (1, 9), (16, 1), (24, 24)])
+@pytest.mark.parametrize("upsample", [1, 4])
+def test_any_grid(grid_hw, upsample):
+    layout = ImageLayout(np.zeros(grid_hw, int), (0.0, 0.0, 100.0, 50.0))
+    rng = np.random.default_rng(0)
+    found = prompts.seeds(rng.random(grid_hw, dtype=np.float32), layout, PromptOptions(upsample=upsample))
+    assert found
+    for seed in found:
+        for x, y in (seed.point_xy, *seed.negatives_xy):
+            assert 0 < x < 100 and 0 < y < 50
+
+
+def test_points_lie_where_the_grid_does():
+    layout = ImageLayout(LAYOUT.columns, (40.0, 10.0, 120.0, 90.0))
+    x, y = prompts.seeds(heat((0, 0, 1.0)), layout, OPTIONS)[0].point_xy
+    assert 40 < x < 50 and 10 < y < 20
+
+
+def test_batch_is_padded_and_clipped():
+    some = [prompts.Seed((-5.0, 3.0), ((1.0, 2.0),), 1.0), prompts.Seed((7.0, 999.0), (), 0.5)]
+    out = prompts.batch(some, 2, (80, 160))
+    assert out.points_xy.tolist() == [[[0, 3], [1, 2], [0, 0]], [[7, 80], [0, 0], [0, 0]]]
+    assert out.labels.tolist() == [[1, 0, -1], [1, -1, -1]]
+    assert out.points_xy.dtype == np.float32 and out.labels.dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    ("mask", "cells"),
+    [
+        (Mask(0, 0, np.ones((80, 160), bool)), {(r, c): 1.0 for r in range(8) for c in range(8)}),
+        (Mask(20, 10, np.ones((10, 20), bool)), {(1, 1): 1.0}),
+        (Mask(20, 10, np.ones((5, 10), bool)), {(1, 1): 0.25}),
+        (Mask(30, 10, np.ones((10, 20), bool)), {(1, 1): 0.5, (1, 2): 0.5}),
+        (Mask(0, 0, np.zeros((0, 0), bool)), {}),
+    ],
+    ids=["all", "one cell", "a quarter", "two halves", "empty"],
+)
+def test_coverage(mask, cells):
+    cover = prompts.coverage(mask, LAYOUT)
+    expected = np.zeros((8, 8))
+    for cell, share in cells.items():
+        expected[cell] = share
+    assert cover.dtype == np.float32 and np.allclose(cover, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("box", [(-40.0, -20.0, 200.0, 100.0), (40.0, 20.0, 120.0, 60.0), (500.0, 500.0, 600.0, 600.0)])
+def test_coverage_of_a_padded_or_cropped_grid(box):
+    layout = ImageLayout(LAYOUT.columns, box)
+    dense = np.zeros((1000, 1000), bool)
+    dense[30:70, 50:90] = True
+    cover = prompts.coverage(Mask.from_dense(dense), layout)
+    cell_px = (box[2] - box[0]) * (box[3] - box[1]) / 64
+    x0, y0, x1, y1 = (int(max(0, v)) for v in box)
+    assert cover.sum() * cell_px == pytest.approx(dense[y0:y1, x0:x1].sum(), rel=0.02)
+
+
+def test_reseed_moves_to_the_maximum_inside_the_mask():
+    map_ = heat((1, 1, 1.0), (5, 5, 0.7), (5, 6, 0.6))
+    cover = np.zeros((8, 8), np.float32)
+    cover[4:7, 4:8] = 1
+    seed = prompts.reseed(map_, cover, LAYOUT, OPTIONS)
+    assert near(seed.point_xy, 5, 5) and 0.5 < seed.value < 0.8
+    for x, y in seed.negatives_xy:
+        assert not (70 <= x <= 160 and 35 <= y <= 75)
+
+
+def test_reseed_needs_attention_inside_the_mask():
+    cover = np.zeros((8, 8), np.float32)
+    assert prompts.reseed(heat((1, 1, 1.0)), cover, LAYOUT, OPTIONS) is None
+    cover[6, 6] = 1
+    assert prompts.reseed(heat((1, 1, 1.0)), cover, LAYOUT, OPTIONS) is None
+
+
+def test_territories():
+    some = [prompts.Seed((10.0, 40.0), (), 1.0), prompts.Seed((150.0, 40.0), (), 1.0)]
+    out = prompts.territories(some, LAYOUT)
+    assert (out[:, :4] == 0).all() and (out[:, 4:] == 1).all()
