@@ -8,8 +8,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 export PYTHON
 
-# ROS 2 of this clone, seen by no other machine.
-IN_ENV := . tools/env.sh; export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST;
+# ROS 2 of this clone, seen by no other machine, and nothing downloaded.
+IN_ENV := . tools/env.sh; export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST HF_HUB_OFFLINE=1;
 
 .PHONY: setup build test demo quality lint format clean distclean
 setup:

@@ -1,7 +1,7 @@
 """Start the detector, and with `bag:=` a recording for it to look at.
 
     ros2 launch vlsam_ros detector.launch.py
-    ros2 launch vlsam_ros detector.launch.py profile:=desktop image_topics:=/front/image/compressed,/left/image/compressed
+    ros2 launch vlsam_ros detector.launch.py profile:=desktop image_topics:=/front/image,/left/image
     ros2 launch vlsam_ros detector.launch.py bag:=data/sample_bag rate:=0.2 exit_after_bag:=true
 
 The player waits until the detector has loaded its models. The detector goes by the wall clock, not by the recording's.
@@ -12,10 +12,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+
+from launch import LaunchContext, LaunchDescription
 
 PACKAGE = "vlsam_ros"
 PROFILES = ("embedded", "desktop", "jetson")

@@ -23,7 +23,9 @@ def records(count: int, size: int = 10) -> list[Record]:
     result = []
     for n in range(count):
         message = make(STRING, data=f"{n:06d}" + "x" * size)
-        result.append(Record(f"/topic_{n % 2}", STRING, 10**9 + n * 10**7, bytes(store().serialize_cdr(message, STRING))))
+        result.append(
+            Record(f"/topic_{n % 2}", STRING, 10**9 + n * 10**7, bytes(store().serialize_cdr(message, STRING)))
+        )
     return result
 
 

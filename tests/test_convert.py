@@ -17,13 +17,13 @@ from cv_bridge import CvBridge
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
+from vlsam_ros.msg import DetectedInstanceArray
 
 from vlsam_ros.bags.types import TYPES as BAG_TYPES
 from vlsam_ros.bags.types import make, store
 from vlsam_ros.data import Detection, Detections, Mask
 from vlsam_ros.errors import BadImageError
 from vlsam_ros.messages import Keyframe, from_message, to_message
-from vlsam_ros.msg import DetectedInstanceArray
 from vlsam_ros.ros import convert
 
 H, W = 6, 8
@@ -36,12 +36,19 @@ def smooth() -> np.ndarray:
     return np.stack([40 + 5 * x, 200 - 5 * y, 90 + 0 * x], -1).astype(np.uint8)
 
 
-def image(encoding: str, pixels: np.ndarray, *, padding: int = 0, size_hw: tuple[int, int] = (H, W), big: bool = False) -> Image:
+def image(
+    encoding: str, pixels: np.ndarray, *, padding: int = 0, size_hw: tuple[int, int] = (H, W), big: bool = False
+) -> Image:
     """A message of `pixels` (rows, …) with `padding` bytes of dirt at each row's end."""
     rows = np.ascontiguousarray(pixels).view(np.uint8).reshape(len(pixels), -1)
     rows = np.hstack([rows, np.full((len(rows), padding), 255, np.uint8)])
     return Image(
-        height=size_hw[0], width=size_hw[1], encoding=encoding, step=rows.shape[1], is_bigendian=int(big), data=array("B", rows.tobytes())
+        height=size_hw[0],
+        width=size_hw[1],
+        encoding=encoding,
+        step=rows.shape[1],
+        is_bigendian=int(big),
+        data=array("B", rows.tobytes()),
     )
 
 
@@ -120,7 +127,9 @@ def test_yuv(encoding: str, padding: int) -> None:
     assert np.abs(result.astype(int) - RGB).max() <= 8
 
 
-@pytest.mark.parametrize("encoding", ["rgb8", "bgr8", "rgba8", "bgra8", "mono8", "bayer_rggb8", "bayer_gbrg8", "bayer_bggr8"])
+@pytest.mark.parametrize(
+    "encoding", ["rgb8", "bgr8", "rgba8", "bgra8", "mono8", "bayer_rggb8", "bayer_gbrg8", "bayer_bggr8"]
+)
 def test_same_as_cv_bridge(encoding: str) -> None:
     pixels = mosaic(encoding[6:10]) if encoding.startswith("bayer") else {**PACKED, **GREYS}[encoding]
     message = image(encoding, pixels)
@@ -135,7 +144,9 @@ def compressed(suffix: str, pixels: np.ndarray, fmt: str = "") -> CompressedImag
 def test_compressed() -> None:
     np.testing.assert_array_equal(convert.to_rgb(compressed(".png", BGR), MAX), RGB)
     np.testing.assert_array_equal(convert.to_rgb(compressed(".png", GREY), MAX), np.dstack([GREY] * 3))
-    np.testing.assert_array_equal(convert.to_rgb(compressed(".png", GREY.astype(np.uint16) << 8), MAX), np.dstack([GREY] * 3))
+    np.testing.assert_array_equal(
+        convert.to_rgb(compressed(".png", GREY.astype(np.uint16) << 8), MAX), np.dstack([GREY] * 3)
+    )
     jpeg = convert.to_rgb(compressed(".jpg", BGR, "bgr8; jpeg compressed bgr8"), MAX)
     assert np.abs(jpeg.astype(int) - RGB).max() <= 8
 
@@ -163,7 +174,10 @@ BROKEN = {
     "no width": (lambda: changed(image("rgb8", RGB), width=0), "with pixels"),
     "too little data": (lambda: short(image("bgr8", BGR), 100), "expected 24 \\* 6 = 144 bytes, got 100"),
     "step too small": (lambda: changed(image("bgr8", BGR), step=W), "step is 8"),
-    "unknown encoding": (lambda: changed(image("bgr8", BGR), encoding="xyz"), "unknown encoding 'xyz'; known are: rgb8"),
+    "unknown encoding": (
+        lambda: changed(image("bgr8", BGR), encoding="xyz"),
+        "unknown encoding 'xyz'; known are: rgb8",
+    ),
     "no encoding": (lambda: changed(image("bgr8", BGR), encoding=""), "unknown encoding ''"),
     "depth": (lambda: image("32FC1", GREY.astype(np.float32)), "unknown encoding '32FC1'"),
     "odd nv12": (lambda: image("nv12", GREY, size_hw=(5, 8)), "even width and height"),
@@ -217,7 +231,12 @@ def test_detections_there_and_back_over_the_wire() -> None:
     sent = to_message(keyframe(), detections(), convert.TYPES)
     message = deserialize_message(serialize_message(sent), DetectedInstanceArray)
     assert message == sent
-    assert message.header == keyframe().header and message.keyframe == 7 and message.camera == "front" and message.age_s == 2.0
+    assert (
+        message.header == keyframe().header
+        and message.keyframe == 7
+        and message.camera == "front"
+        and message.age_s == 2.0
+    )
     assert message.instances[0].hazard_class == 9 and message.instances[0].view == "far_0"
     same(from_message(message), detections())
 
@@ -243,7 +262,9 @@ def test_a_bag_library_writes_the_same_bytes() -> None:
 def test_fifty_large_masks_are_fast() -> None:
     y, x = np.mgrid[:1080, :1920]
     disc = Mask.from_dense((x - 900) ** 2 + (y - 500) ** 2 < 150**2)
-    many = Detections((1080, 1920), tuple(Detection("stone", 0.5, 0.5, 0.5, 0.5, disc.shifted(i, i)) for i in range(50)))
+    many = Detections(
+        (1080, 1920), tuple(Detection("stone", 0.5, 0.5, 0.5, 0.5, disc.shifted(i, i)) for i in range(50))
+    )
     start = time.process_time()
     data = serialize_message(to_message(keyframe(), many, convert.TYPES))
     assert time.process_time() - start < 1.0

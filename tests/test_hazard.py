@@ -16,12 +16,13 @@ CASES = {
     hazard.PEDESTRIAN: ["pedestrian", "woman with a dog", "people", "child", "stroller", "police officer"],
     hazard.ANIMAL: ["dog", "deer", "cows", "geese"],
     hazard.HAZARD: [
-        "traffic cone", "car tire", "tires", "plastic bag", "cardboard boxes", "box of bottles", "fallen tree branch", "debris",
-        "toy", "warning sign", "shopping cart", "bag on the road", "a mattress",
+        "traffic cone", "car tire", "tires", "plastic bag", "cardboard boxes", "box of bottles", "fallen tree branch",
+        "debris", "toy", "open manhole", "fallen tree", "standing water",
+        "warning sign", "shopping cart", "bag on the road", "a mattress",
     ],
     hazard.OVER_DRIVABLE: ["leaf", "leaves", "newspaper", "manhole cover"],
     hazard.UNDER_DRIVABLE: ["overpass", "sign gantry"],
-    hazard.UNKNOWN: ["", "zorb", "sky", "road", "42", "on the road"],
+    hazard.UNKNOWN: ["", "tree", "zorb", "sky", "road", "42", "on the road"],
 }  # fmt: skip
 
 

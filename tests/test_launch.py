@@ -90,7 +90,11 @@ def test_own_profile_topics_and_the_rest(launched, tmp_path: Path) -> None:
     own = tmp_path / "own.yaml"
     own.write_text("")
     (detector,) = launched(
-        profile=str(own), image_topics="/a/image, /b/image/compressed,", transport="raw", namespace="truck", log_level="debug"
+        profile=str(own),
+        image_topics="/a/image, /b/image/compressed,",
+        transport="raw",
+        namespace="truck",
+        log_level="debug",
     )
     given = {"node.image_topics": ["/a/image", "/b/image/compressed"], "node.transport": "raw"}
     assert detector.kwargs["parameters"] == [str(own), given]

@@ -163,7 +163,10 @@ CAMERA_CASES = {
     "compressed": (["/camera/front/image/compressed"], [("front", True)]),
     "raw": (["/camera/image_raw"], [("camera", False)]),
     "two": (["/front/image_raw", "/left/image_raw/compressed"], [("front", False), ("left", True)]),
-    "one name for two": (["/left/camera/image", "/right/camera/image"], [("left/camera", False), ("right/camera", False)]),
+    "one name for two": (
+        ["/left/camera/image", "/right/camera/image"],
+        [("left/camera", False), ("right/camera", False)],
+    ),
     "two images of one camera": (["/front/color", "/front/ir"], [("front/color", False), ("front/ir", False)]),
     "no namespace": (["/image"], [("image", False)]),
     "only the transport": (["/compressed"], [("compressed", True)]),

@@ -27,9 +27,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
+from vlsam_ros.msg import DetectedInstanceArray
 
 from vlsam_ros.messages import from_message
-from vlsam_ros.msg import DetectedInstanceArray
 
 DOMAIN = random.randint(1, 100)
 RAW, COMPRESSED = "/front/image_raw", "/left/image/compressed"
@@ -101,7 +101,9 @@ class Client:
         """Frames that the detector has received, by its next diagnostics."""
         self.diagnostics.clear()
         self.until(lambda: self.diagnostics, "diagnostics")
-        return int(next(v.value for v in self.diagnostics[-1].status[0].values if v.key == f"{camera}: frames received"))
+        return int(
+            next(v.value for v in self.diagnostics[-1].status[0].values if v.key == f"{camera}: frames received")
+        )
 
     def header(self) -> Header:
         self._seconds += 1
@@ -119,7 +121,9 @@ def raw(order: int, header: Header) -> Image:
     pixels = np.zeros((*SIZE_HW, 3), np.uint8)
     pixels[..., 0] = order
     height, width = SIZE_HW
-    return Image(header=header, height=height, width=width, encoding="rgb8", step=width * 3, data=array("B", pixels.tobytes()))
+    return Image(
+        header=header, height=height, width=width, encoding="rgb8", step=width * 3, data=array("B", pixels.tobytes())
+    )
 
 
 def png(order: int, header: Header) -> CompressedImage:
@@ -191,18 +195,21 @@ def occupy(client: Client, publisher: Any, folder: Path) -> None:
 def test_newest_frame_wins(client: Client, front: Any, folder: Path) -> None:
     before = len(client.detections)
     occupy(client, front, folder)
-    received = client.received("front")
-    headers = [client.header() for _ in range(5)]
+    headers = [client.header() for _ in range(3)]
     for header in headers:
+        received = client.received("front")
         front.publish(raw(NORMAL, header))
-    client.until(lambda: client.received("front") == received + 5, "the frames to arrive")
+        client.until(lambda count=received: client.received("front") > count, "the frame to arrive")
     (folder / "go").touch()
     client.until(lambda: len(client.detections) >= before + 2, "two results")
     client.spin(0.5)
     assert [d.header for d in client.detections[before + 1 :]] == [headers[-1]]
 
 
-FAILURES = {"VLM": (VLM_ERROR, 20, "VlmError: out of words"), "surprise": (SURPRISE, 90, "KeyError: 'nobody expected this'")}
+FAILURES = {
+    "VLM": (VLM_ERROR, 20, "VlmError: out of words"),
+    "surprise": (SURPRISE, 90, "KeyError: 'nobody expected this'"),
+}
 
 
 @pytest.mark.parametrize(("order", "status", "text"), FAILURES.values(), ids=FAILURES)
@@ -229,7 +236,9 @@ def test_skipped_views_make_it_partial(client: Client, front: Any) -> None:
     assert got.status == 1 and got.skipped == ["far_0"] and len(got.instances) == 1
 
 
-def test_overlays_are_drawn_only_for_subscribers_and_from_the_keyframe(client: Client, front: Any, folder: Path) -> None:
+def test_overlays_are_drawn_only_for_subscribers_and_from_the_keyframe(
+    client: Client, front: Any, folder: Path
+) -> None:
     client.answer(front, raw(NORMAL, client.header()))
     assert not (folder / "drawn").exists()
     overlays: list[CompressedImage] = []
@@ -319,7 +328,16 @@ def test_bag_player_gives_every_message_untouched_to_a_late_subscriber(tmp_path:
     with BagWriter(tmp_path / "bag") as bag:
         for n, data in enumerate(sent):
             bag.write(topic, "sensor_msgs/msg/CompressedImage", n * 10**8, data)
-    command = [sys.executable, "-m", "vlsam_ros.bags.play", str(tmp_path / "bag"), "--rate", "4", "--wait-for-subscribers", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "vlsam_ros.bags.play",
+        str(tmp_path / "bag"),
+        "--rate",
+        "4",
+        "--wait-for-subscribers",
+        "1",
+    ]
     environment = os.environ | {"ROS_DOMAIN_ID": str(DOMAIN), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     player = subprocess.Popen(command, env=environment | {"ROS_LOG_DIR": str(tmp_path)})
     client.until(lambda: client.node.count_publishers(topic), "the player")

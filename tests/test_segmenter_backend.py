@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -177,18 +178,13 @@ def test_upscaling_cuts_the_padding_off() -> None:
 
 
 def test_prompts_are_scaled_with_the_view() -> None:
-    segmenter = wrapped(sam(ConvEncoder(), (4, 6)))
-    small, large = view(32, 48), view(32, 48).repeat(2, 0).repeat(2, 1)
-    features = segmenter.embed(small)
-    doubled = type(features)(features.features, (64, 96), features.scaled_hw, features.input_hw, features.threshold)
-    prompts = Prompts(POINTS / 4, np.array([[1, 0]], np.int32), BOX / 4)
-    twice = Prompts(POINTS / 2, np.array([[1, 0]], np.int32), BOX / 2)
-    assert large.shape == (64, 96, 3)
-    np.testing.assert_allclose(
-        segmenter.segment(features, prompts, multimask=False).low_res,
-        segmenter.segment(doubled, twice, multimask=False).low_res,
-        atol=1e-6,
-    )
+    segmenter, labels = wrapped(sam(ConvEncoder(), (4, 6))), np.array([[1, 0]], np.int32)
+    embedding = segmenter.embed(view(32, 48))
+    prompts = Prompts(POINTS / 4, labels, BOX / 4)
+    expected = segmenter.segment(embedding, prompts, multimask=False).low_res
+    twice_as_large = replace(embedding, size_hw=(64, 96))
+    got = segmenter.segment(twice_as_large, Prompts(POINTS / 2, labels, BOX / 2), multimask=False).low_res
+    np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
 def test_no_prompts_no_masks() -> None:

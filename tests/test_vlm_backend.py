@@ -65,6 +65,7 @@ def test_the_token_that_moves_most_is_the_one_whose_cell_changed(
 @pytest.mark.parametrize("name", ["llava", "qwen2_5_vl", "llava_onevision", "llava_sliding"])
 def test_questions_together_equal_each_alone(models: Callable, name: str) -> None:
     vlm = models(name)
+    assert vlm._full_attention() == (name != "llava_sliding")
     together = vlm.answer(NOISE, QUESTIONS)
     with torch.inference_mode():
         alone = [vlm._ask_alone(vlm._prompter(NOISE, [q]), [q])[0] for q in QUESTIONS]
@@ -209,6 +210,10 @@ BROKEN = {
     "question first": (
         lambda d: (d / "chat_template.jinja").write_text("{{ messages[0]['content'][1]['text'] }}<image> assistant:"),
         "before the image",
+    ),
+    "template that fails": (
+        lambda d: (d / "chat_template.jinja").write_text("{{ raise_exception('no images') }}"),
+        "can't build a prompt: no images",
     ),
     "no image in template": (lambda d: (d / "chat_template.jinja").write_text("user: hello"), "can't build a prompt"),
     "wrong number of image tokens": (

@@ -20,9 +20,9 @@ def text() -> str:
     parts = [
         "# Parameters",
         "",
-        "Every option once, as it is declared in `vlsam_ros/config.py`; this file is made by `tools/parameters_doc.py`.",
-        "In a ROS parameter file or on the command line its name is `group.option`. All are read once, at start; a wrong",
-        "name, type or value stops the node with exit code 2.",
+        "Every option once, as declared in `vlsam_ros/config.py`; this file is made by `tools/parameters_doc.py`.",
+        "In a ROS parameter file or on the command line its name is `group.option`. All are read once, at start; a",
+        "wrong name, type or value stops the node with exit code 2.",
     ]
     for group, members in groupby(options(), key=lambda option: option.group):
         title = type(getattr(Config(), group)).__doc__.rstrip(".")

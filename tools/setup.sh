@@ -71,6 +71,7 @@ make_venv() {
     touch "$venv/.unfinished"
     say "installing requirements.txt into .venv (about 2 minutes and 6 GB the first time)"
     install_packages -r requirements.txt
+    PYTHONWARNINGS=ignore install_packages --no-deps --no-build-isolation -e . # the `vlsam` command
     "$venv/bin/python" tools/fix_wheel_paths.py
     check_opencv
     echo "$venv_key" >"$venv/.done"

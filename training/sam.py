@@ -1,8 +1,8 @@
 """Third training: the embedded SAM. `python -m training.sam` starts its encoder from `training.dense`.
 
-Every step prompts a few objects of each view twice: first with points (at times a box), drawn as the detector draws
-them; then with the low-resolution mask of the first answer, an error click, and at times the box. All four mask tokens
-learn: the single mask always, the best of the three others too.
+A few objects of each view are prompted with points (at times a box), drawn as the detector draws them, and ever more
+often again, with the low-resolution mask of the first answer, an error click, and at times the box. All four mask
+tokens learn: the single mask always, the best of the three others too.
 """
 
 from __future__ import annotations
@@ -113,23 +113,15 @@ def decode(
     return sam.mask_decoder.predict_masks(embedding, pe, sparse, dense)
 
 
-def mask_losses(logits: Tensor, iou: Tensor, share: Tensor, near: Tensor, known: Tensor) -> Tensor:
-    """Loss of B prompts: logits (B, 4, h, w) against the object's share of each pixel (B, h, w).
-
-    `near` marks the object's surroundings, where each pixel counts the same; the rest counts as one mean.
-    """
-    target = share[:, None].expand_as(logits)
-    bce = F.binary_cross_entropy_with_logits(logits, target, reduction="none") * known[:, None]
-    close, far = near[:, None] & known[:, None], ~near[:, None] & known[:, None]
-    bce = (bce * close).sum((2, 3)) / close.sum((2, 3)).clamp(min=1) + (bce * far).sum((2, 3)) / far.sum((2, 3)).clamp(
-        min=1
-    )
-    soft = logits.sigmoid() * known[:, None]
-    target = target * known[:, None]
-    dice = 1 - (2 * (soft * target).sum((2, 3)) + 1) / (soft.sum((2, 3)) + target.sum((2, 3)) + 1)
-    each = bce + dice
+def mask_losses(logits: Tensor, iou: Tensor, share: Tensor, weight: Tensor) -> Tensor:
+    """Loss of B prompts: logits (B, 4, h, w) against the object's share of each pixel (B, h, w), pixels weighted."""
+    target, known = share[:, None], (weight > 0)[:, None]
+    cross = F.binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none")
+    soft = logits.sigmoid() * known
+    overlap, size = (soft * target).sum((2, 3)), soft.sum((2, 3)) + (target * known).sum((2, 3))
+    each = (cross * weight[:, None]).sum((2, 3)) + 1 - (2 * overlap + 1) / (size + 1)
     with torch.no_grad():
-        said, true = (logits > 0) & known[:, None], (target > 0.5) & known[:, None]
+        said, true = (logits > 0) & known, (target > 0.5) & known
         real = (said & true).sum((2, 3)) / (said | true).sum((2, 3)).clamp(min=1)
     several = 0.8 * each[:, 1:].amin(1) + 0.2 * each[:, 1:].mean(1)
     return (each[:, 0] + 0.7 * several + (iou - real).square().mean(1)).mean()
@@ -141,35 +133,40 @@ def chosen(ids: np.ndarray, objects: list[dict], most: int) -> list[np.ndarray]:
     return [ids == objects[i]["id"] for i in order]
 
 
-def low_targets(masks: list[np.ndarray], ids: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-    """Share, surroundings and known pixels at half resolution, each (B, 128, 224)."""
+def low_targets(masks: list[np.ndarray], ids: np.ndarray) -> tuple[Tensor, Tensor]:
+    """The objects' share of each pixel at half resolution and each pixel's weight, both (B, 128, 224).
+
+    The object's surroundings, the other objects, and the whole view weigh one each; what is ignored weighs nothing.
+    """
     shares = np.stack([cv2.resize(m.astype(np.float32), LOW[::-1], interpolation=cv2.INTER_AREA) for m in masks])
-    near = np.zeros(shares.shape, bool)
-    for b, share in enumerate(shares):
+    known = cv2.resize((ids != IGNORE_ID).astype(np.float32), LOW[::-1], interpolation=cv2.INTER_AREA) > 0.99
+    objects = cv2.resize((ids > 0).astype(np.uint8), LOW[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    weights = np.zeros_like(shares)
+    for weight, share in zip(weights, shares, strict=True):
         ys, xs = np.nonzero(share)
         dy, dx = 5 + int(0.35 * np.ptp(ys)), 5 + int(0.35 * np.ptp(xs))
-        near[b, max(0, ys.min() - dy) : ys.max() + dy + 1, max(0, xs.min() - dx) : xs.max() + dx + 1] = True
-    known = cv2.resize((ids != IGNORE_ID).astype(np.float32), LOW[::-1], interpolation=cv2.INTER_AREA) > 0.99
-    return (
-        torch.from_numpy(shares),
-        torch.from_numpy(near),
-        torch.from_numpy(np.broadcast_to(known, shares.shape).copy()),
-    )
+        near = np.zeros(LOW, bool)
+        near[max(0, ys.min() - dy) : ys.max() + dy + 1, max(0, xs.min() - dx) : xs.max() + dx + 1] = True
+        for region in (near & known, objects & (share == 0) & known, known):
+            weight += region / max(np.count_nonzero(region), 1)
+    return torch.from_numpy(shares), torch.from_numpy(weights)
 
 
-def losses_of(trainee: Trainee, items: list, most: int) -> dict[str, Tensor]:
+def losses_of(trainee: Trainee, items: list, most: int, again: float) -> dict[str, Tensor]:
+    """Named losses of one batch; `again` is the chance of a second pass."""
     images, maps, objects = zip(*items, strict=True)
     embeddings = trainee.sam.image_encoder(normalised(images))
-    first, second, prompts = [], [], 0
+    first, second = [], []
     for b, (ids, things) in enumerate(zip(maps, objects, strict=True)):
         masks = chosen(ids, things, most)
         if not masks:
             continue
-        prompts += 1
         targets = low_targets(masks, ids)
         points, labels, boxes = first_prompt(masks)
         logits, iou = decode(trainee.sam, embeddings[b : b + 1], points, labels, boxes, None)
         first.append(mask_losses(logits, iou, *targets))
+        if np.random.rand() > again:
+            continue
         low = logits[:, :1].detach()
         if np.random.rand() < 0.5:
             clicks = [error_click(x[0], m) for x, m in zip(low, masks, strict=True)]
@@ -187,7 +184,9 @@ def losses_of(trainee: Trainee, items: list, most: int) -> dict[str, Tensor]:
     away = (fine[:, 16:] - offset).abs().sum(1) * inside
     losses = {"fine": (pixel * valid).sum() / valid.sum() + 0.2 * away.sum() / inside.sum().clamp(min=1)}
     if first:
-        losses |= {"first": sum(first) / len(first), "second": sum(second) / len(second)}
+        losses["first"] = sum(first) / len(first)
+    if second:
+        losses["second"] = sum(second) / len(first)
     return losses
 
 
@@ -245,7 +244,12 @@ def main() -> None:
     run = Run(args.out, trainee, args.minutes, lr=1.2e-3)
     validation = Views(args.data / "val")
     views = Views(args.data / "train", augment=True)
-    run.train(views, 6, lambda items: losses_of(trainee, items, args.prompts), lambda: evaluate(trainee, validation))
+    run.train(
+        views,
+        6,
+        lambda items: losses_of(trainee, items, args.prompts, 0.3 + 0.5 * run.progress),
+        lambda: evaluate(trainee, validation),
+    )
 
 
 if __name__ == "__main__":

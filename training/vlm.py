@@ -198,7 +198,7 @@ def losses_of(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, items: list,
     hook.remove()
     cover = torch.from_numpy(np.stack([coverage(m, o) for m, o in zip(maps, objects, strict=True)]))
     ignore = torch.from_numpy(np.stack([ignored(m) for m in maps]))
-    losses = {"text": out.loss, "kinds": 0.3 * class_loss(trainee.kinds(features[0]), cover, ignore)}
+    losses = {"text": out.loss, "kinds": class_loss(trainee.kinds(features[0]), cover, ignore)}
     if attention > 0 and wanted:
         per_item = max(sum(w[0] == b for w in wanted) for b in range(len(items)))
         starts = torch.zeros(len(items), per_item, longest)

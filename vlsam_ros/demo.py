@@ -132,9 +132,10 @@ def run(bag: Path, out: Path, rate: float) -> None:
     replay_s = (stamps[-1] - stamps[0]) * 1e-9 / rate
     deadline = time.monotonic() + LOAD_TIMEOUT_S + replay_s + END_TIMEOUT_S
     lines = out / "detections.jsonl"
-    with children(commands(bag, out, rate), out / "logs") as running, tqdm(
-        desc="detecting", unit=" keyframes", bar_format="{desc}: {n}{unit} [{elapsed}]{postfix}"
-    ) as bar:
+    with (
+        children(commands(bag, out, rate), out / "logs") as running,
+        tqdm(desc="detecting", unit=" keyframes", bar_format="{desc}: {n}{unit} [{elapsed}]{postfix}") as bar,
+    ):
         while running["player"].check(may_end=True):
             running["detector"].check()
             running["planner"].check()

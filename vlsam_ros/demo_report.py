@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -13,7 +11,7 @@ import numpy as np
 
 from vlsam_ros.bags.reader import read
 from vlsam_ros.data import Detections
-from vlsam_ros.evaluation.matching import Score, box_iou, compare, mask_iou
+from vlsam_ros.evaluation.matching import MATCH_IOU, Score, box_iou, compare, mask_iou
 from vlsam_ros.messages import from_message
 from vlsam_ros.synthetic.bag import TRUTH_TOPIC
 
@@ -88,7 +86,9 @@ def _keyframes(lines: Sequence[dict]) -> list[str]:
         labels = sorted({i["label"] for i in line["instances"]})
         text = line["status_text"] or f"{len(line['instances'])}: {', '.join(labels)}"
         drive_s = (line["stamp_ns"] - lines[0]["stamp_ns"]) * 1e-9
-        rows.append(f"{line['keyframe']:>8}{drive_s:>9.1f}{line['inference_s']:>13.2f}{age:>8}{line['status']:>8}  {text}")
+        rows.append(
+            f"{line['keyframe']:>8}{drive_s:>9.1f}{line['inference_s']:>13.2f}{age:>8}{line['status']:>8}  {text}"
+        )
     return rows
 
 

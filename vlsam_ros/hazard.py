@@ -14,37 +14,52 @@ UNKNOWN, CAR, TRUCK, BUS, TRAILER, MOTORCYCLE, BICYCLE, PEDESTRIAN, ANIMAL = ran
 HAZARD, OVER_DRIVABLE, UNDER_DRIVABLE = 9, 10, 11
 
 _NAMES = {
-    CAR: "car, sedan, suv, hatchback, convertible, coupe, jeep, minivan, van, taxi, cab, pickup, limousine, automobile, vehicle, "
-    "police car, ambulance, golf cart",
-    TRUCK: "truck, lorry, pickup truck, tow truck, dump truck, fire truck, fire engine, garbage truck, tractor, excavator, "
-    "bulldozer, forklift, crane, semi, tanker, concrete mixer, cement mixer, road roller, construction vehicle",
-    BUS: "bus, minibus, school bus, coach, trolleybus, tram, streetcar",
-    TRAILER: "trailer, caravan, camper, semitrailer",
-    MOTORCYCLE: "motorcycle, motorbike, moped, motor scooter, motorcyclist, dirt bike, tricycle, rickshaw, tuk tuk",
-    BICYCLE: "bicycle, bike, cyclist, bicyclist, e bike, scooter, kick scooter, unicycle",
-    PEDESTRIAN: "pedestrian, person, people, man, men, woman, women, child, children, kid, boy, girl, baby, worker, "
-    "police officer, officer, policeman, firefighter, rider, skateboarder, jogger, runner, human, crowd, "
-    "stroller, baby carriage, pram, wheelchair",
-    ANIMAL: "animal, dog, cat, cow, cattle, sheep, goat, horse, deer, moose, elk, boar, pig, fox, rabbit, hare, raccoon, "
-    "squirrel, bird, duck, goose, geese, chicken, pigeon, bear, coyote, kangaroo, camel, donkey, monkey, hedgehog, turtle",
-    OVER_DRIVABLE: "leaf, leaves, paper, newspaper, sheet of paper, feather, paper tissue, manhole cover, manhole, "
-    "drain cover, road marking, lane marking, crosswalk, shadow, arrow marking",
-    UNDER_DRIVABLE: "overpass, viaduct, flyover, sign gantry, gantry, overhead sign, overhead wire, power line",
-    HAZARD: "hazard, debris, obstacle, object, obstruction, rubble, litter, trash, garbage, rubbish, junk, scrap, wreckage, "
-    "cone, traffic cone, pylon, bollard, barrel, drum, barrier, barricade, guardrail, fence, gate, road block, roadblock, "
-    "warning sign, sign, warning triangle, traffic sign, stop sign, signpost, post, pole, chain, "
-    "bin, trash bin, trash can, garbage can, dumpster, box, cardboard box, carton, crate, cardboard, container, package, "
-    "suitcase, luggage, bag, plastic bag, garbage bag, trash bag, sack, backpack, basket, bucket, bottle, can, "
-    "tire, tyre, wheel, rim, hubcap, bumper, muffler, exhaust pipe, car part, "
-    "stone, rock, boulder, brick, concrete block, cinder block, gravel, sand, mud, pothole, hole, ditch, "
-    "pallet, plank, board, lumber, wood, log, branch, tree branch, tree, bush, "
-    "pipe, tube, rod, rope, cable, wire, metal, sheet metal, ladder, tool, shovel, wheelbarrow, cart, shopping cart, dolly, "
-    "mattress, couch, sofa, chair, table, furniture, refrigerator, appliance, carpet, blanket, cloth, clothes, tarp, tarpaulin, "
-    "plastic, plastic sheet, glass, broken glass, hose, helmet, shoe, ball, toy, balloon, umbrella, "
-    "machine, machinery, generator, puddle, water, oil, oil spill, ice, snow, fire, smoke, flame, roadkill",
-}  # fmt: skip
-_CLASSES = {name.strip(): number for number, names in _NAMES.items() for name in names.split(",")}
-_PREPOSITION = re.compile(r"\b(?:on|in|at|of|with|near|by|behind|under|beside|from|for|along|across|lying|parked|standing)\b")
+    CAR: """
+        car, sedan, suv, hatchback, convertible, coupe, jeep, minivan, van, taxi, cab, pickup, limousine,
+        automobile, vehicle, police car, ambulance, golf cart""",
+    TRUCK: """
+        truck, lorry, pickup truck, tow truck, dump truck, fire truck, fire engine, garbage truck, tractor,
+        excavator, bulldozer, forklift, crane, semi, tanker, concrete mixer, cement mixer, road roller,
+        construction vehicle""",
+    BUS: """
+        bus, minibus, school bus, coach, trolleybus, tram, streetcar""",
+    TRAILER: """
+        trailer, caravan, camper, semitrailer""",
+    MOTORCYCLE: """
+        motorcycle, motorbike, moped, motor scooter, motorcyclist, dirt bike, tricycle, rickshaw, tuk tuk""",
+    BICYCLE: """
+        bicycle, bike, cyclist, bicyclist, e bike, scooter, kick scooter, unicycle""",
+    PEDESTRIAN: """
+        pedestrian, person, people, man, men, woman, women, child, children, kid, boy, girl, baby, worker,
+        police officer, officer, policeman, firefighter, rider, skateboarder, jogger, runner, human, crowd,
+        stroller, baby carriage, pram, wheelchair""",
+    ANIMAL: """
+        animal, dog, cat, cow, cattle, sheep, goat, horse, deer, moose, elk, boar, pig, fox, rabbit, hare,
+        raccoon, squirrel, bird, duck, goose, geese, chicken, pigeon, bear, coyote, kangaroo, camel, donkey,
+        monkey, hedgehog, turtle""",
+    OVER_DRIVABLE: """
+        leaf, leaves, paper, newspaper, sheet of paper, feather, paper tissue, manhole cover, drain
+        cover, road marking, lane marking, crosswalk, shadow, arrow marking""",
+    UNDER_DRIVABLE: """
+        overpass, viaduct, flyover, sign gantry, gantry, overhead sign, overhead wire, power line""",
+    HAZARD: """
+        hazard, debris, obstacle, object, obstruction, rubble, litter, trash, garbage, rubbish, junk, scrap,
+        wreckage, cone, traffic cone, pylon, bollard, barrel, drum, barrier, barricade, guardrail, fence, gate,
+        road block, roadblock, warning sign, sign, warning triangle, traffic sign, stop sign, signpost, post,
+        pole, hydrant, chain, bin, trash bin, trash can, garbage can, dumpster, box, cardboard box, carton, crate,
+        cardboard, container, package, suitcase, luggage, bag, plastic bag, garbage bag, trash bag, sack,
+        backpack, basket, bucket, bottle, can, tire, tyre, wheel, rim, hubcap, bumper, muffler, exhaust pipe,
+        car part, stone, rock, boulder, brick, concrete block, cinder block, gravel, sand, mud, pothole, hole, manhole,
+        ditch, pallet, plank, board, lumber, wood, log, branch, tree branch, fallen tree, pipe, tube, rod, rope,
+        cable, wire, metal, sheet metal, ladder, tool, shovel, wheelbarrow, cart, shopping cart, dolly,
+        mattress, couch, sofa, chair, table, furniture, refrigerator, appliance, carpet, blanket, cloth,
+        clothes, tarp, tarpaulin, plastic, plastic sheet, glass, broken glass, hose, helmet, shoe, ball, toy,
+        balloon, umbrella, machine, machinery, generator, puddle, water, oil, oil spill, ice, snow, fire, smoke,
+        flame, roadkill""",
+}
+_CLASSES = {" ".join(name.split()): number for number, names in _NAMES.items() for name in names.split(",")}
+_BEHIND_HEAD = r"on|in|at|of|with|near|by|behind|under|beside|from|for|along|across|lying|parked|standing"
+_PREPOSITION = re.compile(rf"\b(?:{_BEHIND_HEAD})\b")
 
 
 def hazard_class(label: str) -> int:

@@ -67,14 +67,18 @@ def reseed(heat: np.ndarray, cover: np.ndarray, layout: ImageLayout, options: Pr
 
 def coverage(mask: Mask, layout: ImageLayout) -> np.ndarray:
     """Share of each grid cell that a mask in view pixels covers: float32 (h, w) in [0, 1]."""
-    x0, y0, x1, y1 = (round(v) for v in layout.xyxy)
-    size_hw = max(1, y1 - y0), max(1, x1 - x0)
-    region = np.zeros(size_hw, np.float32)
-    top, left = mask.y - y0, mask.x - x0
-    skip_y, skip_x = max(0, -top), max(0, -left)
-    target = region[max(0, top) : top + mask.bits.shape[0], max(0, left) : left + mask.bits.shape[1]]
-    target[:] = mask.bits[skip_y : skip_y + target.shape[0], skip_x : skip_x + target.shape[1]]
-    return cv2.resize(region, layout.grid_hw[::-1], interpolation=cv2.INTER_AREA)
+    h, w = layout.grid_hw
+    x0, y0, x1, y1 = layout.xyxy
+    rows = _shares(np.linspace(y0, y1, h + 1), mask.y, mask.bits.shape[0])
+    columns = _shares(np.linspace(x0, x1, w + 1), mask.x, mask.bits.shape[1])
+    return rows @ mask.bits @ columns.T
+
+
+def _shares(edges: np.ndarray, start: int, n: int) -> np.ndarray:
+    """Share of each of C cells (C + 1 edges) that each of n pixels from `start` on covers: float32 (C, n)."""
+    pixels = start + np.arange(n)
+    length = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return (np.clip(length, 0, None) / np.diff(edges)[:, None]).astype(np.float32)
 
 
 def territories(found: Sequence[Seed], layout: ImageLayout) -> np.ndarray:

@@ -95,7 +95,9 @@ class Player:
 
 
 def _arguments(args: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bag_player", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="bag_player", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("bag", help="a recording's folder, or one .mcap or .db3 file")
     parser.add_argument("--rate", type=float, default=1.0, help="times the recorded pace")
     parser.add_argument("--topics", nargs="+", default=[], help="only these")

@@ -62,7 +62,9 @@ def topic_types(path: Path | str) -> dict[str, str]:
     try:
         with Reader(Path(path)) as reader:
             return {connection.topic: connection.msgtype for connection in reader.connections}
-    except Exception:  # damaged or without metadata.yaml: what `read` delivers counts, and it raises if there is nothing
+    except (
+        Exception
+    ):  # damaged or without metadata.yaml: what `read` delivers counts, and it raises if there is nothing
         try:
             for record in read(path):
                 types[record.topic] = record.type_name

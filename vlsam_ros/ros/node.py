@@ -1,7 +1,7 @@
 """The detector node: cameras in, one DetectedInstanceArray per keyframe out.
 
-Callbacks only store messages in the mailbox; one worker thread decodes, detects and publishes. The executor has a single
-thread and stays free, so parameters, diagnostics and signals are served while a model thinks.
+Callbacks only store messages in the mailbox; one worker thread decodes, detects and publishes. The executor has a
+single thread and stays free, so parameters, diagnostics and signals are served while a model thinks.
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ class DetectorNode(Node):
         self.config = parameters.declare(self)
         options = self.config.node
         self._cameras = cameras(options.image_topics, options.transport)
-        self._mailbox = Mailbox(
-            [c.name for c in self._cameras], options.keyframe_rate_hz, queue_all=options.queue_all
-        )
+        self._mailbox = Mailbox([c.name for c in self._cameras], options.keyframe_rate_hz, queue_all=options.queue_all)
         self._numbers: Counter[str] = Counter()
         self._ready = False
         self._detections = self.create_publisher(DetectedInstanceArray, "~/detections", 10)

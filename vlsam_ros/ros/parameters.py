@@ -47,5 +47,6 @@ def descriptor(option: Option) -> ParameterDescriptor:
         if option.type is int:
             result.integer_range = [IntegerRange(from_value=int(option.low), to_value=int(option.high), step=1)]
         else:
-            result.floating_point_range = [FloatingPointRange(from_value=float(option.low), to_value=float(option.high))]
+            low, high = float(option.low), float(option.high)
+            result.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
     return result

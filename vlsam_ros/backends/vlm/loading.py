@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jinja2 import TemplateError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig, PreTrainedModel
 
@@ -87,5 +88,5 @@ def _try_out(prompter: Prompter, processor: Any, source: str) -> None:
         raise ModelLoadError(f"{source!r} has no chat template; add the chat_template.jinja of its family")
     try:
         prompter(np.zeros((48, 64, 3), np.uint8), ["What is here?", "List every object."])
-    except (*UNREADABLE, VlmError) as error:
+    except (*UNREADABLE, TemplateError, VlmError) as error:
         raise ModelLoadError(f"the processor of {source!r} can't build a prompt: {error}") from error
