@@ -28,7 +28,7 @@ def found(size_hw: tuple[int, int], count: int, label: str = "traffic cone") -> 
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_draws_any_number_on_any_size_and_leaves_the_image_alone(size_hw: tuple[int, int], count: int) -> None:
     image = np.full((*size_hw, 3), 100, np.uint8)
-    picture = draw(image, found(size_hw, count), 1.2, 0.5)
+    picture = draw(image, found(size_hw, count))
     assert picture.shape == image.shape and picture.dtype == np.uint8
     assert (image == 100).all()
 
@@ -56,6 +56,10 @@ def test_summary(age_s: float | None, shown: bool) -> None:
     text = summary(found((9, 9), 2), 1.25, age_s)
     assert text.startswith("2 found") and "1.25 s" in text and "DEMONSTRATION" in text and "embedded-vlm" in text
     assert ("age" in text) == shown
+
+
+def test_a_failure_does_not_look_like_an_empty_road() -> None:
+    assert summary(Detections((9, 9)), 0.1, 0.1, "VlmError: no words").startswith("FAILED: VlmError: no words")
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (113, 200), (3, 900)])

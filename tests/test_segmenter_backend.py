@@ -1,72 +1,21 @@
 """SAM: the same masks as segment_anything's own predictor, for any view, prompt and input shape."""
 
-import os
-import pickle
-import subprocess
-import sys
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from segment_anything import SamPredictor, sam_model_registry
-from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
-from torch import Tensor, nn
+from segment_anything import SamPredictor
+from segment_anything.modeling import Sam
+from tiny_sams import ConvEncoder, sam, vit
 
 from vlsam_ros.backends import load_segmenter
 from vlsam_ros.backends.segmenter import loading
 from vlsam_ros.backends.segmenter.sam import SamSegmenter
 from vlsam_ros.config import SegmenterOptions
 from vlsam_ros.data import Prompts
-from vlsam_ros.errors import BadImageError, ConfigError, ModelLoadError, SegmenterError
-
-DIM = 32
-
-
-def sam(encoder: nn.Module, grid_hw: tuple[int, int]) -> Sam:
-    """A Sam with 16 px patches and random weights."""
-    torch.manual_seed(0)
-    transformer = TwoWayTransformer(depth=2, embedding_dim=DIM, num_heads=2, mlp_dim=32)
-    return Sam(
-        encoder,
-        PromptEncoder(DIM, grid_hw, (grid_hw[0] * 16, grid_hw[1] * 16), mask_in_chans=8),
-        MaskDecoder(transformer_dim=DIM, transformer=transformer, iou_head_hidden_dim=16),
-    ).eval()
-
-
-def vit() -> Sam:
-    """The architecture of the official checkpoints, for 128 × 128 pixels."""
-    torch.manual_seed(0)
-    encoder = ImageEncoderViT(
-        img_size=128,
-        embed_dim=32,
-        depth=2,
-        num_heads=2,
-        mlp_ratio=2,
-        out_chans=DIM,
-        norm_layer=partial(nn.LayerNorm, eps=1e-6),
-        use_rel_pos=True,
-        window_size=4,
-        global_attn_indexes=(1,),
-    )
-    return sam(encoder, (8, 8))
-
-
-class ConvEncoder(nn.Module):
-    """A convolution that takes 64 × 96 pixels only."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.patches = nn.Conv2d(3, DIM, 16, 16)
-
-    def forward(self, image: Tensor) -> Tensor:
-        if image.shape[1:] != (3, 64, 96):
-            raise RuntimeError(f"wrong shape {image.shape}")
-        return self.patches(image)
+from vlsam_ros.errors import BadImageError, SegmenterError
 
 
 def view(h: int, w: int) -> np.ndarray:
@@ -75,12 +24,6 @@ def view(h: int, w: int) -> np.ndarray:
 
 def wrapped(model: Sam, dtype: torch.dtype = torch.float32) -> SamSegmenter:
     return SamSegmenter(model, "tiny", False, torch.device("cpu"), dtype)
-
-
-@pytest.fixture
-def tiny_vit_b(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name vit_b stands for a small model."""
-    monkeypatch.setitem(loading.FAMILIES, "vit_b", vit)
 
 
 POINTS = np.array([[[20.0, 30.0], [50.5, 9.0]]], np.float32)
@@ -100,8 +43,9 @@ PROMPTS = {
 @pytest.mark.parametrize("case", PROMPTS)
 @pytest.mark.parametrize("multimask", [False, True])
 def test_equals_sam_predictor(
-    case: str, size_hw: tuple[int, int], multimask: bool, tmp_path: Path, tiny_vit_b: None
+    case: str, size_hw: tuple[int, int], multimask: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(loading.FAMILIES, "vit_b", vit)
     torch.save(vit().state_dict(), tmp_path / "sam_vit_b_01ec64.pth")
     segmenter = load_segmenter(SegmenterOptions(model=str(tmp_path / "sam_vit_b_01ec64.pth"), device="cpu"))
     predictor, prompts, image = SamPredictor(vit()), PROMPTS[case], view(*size_hw)
@@ -204,80 +148,9 @@ def test_half_precision_stays_close() -> None:
 def test_failures_are_typed() -> None:
     segmenter = wrapped(vit())
     embedding = segmenter.embed(view(20, 30))
-    with pytest.raises(SegmenterError, match="tiny failed"):
+    with pytest.raises(SegmenterError, match=r"expected low-res masks of \(32, 32\), got \(5, 5\)"):
         segmenter.segment(embedding, PROMPTS["one point"].with_(low_res=LOW_RES[:, :5, :5]), multimask=False)
+    with pytest.raises(SegmenterError, match="tiny failed: wrong shape"):
+        wrapped(sam(ConvEncoder(), (4, 5))).embed(view(20, 30))
     with pytest.raises(BadImageError):
         segmenter.embed(np.zeros((4, 4), np.uint8))
-
-
-def _save(content: object) -> Callable[[Path], None]:
-    return lambda path: torch.save(content, path)
-
-
-BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
-    "missing": (lambda path: None, "no checkpoint .*download"),
-    "empty": (lambda path: path.touch(), "not a whole vit_b"),
-    "cut": (lambda path: (_save(vit().state_dict())(path), path.write_bytes(path.read_bytes()[:5000])), "not a whole"),
-    "text": (lambda path: path.write_text("not weights"), "not a whole vit_b"),
-    "code": (lambda path: path.write_bytes(pickle.dumps(Path("x"))), "not a whole vit_b"),
-    "other model": (_save({"weight": torch.zeros(2)}), "not a whole vit_b"),
-    "no weights": (_save([1, 2]), "not a whole vit_b"),
-    "other size": (_save({**vit().state_dict(), "mask_decoder.iou_token.weight": torch.zeros(1, 8)}), "iou_token"),
-}
-
-
-@pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_checkpoint_is_refused(case: str, tmp_path: Path, tiny_vit_b: None) -> None:
-    make, message = BROKEN[case]
-    make(tmp_path / "sam.pth")
-    with pytest.raises(ModelLoadError, match=message):
-        load_segmenter(SegmenterOptions(model=f"vit_b:{tmp_path / 'sam.pth'}", device="cpu"))
-
-
-@pytest.mark.parametrize("model", ["", "sam.pth", "vit_x:sam.pth", "sam_vit_b_vit_h.pth", "vit_h"])
-def test_a_checkpoint_needs_a_family(model: str) -> None:
-    with pytest.raises(ModelLoadError, match="no checkpoint vit_h" if model == "vit_h" else "'vit_b:<path>'"):
-        load_segmenter(SegmenterOptions(model=model, device="cpu"))
-
-
-@pytest.mark.parametrize(
-    ("model", "expected"),
-    [
-        ("vit_l:/models/a.pth", ("vit_l", Path("/models/a.pth"))),
-        ("/models/sam_vit_h_4b8939.pth", ("vit_h", Path("/models/sam_vit_h_4b8939.pth"))),
-        ("/models:2/sam_vit_l_0b3195.pth", ("vit_l", Path("/models:2/sam_vit_l_0b3195.pth"))),
-    ],
-)
-def test_names(model: str, expected: tuple[str, Path]) -> None:
-    assert loading.split_name(model) == expected
-
-
-def test_the_official_vit_b_fits(tmp_path: Path) -> None:
-    with torch.device("meta"):
-        shapes = sam_model_registry["vit_b"]().state_dict()
-    torch.save({name: torch.zeros(tensor.shape) for name, tensor in shapes.items()}, tmp_path / "zeros.pth")
-    segmenter = load_segmenter(SegmenterOptions(model=f"vit_b:{tmp_path / 'zeros.pth'}", device="cpu"))
-    assert (segmenter.name, segmenter.demonstration) == ("zeros.pth", False)
-    assert sum(p.numel() for p in segmenter._sam.parameters()) > 90e6
-
-
-def test_an_unknown_device_is_a_config_error() -> None:
-    with pytest.raises(ConfigError, match="toaster"):
-        load_segmenter(SegmenterOptions(device="toaster"))
-
-
-def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [n for n in sys.modules if n.startswith("vlsam_ros.backends.segmenter")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "segment_anything", None)
-    with pytest.raises(ModelLoadError, match="pip install segment-anything"):
-        load_segmenter(SegmenterOptions())
-
-
-def test_importing_the_backends_imports_no_model_library() -> None:
-    code = "import sys, vlsam_ros.backends; print({'torch', 'transformers', 'segment_anything'} & set(sys.modules))"
-    root = str(Path(__file__).parents[1])
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": root}
-    )
-    assert done.stdout.strip() == "set()"

@@ -6,43 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+import transformers as hf
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import (
-    AutoModelForImageTextToText,
-    BaseVideoProcessor,
-    CLIPImageProcessor,
-    CLIPVisionConfig,
-    GotOcr2ImageProcessor,
-    InternVLConfig,
-    InternVLProcessor,
-    InternVLVideoProcessor,
-    InternVLVisionConfig,
-    LlamaConfig,
-    LlavaConfig,
-    LlavaNextConfig,
-    LlavaNextImageProcessor,
-    LlavaNextProcessor,
-    LlavaOnevisionConfig,
-    LlavaOnevisionImageProcessor,
-    LlavaOnevisionProcessor,
-    LlavaOnevisionVideoProcessor,
-    LlavaProcessor,
-    MistralConfig,
-    PreTrainedConfig,
-    PreTrainedTokenizerFast,
-    ProcessorMixin,
-    Qwen2_5_VLConfig,
-    Qwen2_5_VLProcessor,
-    Qwen2Config,
-    Qwen2VLConfig,
-    Qwen2VLImageProcessor,
-    Qwen2VLProcessor,
-    Qwen2VLVideoProcessor,
-    Qwen3VLConfig,
-    Qwen3VLProcessor,
-    Qwen3VLVideoProcessor,
-    SiglipVisionConfig,
-)
 
 from vlsam_ros.embedded.tower import ConvVisionConfig
 
@@ -80,13 +45,13 @@ def template(image: str) -> str:
     )
 
 
-def tokenizer() -> PreTrainedTokenizerFast:
+def tokenizer() -> hf.PreTrainedTokenizerFast:
     """One token per byte, and the special ones."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: i for i, token in enumerate(SPECIAL + alphabet)}
     bpe = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    return PreTrainedTokenizerFast(
+    return hf.PreTrainedTokenizerFast(
         tokenizer_object=bpe,
         bos_token="<s>",
         eos_token="</s>",
@@ -103,28 +68,31 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def _save(config: PreTrainedConfig, processor: ProcessorMixin, folder: Path) -> Path:
+def _save(config: hf.PreTrainedConfig, processor: hf.ProcessorMixin, folder: Path) -> Path:
     torch.manual_seed(0)
-    model = AutoModelForImageTextToText.from_config(config)
+    model = hf.AutoModelForImageTextToText.from_config(config)
     with torch.no_grad():
         for parameter in model.get_decoder().parameters():
             parameter *= 6.0 if parameter.ndim == 2 else 1.0  # peaked attention: equality is not vacuous
+        for parameter in model.parameters():
+            if parameter.shape[2:] == (3, 3):
+                parameter[:, :, 0], parameter[..., 0] = 0, 0  # a strided convolution keeps to its own cell
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
 
 
-def llava(folder: Path, text: PreTrainedConfig | None = None, tied: bool = False) -> Path:
+def llava(folder: Path, text: hf.PreTrainedConfig | None = None, tied: bool = False) -> Path:
     """LLaVA-1.5 with a CLIP tower of 4 × 4 patches."""
-    config = LlavaConfig(
-        vision_config=CLIPVisionConfig(**VISION, patch_size=7),
-        text_config=text or LlamaConfig(**TEXT),
+    config = hf.LlavaConfig(
+        vision_config=hf.CLIPVisionConfig(**VISION, patch_size=7),
+        text_config=text or hf.LlamaConfig(**TEXT),
         image_token_index=SPECIAL.index(IMAGE),
         image_seq_length=16,
         tie_word_embeddings=tied,
     )
-    processor = LlavaProcessor(
-        CLIPImageProcessor(**SQUARE),
+    processor = hf.LlavaProcessor(
+        hf.CLIPImageProcessor(**SQUARE),
         tokenizer(),
         patch_size=7,
         vision_feature_select_strategy="default",
@@ -136,21 +104,21 @@ def llava(folder: Path, text: PreTrainedConfig | None = None, tied: bool = False
 
 def llava_sliding(folder: Path) -> Path:
     """LLaVA whose language model sees the last 24 tokens only."""
-    return llava(folder, MistralConfig(**TEXT, sliding_window=24))
+    return llava(folder, hf.MistralConfig(**TEXT, sliding_window=24))
 
 
 def llava_wide(folder: Path) -> Path:
     """LLaVA with the embedded model's kind of tower, for 64 × 112 pixels and 4 × 7 tokens."""
-    config = LlavaConfig(
-        vision_config=ConvVisionConfig((8, 12, 16), (1, 1), image_size=(64, 112)),
-        text_config=LlamaConfig(**TEXT),
+    config = hf.LlavaConfig(
+        vision_config=ConvVisionConfig((8, 12, 16), (0, 0), image_size=(64, 112)),
+        text_config=hf.LlamaConfig(**TEXT),
         image_token_index=SPECIAL.index(IMAGE),
         image_seq_length=28,
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
     )
-    processor = LlavaProcessor(
-        CLIPImageProcessor(size={"height": 64, "width": 112}, do_center_crop=False),
+    processor = hf.LlavaProcessor(
+        hf.CLIPImageProcessor(size={"height": 64, "width": 112}, do_center_crop=False),
         tokenizer(),
         patch_size=16,
         vision_feature_select_strategy="full",
@@ -162,14 +130,14 @@ def llava_wide(folder: Path) -> Path:
 def llava_next(folder: Path) -> Path:
     """LLaVA-NeXT with a base view and up to four crops of 4 × 4 patches."""
     pinpoints = [[28, 56], [56, 28], [56, 56]]
-    config = LlavaNextConfig(
-        vision_config=CLIPVisionConfig(**VISION, patch_size=7),
-        text_config=LlamaConfig(**TEXT),
+    config = hf.LlavaNextConfig(
+        vision_config=hf.CLIPVisionConfig(**VISION, patch_size=7),
+        text_config=hf.LlamaConfig(**TEXT),
         image_token_index=SPECIAL.index(IMAGE),
         image_grid_pinpoints=pinpoints,
     )
-    processor = LlavaNextProcessor(
-        LlavaNextImageProcessor(**SQUARE, image_grid_pinpoints=pinpoints),
+    processor = hf.LlavaNextProcessor(
+        hf.LlavaNextImageProcessor(**SQUARE, image_grid_pinpoints=pinpoints),
         tokenizer(),
         patch_size=7,
         vision_feature_select_strategy="default",
@@ -182,17 +150,17 @@ def llava_next(folder: Path) -> Path:
 def llava_onevision(folder: Path) -> Path:
     """LLaVA-OneVision with a base view and up to four crops of 4 × 4 patches."""
     pinpoints = [[28, 56], [56, 28], [56, 56]]
-    config = LlavaOnevisionConfig(
-        vision_config=SiglipVisionConfig(**VISION, patch_size=7, vision_use_head=False),
-        text_config=Qwen2Config(**TEXT),
+    config = hf.LlavaOnevisionConfig(
+        vision_config=hf.SiglipVisionConfig(**VISION, patch_size=7, vision_use_head=False),
+        text_config=hf.Qwen2Config(**TEXT),
         image_token_index=SPECIAL.index(IMAGE),
         video_token_index=SPECIAL.index(VIDEO),
         image_grid_pinpoints=pinpoints,
     )
-    processor = LlavaOnevisionProcessor(
-        LlavaOnevisionImageProcessor(size={"height": 28, "width": 28}, image_grid_pinpoints=pinpoints),
+    processor = hf.LlavaOnevisionProcessor(
+        hf.LlavaOnevisionImageProcessor(size={"height": 28, "width": 28}, image_grid_pinpoints=pinpoints),
         tokenizer(),
-        LlavaOnevisionVideoProcessor(),
+        hf.LlavaOnevisionVideoProcessor(),
         num_image_tokens=16,
         vision_feature_select_strategy="full",
         chat_template=template(IMAGE),
@@ -202,16 +170,16 @@ def llava_onevision(folder: Path) -> Path:
 
 def internvl(folder: Path) -> Path:
     """InternVL with 8 × 8 patches, merged 2 × 2."""
-    config = InternVLConfig(
-        vision_config=InternVLVisionConfig(**{**VISION, "image_size": 56}, patch_size=7),
-        text_config=Qwen2Config(**TEXT),
+    config = hf.InternVLConfig(
+        vision_config=hf.InternVLVisionConfig(**{**VISION, "image_size": 56}, patch_size=7),
+        text_config=hf.Qwen2Config(**TEXT),
         image_token_id=SPECIAL.index(IMAGE),
         image_seq_length=16,
     )
-    processor = InternVLProcessor(
-        GotOcr2ImageProcessor(size={"height": 56, "width": 56}),
+    processor = hf.InternVLProcessor(
+        hf.GotOcr2ImageProcessor(size={"height": 56, "width": 56}),
         tokenizer(),
-        InternVLVideoProcessor(),
+        hf.InternVLVideoProcessor(),
         image_seq_length=16,
         chat_template=template(IMAGE),
     )
@@ -221,7 +189,7 @@ def internvl(folder: Path) -> Path:
 def qwen2_vl(folder: Path) -> Path:
     """Qwen2-VL with 14 px patches, merged 2 × 2."""
     vision = {"depth": 2, "embed_dim": 32, "num_heads": 2, "mlp_ratio": 1, "hidden_size": 32}
-    return _qwen(folder, Qwen2VLConfig, Qwen2VLProcessor, Qwen2VLVideoProcessor, vision)
+    return _qwen(folder, hf.Qwen2VLConfig, hf.Qwen2VLProcessor, hf.Qwen2VLVideoProcessor, vision)
 
 
 def qwen2_5_vl(folder: Path) -> Path:
@@ -234,7 +202,7 @@ def qwen2_5_vl(folder: Path) -> Path:
         "out_hidden_size": 32,
         "fullatt_block_indexes": [1],
     }
-    return _qwen(folder, Qwen2_5_VLConfig, Qwen2_5_VLProcessor, Qwen2VLVideoProcessor, vision)
+    return _qwen(folder, hf.Qwen2_5_VLConfig, hf.Qwen2_5_VLProcessor, hf.Qwen2VLVideoProcessor, vision)
 
 
 def qwen3_vl(folder: Path) -> Path:
@@ -248,14 +216,14 @@ def qwen3_vl(folder: Path) -> Path:
         "patch_size": 14,
     }
     vision |= {"num_position_embeddings": 64, "deepstack_visual_indexes": [0]}
-    return _qwen(folder, Qwen3VLConfig, Qwen3VLProcessor, Qwen3VLVideoProcessor, vision, {"head_dim": 8})
+    return _qwen(folder, hf.Qwen3VLConfig, hf.Qwen3VLProcessor, hf.Qwen3VLVideoProcessor, vision, {"head_dim": 8})
 
 
 def _qwen(
     folder: Path,
-    config: type[PreTrainedConfig],
-    processor: type[ProcessorMixin],
-    video_processor: type[BaseVideoProcessor],
+    config: type[hf.PreTrainedConfig],
+    processor: type[hf.ProcessorMixin],
+    video_processor: type[hf.BaseVideoProcessor],
     vision: dict,
     text: dict | None = None,
 ) -> Path:
@@ -268,7 +236,7 @@ def _qwen(
         vision_start_token_id=SPECIAL.index("<vision>"),
         vision_end_token_id=SPECIAL.index("</vision>"),
     )
-    images = Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 40})
+    images = hf.Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 40})
     chat = template(f"<vision>{IMAGE}</vision>")
     return _save(full, processor(images, tokenizer(), video_processor(), chat_template=chat), folder)
 

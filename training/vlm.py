@@ -1,9 +1,9 @@
 """Second training: the embedded LLaVA-style VLM. `python -m training.vlm` starts its tower from `training.dense`.
 
 It learns to list the kinds in a view, in one fixed order, and to look where it names: the attention flow read at a
-name's own tokens is drawn towards the patches that show the name's objects. `--attention 0` trains the variant without
-that loss. `training.export`
-writes the result where transformers' Auto classes load it.
+name's own tokens is drawn towards the patches that show the name's objects, and so is, in the last layer, the token
+before. `--attention 0` trains the variant without that. `training.export` writes the result for transformers' Auto
+classes.
 """
 
 from __future__ import annotations
@@ -201,11 +201,12 @@ def losses_of(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, items: list,
     losses = {"text": out.loss, "kinds": class_loss(trainee.kinds(features[0]), cover, ignore)}
     if attention > 0 and wanted:
         per_item = max(sum(w[0] == b for w in wanted) for b in range(len(items)))
-        starts = torch.zeros(len(items), per_item, longest)
+        starts, before = torch.zeros(2, len(items), per_item, longest)
         goals = torch.zeros(len(items), per_item, PATCHES)
         slot = [0] * len(items)
         for b, name, rows in wanted:
             starts[b, slot[b], rows] = 1 / len(rows)
+            before[b, slot[b], rows[0] - 1] = 1
             goals[b, slot[b]] = torch.from_numpy(target_map(maps[b], objects[b], name))
             slot[b] += 1
         first = int((ids[0] == trainee.vlm.config.image_token_id).nonzero()[0])
@@ -214,6 +215,8 @@ def losses_of(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, items: list,
         direct = sum((starts[:, None] @ layer[..., columns]).mean(1) for layer in out.attentions) / len(out.attentions)
         losses["flow"] = attention * spread(flowed / (flowed.sum(-1, keepdim=True) + 1e-9), goals)
         losses["direct"] = 0.5 * attention * spread(direct, goals)
+        searching = (before[:, None] @ out.attentions[-1][..., columns]).mean(1)
+        losses["search"] = 0.5 * attention * spread(searching, goals)
     return losses
 
 

@@ -23,13 +23,13 @@ def colour_index(label: str) -> int:
 
 
 def draw(
-    image: np.ndarray, detections: Detections, latency_s: float | None = None, age_s: float | None = None
+    image: np.ndarray,
+    detections: Detections,
+    latency_s: float | None = None,
+    age_s: float | None = None,
+    problem: str = "",
 ) -> np.ndarray:
-    """A copy of the RGB uint8 (H, W, 3) with masks, boxes, labels with scores, and a line about the whole result.
-
-    `latency_s` is the time inference took; `age_s` the image's age when it ended (left out if it is no sane number, as
-    in the replay of an old recording).
-    """
+    """A copy of the RGB uint8 (H, W, 3) with masks, boxes, labels with scores, and `summary` at the top."""
     import supervision as sv  # seconds to load, and only needed if somebody looks
 
     scale = max(image.shape[0] / 900, 0.4)
@@ -54,12 +54,17 @@ def draw(
             text_padding=max(2, round(5 * scale)),
             smart_position=True,
         ).annotate(picture, found, labels)[..., ::-1]
-    return _with_line(np.ascontiguousarray(picture), summary(detections, latency_s, age_s), scale)
+    return _with_line(np.ascontiguousarray(picture), summary(detections, latency_s, age_s, problem), scale)
 
 
-def summary(detections: Detections, latency_s: float | None = None, age_s: float | None = None) -> str:
-    """One line: how many, by which models, how long it took and how old the image is."""
-    parts = [f"{len(detections)} found"]
+def summary(
+    detections: Detections, latency_s: float | None = None, age_s: float | None = None, problem: str = ""
+) -> str:
+    """One line: the problem or how many were found, by which models, in what time, and how old the image was then.
+
+    The age is left out if it is no sane number, as in the replay of an old recording.
+    """
+    parts = [f"FAILED: {problem}" if problem else f"{len(detections)} found"]
     if detections.vlm or detections.segmenter:
         parts.append(f"{detections.vlm} + {detections.segmenter}")
     if latency_s is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from vlsam_ros import errors
@@ -12,6 +13,9 @@ from vlsam_ros.config import Config
 from vlsam_ros.data import Detections
 from vlsam_ros.ros.mailbox import Mailbox
 from vlsam_ros.ros.worker import Worker
+
+STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+"""For timers that must run while a simulation's clock stands still."""
 
 
 class Diagnostics:
@@ -28,7 +32,7 @@ class Diagnostics:
         from diagnostic_msgs.msg import DiagnosticArray
 
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        node.create_timer(1.0, self._publish)
+        node.create_timer(1.0, self._publish, clock=STEADY)
 
     def keyframe(self, status: int, text: str, latency_s: float, detections: Detections) -> None:
         """Remember the last keyframe; called by the worker."""

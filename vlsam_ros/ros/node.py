@@ -23,14 +23,14 @@ from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage, Image
 
-from vlsam_ros import errors
+from vlsam_ros import errors, overlay
 from vlsam_ros.config import Config
 from vlsam_ros.data import Detections
 from vlsam_ros.messages import Keyframe, to_message
 from vlsam_ros.msg import DetectedInstanceArray
 from vlsam_ros.ros import convert, parameters
 from vlsam_ros.ros.cameras import cameras
-from vlsam_ros.ros.diagnostics import Diagnostics
+from vlsam_ros.ros.diagnostics import STEADY, Diagnostics
 from vlsam_ros.ros.mailbox import Frame, Mailbox
 from vlsam_ros.ros.qos import ImageSubscription
 from vlsam_ros.ros.signals import stop_events
@@ -65,7 +65,7 @@ class DetectorNode(Node):
         self._detections = self.create_publisher(DetectedInstanceArray, "~/detections", 10)
         self._overlay = self.create_publisher(CompressedImage, "~/overlay/compressed", QoSProfile(depth=1))
         self._heat = self.create_publisher(CompressedImage, "~/heat/compressed", QoSProfile(depth=1))
-        self._subscriptions_ = [
+        self._images = [
             ImageSubscription(
                 self,
                 CompressedImage if camera.compressed else Image,
@@ -80,7 +80,7 @@ class DetectorNode(Node):
         self._announce()
         self.worker.start()
         self._diagnostics = Diagnostics(self, self.config, self.worker, self._mailbox)
-        self.create_timer(0.2, self._refresh)
+        self.create_timer(0.2, self._refresh, clock=STEADY)
 
     def _announce(self) -> None:
         if "embedded" in (self.config.vlm.model, self.config.segmenter.model):
@@ -94,7 +94,7 @@ class DetectorNode(Node):
         if not self._ready:
             self._ready = True
             self.get_logger().info("ready")
-        for subscription in self._subscriptions_:
+        for subscription in self._images:
             subscription.refresh()
 
     def _store(self, camera: str, message: Any) -> None:
@@ -127,7 +127,7 @@ class DetectorNode(Node):
         latency_s = (finished - started).nanoseconds * 1e-9
         self._diagnostics.keyframe(status, text, latency_s, detections)
         if image is not None:
-            self._publish_pictures(image, detections, frame, latency_s, age_s)
+            self._publish_pictures(image, detections, keyframe, latency_s)
 
     def _detect(self, pipeline: Pipeline, frame: Frame) -> tuple[np.ndarray | None, Detections, int, str]:
         """The image if it could be read, the detections if there are any, the status and its text."""
@@ -137,26 +137,25 @@ class DetectorNode(Node):
             detections = pipeline(image, self.config.node.latency_budget_s or None)
             return image, detections, errors.PARTIAL if detections.skipped else errors.OK, ""
         except Exception as error:  # one bad frame must not end the node: it is reported in the frame's message
-            status = error.status if isinstance(error, errors.VlsamError) else errors.VlsamError.status
             text = f"{type(error).__name__}: {error}"
-            trace = "" if isinstance(error, errors.VlsamError) else "\n" + traceback.format_exc()
-            self.get_logger().error(f"{frame.camera}: {text}{trace}", throttle_duration_sec=5.0)
             size_hw = image.shape[:2] if image is not None else (0, 0)
-            return image, Detections(size_hw), status, text
+            if isinstance(error, errors.VlsamError):
+                self.get_logger().error(f"{frame.camera}: {text}", throttle_duration_sec=5.0)
+                return image, Detections(size_hw), error.status, text
+            self.get_logger().error(f"{frame.camera}: {traceback.format_exc()}", throttle_duration_sec=5.0)
+            return image, Detections(size_hw), errors.VlsamError.status, text
 
-    def _publish_pictures(
-        self, image: np.ndarray, detections: Detections, frame: Frame, latency_s: float, age_s: float
-    ) -> None:
-        """Overlay and heat map, drawn from the keyframe itself. No subscriber, no work."""
-        header = frame.message.header
-        if self._overlay.get_subscription_count():
-            from vlsam_ros.overlay import draw
-
-            self._overlay.publish(convert.to_compressed(draw(image, detections, latency_s, age_s), header))
-        if detections.heat is not None and self._heat.get_subscription_count():
-            from vlsam_ros.overlay import draw_heat
-
-            self._heat.publish(convert.to_compressed(draw_heat(image, detections.heat), header))
+    def _publish_pictures(self, image: np.ndarray, found: Detections, keyframe: Keyframe, latency_s: float) -> None:
+        """Overlay and heat map, drawn from the keyframe itself. No subscriber, no work; no picture ends the node."""
+        header = keyframe.header
+        try:
+            if self._overlay.get_subscription_count():
+                picture = overlay.draw(image, found, latency_s, keyframe.age_s, keyframe.status_text)
+                self._overlay.publish(convert.to_compressed(picture, header))
+            if found.heat is not None and self._heat.get_subscription_count():
+                self._heat.publish(convert.to_compressed(overlay.draw_heat(image, found.heat), header))
+        except Exception:
+            self.get_logger().error(f"can't draw: {traceback.format_exc()}", throttle_duration_sec=5.0)
 
     # --- in the main thread
 

@@ -28,9 +28,7 @@ def load(options: SegmenterOptions) -> SamSegmenter:
 
         return SamSegmenter(load_sam(), "embedded-sam", True, device, dtype)
     kind, path = split_name(options.model)
-    sam = FAMILIES[kind]()
-    _load_weights(sam, kind, path)
-    return SamSegmenter(sam, path.name, False, device, dtype)
+    return SamSegmenter(_read(kind, path), path.name, False, device, dtype)
 
 
 def split_name(model: str) -> tuple[str, Path]:
@@ -49,13 +47,16 @@ def split_name(model: str) -> tuple[str, Path]:
     return named[0], Path(model).expanduser()
 
 
-def _load_weights(sam: Sam, kind: str, path: Path) -> None:
-    """Reads the checkpoint without running any code that it may hold."""
+def _read(kind: str, path: Path) -> Sam:
+    """The model with the checkpoint's weights, read without running any code that the file may hold."""
     if not path.is_file():
         raise ModelLoadError(
             f"no checkpoint {path}; download the {kind} checkpoint of segment-anything and name its path"
         )
     try:
-        sam.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+        sam = FAMILIES[kind]()
+        sam.load_state_dict(weights)
     except (OSError, RuntimeError, EOFError, TypeError, AttributeError, pickle.UnpicklingError) as error:
         raise ModelLoadError(f"{path} is not a whole {kind} checkpoint of segment-anything: {error}") from error
+    return sam

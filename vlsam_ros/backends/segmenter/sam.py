@@ -103,6 +103,9 @@ class SamSegmenter:
         """Sparse (B, n, C) and dense (B, C, h, w) prompt embeddings, in float32: coordinates need its precision."""
         scale = np.array(embedding.scaled_hw[::-1], np.float32) / embedding.size_hw[::-1]
         boxes, masks = prompts.boxes_xyxy, prompts.low_res
+        expected = self._sam.prompt_encoder.mask_input_size
+        if masks is not None and masks.shape[1:] != expected:
+            raise SegmenterError(f"expected low-res masks of {expected}, got {masks.shape[1:]}")
         with torch.autocast(self._device.type, enabled=False):
             return self._sam.prompt_encoder(
                 points=(self._float(prompts.points_xy * scale), torch.as_tensor(prompts.labels, device=self._device)),

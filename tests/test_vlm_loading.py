@@ -1,0 +1,106 @@
+"""What a VLM's checkpoint must hold; everything else is refused when it is loaded."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from safetensors.torch import load_file, save_file
+
+from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
+from vlsam_ros.config import VlmOptions
+from vlsam_ros.errors import ConfigError, ModelLoadError
+
+VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
+
+
+def load(folder: Path, **options: object) -> TransformersVlm:
+    return load_vlm(VlmOptions(**{"model": str(folder), "device": "cpu", "max_new_tokens": 8, **options}))
+
+
+def _edit(path: Path, change: Callable[[dict], object]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def _reweigh(folder: Path, change: Callable[[dict], object]) -> None:
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+BROKEN = {
+    "no folder": (lambda d: d.rename(d.with_name("away")), "expected 'embedded', a folder"),
+    "no weights": (lambda d: (d / "model.safetensors").unlink(), "AutoModelForImageTextToText can't load"),
+    "pickled weights": (lambda d: (d / "model.safetensors").rename(d / "pytorch_model.bin"), "can't load"),
+    "cut weights": (lambda d: (d / "model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}"), "can't load"),
+    "missing key": (lambda d: _reweigh(d, lambda w: w.pop(_key(w))), "1 missing keys, such as .*k_proj"),
+    "unknown key": (
+        lambda d: _reweigh(d, lambda w: w.update(extra=torch.zeros(1))),
+        "1 unexpected keys, .*extra",
+    ),
+    "other shape": (lambda d: _reweigh(d, lambda w: w.update({_key(w): torch.zeros(2, 2)})), "can't load|mismatched"),
+    "no chat template": (lambda d: (d / "chat_template.jinja").unlink(), "has no chat template"),
+    "question first": (
+        lambda d: (d / "chat_template.jinja").write_text("{{ messages[0]['content'][1]['text'] }}<image> assistant:"),
+        "before the image",
+    ),
+    "template that fails": (
+        lambda d: (d / "chat_template.jinja").write_text("{{ raise_exception('no images') }}"),
+        "can't build a prompt: no images",
+    ),
+    "no image in template": (lambda d: (d / "chat_template.jinja").write_text("user: hello"), "can't build a prompt"),
+    "wrong number of image tokens": (
+        lambda d: _edit(d / "processor_config.json", lambda c: c.update(num_additional_image_tokens=0)),
+        "expected 4 × 4 image tokens in the prompt, found 15",
+    ),
+    "cross-attention": (lambda d: _edit(d / "config.json", lambda c: c.update(model_type="mllama")), "cross-attention"),
+    "unknown family": (
+        lambda d: _edit(d / "config.json", lambda c: c.update(model_type="gemma3")),
+        "llava, .*qwen2",
+    ),
+    "unreadable config": (lambda d: (d / "config.json").write_text("{"), "AutoConfig can't load"),
+}
+
+
+def _key(weights: dict) -> str:
+    return next(name for name in weights if name.endswith("layers.1.self_attn.k_proj.weight") and "language" in name)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_models.llava(tmp_path_factory.mktemp("saved"))
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_checkpoint_is_refused(case: str, saved: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in saved.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    damage, message = BROKEN[case]
+    damage(folder)
+    with pytest.raises(ModelLoadError, match=message):
+        load(folder)
+
+
+def test_tied_weights_need_not_be_saved_twice(tmp_path: Path) -> None:
+    tiny_models.llava(tmp_path, tied=True)
+    assert "lm_head.weight" not in load_file(tmp_path / "model.safetensors")
+    assert load(tmp_path).answer(VIEW, ["What is here?"])
+
+
+def test_half_precision(saved: Path) -> None:
+    answer = load(saved, dtype="bfloat16").answer(VIEW, ["What is here?"])[0]
+    assert answer.layer(2).query.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("options", [{"quantisation": "int4"}, {"device": "cuda:7"}, {"device": "toaster"}])
+def test_what_the_machine_has_not_got_is_a_config_error(saved: Path, options: dict) -> None:
+    with pytest.raises(ConfigError, match="cuda|toaster"):
+        load(saved, **options)
