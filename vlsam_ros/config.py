@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -204,13 +204,12 @@ class Config:
         groups: dict[str, dict[str, Any]] = {}
         for name, value in values.items():
             if name not in known:
-                near = ", ".join(sorted(n for n in known if n.split(".")[0] == name.split(".")[0])) or ", ".join(
-                    sorted(known)
-                )
-                raise ConfigError(f"unknown option {name!r}; known are: {near}")
+                group = name.split(".")[0]
+                near = [n for n in known if n.split(".")[0] == group] or list(known)
+                raise ConfigError(f"unknown option {name!r}; known are: {', '.join(sorted(near))}")
             group, key = name.split(".", 1)
             groups.setdefault(group, {})[key] = known[name].check(value)
-        return cls(**{f.name: f.default_factory(**groups.get(f.name, {})) for f in fields(cls)})  # type: ignore[misc]
+        return cls(**{f.name: _kind(f)(**groups.get(f.name, {})) for f in fields(cls)})
 
     @classmethod
     def from_file(cls, path: Path | str, changes: Mapping[str, Any] | None = None) -> Config:
@@ -284,8 +283,8 @@ class Option:
             raise ConfigError(f"{self.name}: expected {wanted.__name__}, got {type(value).__name__} {value!r}")
         if self.choices and value not in self.choices:
             raise ConfigError(f"{self.name}: expected one of {', '.join(self.choices)}, got {value!r}")
-        below = self.low is not None and not value >= self.low
-        if below or (self.high is not None and not value <= self.high):
+        number: Any = value
+        if self.low is not None and self.high is not None and not self.low <= number <= self.high:
             raise ConfigError(f"{self.name}: expected {self.low:g} to {self.high:g}, got {value!r}")
         return value
 
@@ -293,9 +292,14 @@ class Option:
 def options() -> Iterator[Option]:
     """Every option, in the order of declaration."""
     for group in fields(Config):
-        kind = group.default_factory
-        assert is_dataclass(kind)
-        for f in fields(kind):
-            default = f.default if f.default is not MISSING else f.default_factory()  # type: ignore[misc]
+        defaults = _kind(group)()
+        for f in fields(defaults):
             m = f.metadata
+            default = getattr(defaults, f.name)
             yield Option(group.name, f.name, default, m["doc"], m["low"], m["high"], m["choices"])
+
+
+def _kind(group: Field) -> Callable[..., Any]:
+    """The dataclass of one group of `Config`."""
+    assert group.default_factory is not MISSING
+    return group.default_factory

@@ -55,7 +55,7 @@ class Mask:
 
     Attributes:
         x, y: the left and top of the region, in pixels of the picture it belongs to.
-        bits: bool (h, w), row-major; tight, so that every border row and column has a set pixel (an empty mask is 0 × 0).
+        bits: bool (h, w), row-major; tight: every border row and column has a set pixel (an empty mask is 0 × 0).
     """
 
     x: int
@@ -302,7 +302,7 @@ class Detections:
         return np.array([d.xyxy for d in self.items], np.float32).reshape(-1, 4)
 
     def masks(self) -> np.ndarray:
-        """bool (N, H, W)."""
+        """All masks, bool (N, H, W)."""
         if not self.items:
             return np.zeros((0, *self.size_hw), bool)
         return np.stack([d.mask.dense(self.size_hw) for d in self.items])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor, nn
@@ -15,7 +17,7 @@ DIM = 64
 class FpnEncoder(nn.Module):
     """Trunk and a small feature pyramid: image (B, 3, H, W), normalised -> embedding (B, 64, H/8, W/8)."""
 
-    def __init__(self, channels: tuple[int, int, int] = (48, 96, 192)) -> None:
+    def __init__(self, channels: Sequence[int] = (48, 96, 192)) -> None:
         super().__init__()
         self.img_size = VIEW_HW[1]
         self.trunk = Trunk(channels)

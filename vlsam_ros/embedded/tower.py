@@ -6,6 +6,8 @@ checkpoint that names it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
@@ -44,7 +46,7 @@ def stage(inputs: int, outputs: int, blocks: int) -> nn.Sequential:
 class Trunk(nn.Module):
     """Image (B, 3, H, W), normalised -> features at strides 4, 8 and 16: (B, C_i, H / s_i, W / s_i)."""
 
-    def __init__(self, channels: tuple[int, int, int] = (48, 96, 192), blocks: tuple[int, int] = (2, 3)) -> None:
+    def __init__(self, channels: Sequence[int] = (48, 96, 192), blocks: Sequence[int] = (2, 3)) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.PixelUnshuffle(4), conv3x3(48, channels[0]), nn.ReLU(True))
         self.stride8 = stage(channels[0], channels[1], blocks[0])
@@ -64,8 +66,8 @@ class ConvVisionConfig(PreTrainedConfig):
 
     def __init__(
         self,
-        channels: tuple[int, int, int] = (48, 96, 192),
-        blocks: tuple[int, int] = (2, 3),
+        channels: Sequence[int] = (48, 96, 192),
+        blocks: Sequence[int] = (2, 3),
         patch_size: int = STRIDE,
         image_size: tuple[int, int] = VIEW_HW,
         **kwargs: object,
@@ -85,7 +87,7 @@ class ConvVisionModel(PreTrainedModel):
 
     def __init__(self, config: ConvVisionConfig) -> None:
         super().__init__(config)
-        self.trunk = Trunk(tuple(config.channels), tuple(config.blocks))
+        self.trunk = Trunk(config.channels, config.blocks)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
+import math
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -34,17 +35,21 @@ VIEW_SEED, FRAME_SEED = 20_000_000, 30_000_000
 TALL_PX = 40
 
 
-class Means(Counter):
-    """Sums and counts by name: `add` values, read `share`."""
+class Means:
+    """Sums and counts by name: `add` values, read `shares`."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, float] = defaultdict(float)
+        self.counts: dict[str, float] = defaultdict(float)
 
     def add(self, name: str, value: float, of: float = 1) -> None:
         """Add `value` out of `of`."""
-        self[name] += value
-        self[name, "of"] += of
+        self.sums[name] += value
+        self.counts[name] += of
 
-    def share(self, name: str) -> float:
-        """Sum over count, 0 to 1."""
-        return float(self[name] / self[name, "of"]) if self[name, "of"] else float("nan")
+    def shares(self) -> dict[str, float]:
+        """Sum over count, by name; NaN where nothing was counted."""
+        return {name: float(self.sums[name] / of) if of else math.nan for name, of in self.counts.items()}
 
 
 def measure_view(detector: VLSam, view: Rendered, means: Means) -> None:
@@ -52,7 +57,7 @@ def measure_view(detector: VLSam, view: Rendered, means: Means) -> None:
     ids, objects = described(view)
     wanted = {o["name"] for o in objects}
     unsure = {o.name for o in view.objects} - wanted
-    answers, maps, found = detector.look(view.image, detector.config.questions.questions[:1], Counter())
+    answers, maps, found = detector.look(view.image, detector.config.questions.questions[:1], defaultdict(float))
     said = {m.name for m in maps} - unsure
     means.add("names_precision", len(said & wanted), len(said))
     means.add("names_recall", len(said & wanted), len(wanted))
@@ -128,13 +133,11 @@ def measure_frame(detector: VLSam, frame: Rendered, means: Means) -> None:
 def measure(detector: VLSam, views: int, frames: int) -> dict[str, float]:
     """All figures, and the number of scenes behind them."""
     means = Means()
-    alone = VLSam(detector.vlm, detector.segmenter, replace(detector.config))
     for i in tqdm(range(views), "views", unit="view"):
-        measure_view(alone, make_view(VIEW_SEED + i), means)
+        measure_view(detector, make_view(VIEW_SEED + i), means)
     for i in tqdm(range(frames), "frames", unit="frame"):
         measure_frame(detector, render(sample_world(FRAME_SEED + i)), means)
-    names = [n for n in means if isinstance(n, str)]
-    return {n: means.share(n) for n in names} | {"views": views, "frames": frames}
+    return means.shares() | {"views": views, "frames": frames}
 
 
 AIMS = {
