@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from training.data import Views
 from training.dense import fine_targets
 from training.loop import Run, normalised
+from vlsam_ros.embedded import load_sam
 from vlsam_ros.embedded.sam import DIM, build_sam
 from vlsam_ros.embedded.tower import STRIDE, VIEW_HW
 from vlsam_ros.synthetic.render import IGNORE_ID
@@ -236,11 +237,15 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=75)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--prompts", type=int, default=4, help="most objects prompted per view")
+    parser.add_argument("--shipped", action="store_true", help="start from the package's own weights")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
     trainee = Trainee().to(memory_format=torch.channels_last)
-    trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
+    if args.shipped:
+        trainee.sam.load_state_dict(load_sam().state_dict())
+    else:
+        trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
     run = Run(args.out, trainee, args.minutes, lr=1.2e-3)
     validation = Views(args.data / "val")
     views = Views(args.data / "train", augment=True)

@@ -28,6 +28,7 @@ from transformers import (
 from training.data import Views, names_of
 from training.dense import class_loss, coverage, ignored
 from training.loop import Run, normalised
+from vlsam_ros.embedded import vlm_path
 from vlsam_ros.embedded.tower import STRIDE, VIEW_HW, ConvVisionConfig
 from vlsam_ros.synthetic.kinds import NAMES
 
@@ -278,12 +279,17 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=75)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--attention", type=float, default=0.5, help="weight of the attention loss; 0: without it")
+    parser.add_argument("--shipped", action="store_true", help="start from the package's own weights")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
     processor = build_processor()
     trainee = Trainee(processor).to(memory_format=torch.channels_last)
-    trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
+    if args.shipped:
+        shipped = LlavaForConditionalGeneration.from_pretrained(vlm_path(), dtype=torch.float32)
+        trainee.vlm.load_state_dict(shipped.state_dict())
+    else:
+        trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
     run = Run(args.out, trainee, args.minutes, lr=1.5e-3)
     validation = Views(args.data / "val")
     run.train(
