@@ -66,14 +66,18 @@ make_venv() {
         say "creating .venv"
         "$python" -m venv --clear --without-pip .venv
         touch "$venv/.unfinished"
+        use_own_tmp
         "$venv/bin/python" -m ensurepip --default-pip >/dev/null
     fi
     touch "$venv/.unfinished"
+    use_own_tmp
     say "installing requirements.txt into .venv (about 2 minutes and 6 GB the first time)"
     install_packages -r requirements.txt
     PYTHONWARNINGS=ignore install_packages --no-deps --no-build-isolation -e . # the `vlsam` command
     "$venv/bin/python" tools/fix_wheel_paths.py
     check_opencv
+    rm -rf "$TMPDIR"
+    unset TMPDIR
     echo "$venv_key" >"$venv/.done"
     rm "$venv/.unfinished"
     say ".venv ready after $((SECONDS - start)) s"
@@ -84,10 +88,13 @@ python_of_venv() {
 }
 
 # Downloads go to the clone's disk: /tmp may be small, and nothing is to be left there.
+use_own_tmp() {
+    export TMPDIR=$venv/tmp
+    mkdir -p "$TMPDIR"
+}
+
 install_packages() {
-    mkdir -p "$venv/tmp"
-    TMPDIR=$venv/tmp "$venv/bin/python" -m pip install --quiet --no-cache-dir --disable-pip-version-check "$@"
-    rm -rf "$venv/tmp"
+    "$venv/bin/python" -m pip install --quiet --no-cache-dir --disable-pip-version-check "$@"
 }
 
 # opencv-python needs libGL and X libraries; on a machine without them the build that has no windows does.
