@@ -2,7 +2,7 @@
 
     ros2 launch vlsam_ros detector.launch.py
     ros2 launch vlsam_ros detector.launch.py profile:=desktop image_topics:=/front/image,/left/image
-    ros2 launch vlsam_ros detector.launch.py bag:=data/sample_bag rate:=0.2 exit_after_bag:=true
+    ros2 launch vlsam_ros detector.launch.py bag:=sample_bag rate:=0.2 exit_after_bag:=true
 
 The player waits until the detector has loaded its models. The detector goes by the wall clock, not by the recording's.
 """

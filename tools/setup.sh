@@ -39,7 +39,7 @@ check_machine() {
 
 check_disk() {
     local free_gb=$(($(df -Pk . | awk 'NR == 2 {print $4}') / 1000000))
-    [ "$free_gb" -ge 10 ] || say "warning: $free_gb GB free here; set-up needs up to 10 GB on the way and leaves 6 GB"
+    [ "$free_gb" -ge 11 ] || say "warning: $free_gb GB free here; set-up needs up to 11 GB on the way and leaves 6 GB"
 }
 
 # The interpreter and the clone's path are written into the venv and the build, so they are part of the key. Installed
