@@ -1,6 +1,12 @@
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
+from vlsam_ros.bags.reader import read
+from vlsam_ros.messages import from_message
+from vlsam_ros.synthetic.bag import IMAGE_TOPIC, TRUTH_TOPIC
 from vlsam_ros.synthetic.drive import frames, sample_drive
 from vlsam_ros.synthetic.kinds import KINDS, NAMES
 from vlsam_ros.synthetic.render import IGNORE_ID, Rendered, render
@@ -110,3 +116,15 @@ def test_the_drive_starts_far_away_and_ends_empty() -> None:
     assert max(p.z_m for p in drive.world.placed) <= metres_before_the_end
     stamp, first = next(frames(drive))
     assert stamp == 0 and first.image.shape == (900, 1600, 3)
+
+
+def test_the_shipped_recording_is_the_drive() -> None:
+    bag = Path(__file__).parents[1] / "sample_bag"
+    assert sum(p.stat().st_size for p in bag.iterdir()) < 10e6
+    record = next(read(bag, [IMAGE_TOPIC]))
+    shipped = cv2.imdecode(np.frombuffer(bytes(record.message().data), np.uint8), cv2.IMREAD_COLOR)[..., ::-1]  # type: ignore[attr-defined]
+    _, first = next(frames(sample_drive()))
+    assert np.abs(shipped.astype(int) - first.image).mean() < 4
+    truths = [from_message(r.message()) for r in read(bag, [TRUTH_TOPIC])]
+    assert len(truths) == 60 and not any(len(t) for t in truths[-8:])
+    assert truths[0].labels == ground_truth(first).labels
