@@ -39,7 +39,7 @@ check_machine() {
 
 check_disk() {
     local free_gb=$(($(df -Pk . | awk 'NR == 2 {print $4}') / 1000000))
-    [ "$free_gb" -ge 11 ] || say "warning: $free_gb GB free here; set-up needs up to 11 GB on the way and leaves 6 GB"
+    [ "$free_gb" -ge 11 ] || say "warning: $free_gb GB free here; set-up needs up to 11 GB on the way and leaves 7 GB"
 }
 
 # The interpreter and the clone's path are written into the venv and the build, so they are part of the key. Installed
@@ -71,7 +71,7 @@ make_venv() {
     fi
     touch "$venv/.unfinished"
     use_own_tmp
-    say "installing requirements.txt into .venv (about 2 minutes and 6 GB the first time)"
+    say "installing requirements.txt into .venv (about 3 minutes and 7 GB the first time)"
     install_packages -r requirements.txt
     PYTHONWARNINGS=ignore install_packages --no-deps --no-build-isolation -e . # the `vlsam` command
     "$venv/bin/python" tools/fix_wheel_paths.py

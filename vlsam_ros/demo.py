@@ -23,8 +23,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from vlsam_ros import demo_report
-from vlsam_ros.config import Config
 from vlsam_ros.bags.reader import read
+from vlsam_ros.config import Config
 from vlsam_ros.ros.mailbox import Mailbox
 from vlsam_ros.synthetic import bag as sample
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import math
 import zlib
 
@@ -10,10 +11,14 @@ import numpy as np
 
 from vlsam_ros.data import Detections
 
-PALETTE = (
-    "#ff4b4b", "#ffb000", "#f7e733", "#7ed957", "#00c2a8", "#33c1ff", "#5271ff", "#b56bff", "#ff66c4", "#ff914d",
-    "#c1ff72", "#5ce1e6",
-)  # fmt: skip
+
+def _palette(hues: int = 20) -> tuple[str, ...]:
+    """Bright colours that black text can be read on."""
+    colours = [colorsys.hls_to_rgb(hue / hues, light, 1.0) for light in (0.6, 0.8) for hue in range(hues)]
+    return tuple("#" + "".join(f"{round(255 * part):02x}" for part in colour) for colour in colours)
+
+
+PALETTE = _palette()
 _LONGEST_AGE_S = 3600.0
 
 

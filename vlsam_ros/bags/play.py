@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -86,8 +87,11 @@ class Player:
         return count
 
     def wait_for_delivery(self) -> None:
-        """Give reliable subscribers a moment to fetch the last messages."""
-        self._sleep(SETTLE_S)
+        """Until the subscribers have everything, or 10 s: what they haven't would go with the player."""
+        deadline = time.monotonic() + 10.0
+        for topic, publisher in self._publishers.items():
+            if not publisher.wait_for_all_acked(Duration(seconds=max(0.0, deadline - time.monotonic()))):
+                self._node.get_logger().warning(f"{topic}: a subscriber did not fetch the last messages")
 
     def _sleep(self, seconds: float) -> None:
         if self._stop.wait(max(0.0, seconds)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
@@ -40,7 +41,7 @@ def _definitions() -> list[Path]:
     raise BagError(f"no .msg files of {PACKAGE} in any of: {', '.join(map(str, folders))}")
 
 
-def make(name: str, **fields: object) -> object:
+def make(name: str, **fields: Any) -> object:
     """A message of type ``package/msg/Name``."""
     return store().types[name](**fields)
 

@@ -105,7 +105,8 @@ def _decoded(message: CompressedImage, max_pixels: int) -> np.ndarray:
         raise BadImageError(f"expected a colour image, got format {message.format!r}")
     try:
         with Pillow.open(io.BytesIO(message.data)) as picture:
-            _check_size(*picture.size, max_pixels)
+            width, height = picture.size
+            _check_size(width, height, max_pixels)
             if picture.mode.startswith("I"):  # 16 bits, grey
                 grey = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
                 return np.repeat(grey[..., None], 3, axis=2)

@@ -12,11 +12,13 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import rclpy
+from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -70,7 +72,7 @@ class DetectorNode(Node):
                 self,
                 CompressedImage if camera.compressed else Image,
                 camera.topic,
-                lambda message, name=camera.name: self._store(name, message),
+                partial(self._store, camera.name),
                 options.reliability,
                 options.queue_all,
             )
@@ -160,13 +162,14 @@ class DetectorNode(Node):
     # --- in the main thread
 
     def stop(self, hurry: threading.Event) -> None:
-        """Let the worker finish its frame, unless it is still loading or `hurry` gets set."""
+        """Let the worker finish its frame, unless it is still loading or `hurry` gets set; deliver the last message."""
         self._mailbox.close()
         while self.worker.state == "ready" and not hurry.is_set():
             self.worker.join(0.1)
+        self._detections.wait_for_all_acked(Duration(seconds=1.0))
 
 
-def main(args: Sequence[str] | None = None, load: Callable[[Config], Pipeline] = load_pipeline) -> int:
+def main(args: list[str] | None = None, load: Callable[[Config], Pipeline] = load_pipeline) -> int:
     """Run until SIGINT or SIGTERM. 0: stopped on demand; 1: the models or the worker failed; 2: wrong parameters."""
     stop, hurry = stop_events()
     try:
