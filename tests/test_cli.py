@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vlsam_ros import cli
-from vlsam_ros.config import Config, options
+from vlsam_ros.config import PROFILES, Config, options, profile_path
 from vlsam_ros.data import Detection, Detections, Mask
 from vlsam_ros.errors import ConfigError
 from vlsam_ros.rle import from_coco, paste
@@ -84,5 +84,5 @@ def test_profiles_from_files(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(ConfigError):
             Config.from_file(path)
-    for name in cli.PROFILES:
-        assert isinstance(Config.from_file(cli.profile_path(name)), Config)
+    for name in PROFILES:
+        assert isinstance(Config.from_file(profile_path(name)), Config)

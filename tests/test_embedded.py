@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vlsam_ros.config import Config
+from vlsam_ros.config import Config, profile_path
 from vlsam_ros.embedded import WEIGHTS
 from vlsam_ros.evaluation.quality import Means, measure_frame, measure_view
 from vlsam_ros.pipeline import VLSam, load
@@ -14,7 +14,7 @@ from vlsam_ros.synthetic.views import make_view
 
 @pytest.fixture(scope="module")
 def detector() -> VLSam:
-    return load(Config())
+    return load(Config.from_file(profile_path("embedded")))
 
 
 def test_the_weights_are_small() -> None:

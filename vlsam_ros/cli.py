@@ -12,12 +12,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .config import Config, Option, options
+from .config import PROFILES, Config, Option, options, profile_path
 from .data import Detections
 from .errors import BadImageError, ConfigError, VlsamError
 from .rle import encode, to_coco
 
-PROFILES = ("embedded", "desktop", "jetson")
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
 
@@ -48,22 +47,6 @@ def parser() -> argparse.ArgumentParser:
         if option.group != "node":
             _add(command, option)
     return top
-
-
-def profile_path(profile: str) -> Path:
-    """The file of a profile: a path, or one of the three that come with the package.
-
-    Raises:
-        ConfigError: there is no such profile.
-    """
-    if profile not in PROFILES:
-        return Path(profile)
-    package = Path(__file__).resolve().parent
-    places = [package.parent / "config", *(p / "share" / "vlsam_ros" / "config" for p in package.parents)]
-    for place in places:
-        if (place / f"{profile}.yaml").is_file():
-            return place / f"{profile}.yaml"
-    raise ConfigError(f"profile {profile!r}: {profile}.yaml is in none of {', '.join(map(str, places[:2]))}, …")
 
 
 def detect(paths: Sequence[Path], out: Path, config: Config) -> int:

@@ -9,6 +9,9 @@ from typing import Any
 
 from .errors import ConfigError
 
+PROFILES = ("embedded", "desktop", "jetson")
+"""The profiles that come with the package, in config/."""
+
 
 def option(default: Any, doc: str, *, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
     """A dataclass field with its range or choices, and its doc."""
@@ -31,6 +34,9 @@ class VlmOptions:
     )
     quantisation: str = option(
         "none", "weight quantisation through bitsandbytes (cuda only)", choices=("none", "int8", "int4")
+    )
+    threads: int = option(
+        0, "CPU threads for both models (0: torch decides; on a busy machine 1 is much faster)", low=0, high=256
     )
     max_new_tokens: int = option(64, "longest answer to one question, in tokens", low=1, high=2048)
     trust_remote_code: bool = option(False, "allow the model's own Python code to run; only for checkpoints you trust")
@@ -303,3 +309,19 @@ def _kind(group: Field) -> Callable[..., Any]:
     """The dataclass of one group of `Config`."""
     assert group.default_factory is not MISSING
     return group.default_factory
+
+
+def profile_path(profile: str) -> Path:
+    """The file of a profile: a path, or one of the three that come with the package.
+
+    Raises:
+        ConfigError: there is no such profile.
+    """
+    if profile not in PROFILES:
+        return Path(profile)
+    package = Path(__file__).resolve().parent
+    places = [package.parent / "config", *(p / "share" / "vlsam_ros" / "config" for p in package.parents)]
+    for place in places:
+        if (place / f"{profile}.yaml").is_file():
+            return place / f"{profile}.yaml"
+    raise ConfigError(f"profile {profile!r}: {profile}.yaml is in none of {', '.join(map(str, places[:2]))}, …")

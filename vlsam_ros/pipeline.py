@@ -100,6 +100,10 @@ def load(config: Config | None = None) -> VLSam:
     from .backends import load_segmenter, load_vlm
 
     config = config or Config()
+    if config.vlm.threads:
+        import torch
+
+        torch.set_num_threads(config.vlm.threads)
     return VLSam(load_vlm(config.vlm), load_segmenter(config.segmenter), config)
 
 

@@ -1,8 +1,9 @@
 """Quality of the embedded pair on held-out synthetic scenes: `make quality`, a table and one JSON line.
 
 Views are 448 × 256 pictures, where the pair works; frames are 1600 × 900 and go through the default views. Their seeds
-are far from those of training and validation. An object that is lower than 10 px in a view, or seen to less than
-30 %, is neither asked for nor wrong (in frames: what the renderer marks as too small or too hidden).
+are far from those of training and validation; the options are those of config/embedded.yaml. An object lower than
+10 px in a view, or seen to less than 30 %, is neither asked for nor wrong (in frames: what the renderer marks as too
+small or too hidden).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..attention import named_maps
-from ..config import Config
+from ..config import Config, profile_path
 from ..data import Detections, Mask, NamedMap, Prompts
 from ..pipeline import VLSam, load
 from ..prompts import coverage
@@ -159,7 +160,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=60, help="frames of 1600 × 900")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    figures = measure(load(Config()), args.views, args.frames)
+    figures = measure(load(Config.from_file(profile_path("embedded"))), args.views, args.frames)
     print(f"\n{args.views} views of 448 × 256, {args.frames} frames of 1600 × 900, {len(NAMES)} kinds\n")
     print(f"{'figure':32} {'value':>7} {'aim':>6}")
     for name, value in figures.items():
