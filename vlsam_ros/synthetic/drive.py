@@ -20,7 +20,14 @@ _HEIGHTS = {kind.name: kind.height_m for kind in KINDS}
 _SIDES = {
     "left": ("car", "pedestrian", "barrel", "tire", "warning sign", "plastic bag", "barrier", "stone", "pallet"),
     "right": (
-        "traffic cone", "cardboard box", "bicycle", "dog", "trash bin", "suitcase", "stroller", "bollard",
+        "traffic cone",
+        "cardboard box",
+        "bicycle",
+        "dog",
+        "trash bin",
+        "suitcase",
+        "stroller",
+        "bollard",
         "tree branch",
     ),
 }
