@@ -49,4 +49,13 @@ def test_quality_on_a_few_held_out_scenes(detector: VLSam) -> None:
         assert figures[name] >= least, (name, figures)
 
 
-LEAST: dict[str, float] = {}
+LEAST = {
+    "names_precision": 0.6,
+    "names_recall": 0.4,
+    "pointing": 0.85,
+    "sam_miou_1pt": 0.5,
+    "sam_miou_refined": 0.48,
+    "view_recall50": 0.4,
+    "frame_recall50_over_40px": 0.6,
+}
+"""Below what the shipped weights reach on these scenes: a break shows, another processor's rounding does not."""
