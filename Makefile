@@ -17,7 +17,8 @@ setup:
 build:
 	@tools/setup.sh build
 test: build
-	@$(IN_ENV) python -m pytest $(ARGS)
+	@mkdir -p log/pytest
+	@$(IN_ENV) PYTEST_DEBUG_TEMPROOT=log/pytest python -m pytest $(ARGS)
 demo: build
 	@$(IN_ENV) python -m vlsam_ros.demo $(ARGS)
 quality: build

@@ -1,0 +1,1 @@
+"""Synthetic road scenes with exact masks: for training, for the demo, and for measuring."""
