@@ -18,7 +18,7 @@ build:
 	@tools/setup.sh build
 test: build
 	@mkdir -p log/pytest
-	@$(IN_ENV) PYTEST_DEBUG_TEMPROOT=log/pytest python -m pytest $(ARGS)
+	@$(IN_ENV) python -c "import vlsam_ros.msg"; PYTEST_DEBUG_TEMPROOT=log/pytest python -m pytest $(ARGS)
 demo: build
 	@$(IN_ENV) python -m vlsam_ros.demo $(ARGS)
 quality: build

@@ -331,7 +331,7 @@ def test_bag_player_gives_every_message_untouched_to_a_late_subscriber(tmp_path:
     command = [
         sys.executable,
         "-m",
-        "vlsam_ros.bags.play",
+        "vlsam_ros.ros.player",
         str(tmp_path / "bag"),
         "--rate",
         "4",
@@ -355,7 +355,7 @@ def test_bag_player_gives_every_message_untouched_to_a_late_subscriber(tmp_path:
 
 
 def test_bag_player_names_a_missing_recording(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "vlsam_ros.bags.play", str(tmp_path / "nothing")]
+    command = [sys.executable, "-m", "vlsam_ros.ros.player", str(tmp_path / "nothing")]
     environment = os.environ | {"ROS_DOMAIN_ID": str(DOMAIN), "ROS_LOG_DIR": str(tmp_path)}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
     assert result.returncode == 1 and "no such recording" in result.stderr and "Traceback" not in result.stderr

@@ -1,1 +1,1 @@
-"""Training of the embedded pair: `make train`, or the modules one by one (see README.md here)."""
+"""Training of the embedded pair: the modules one by one, as README.md here says."""

@@ -6,9 +6,6 @@ where the middle of the object under each stride-8 cell lies (which makes neighb
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import cv2
 import numpy as np
 import torch
@@ -16,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.data import Views
-from training.loop import Run, normalised
+from training.loop import Run, arguments, normalised, parsed
 from vlsam_ros.embedded.sam import DIM, FpnEncoder
 from vlsam_ros.embedded.tower import STRIDE, VIEW_HW
 from vlsam_ros.synthetic.kinds import NAMES
@@ -133,14 +130,7 @@ def evaluate(model: Dense, views: Views, count: int = 96) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--out", type=Path, default=Path("runs/dense"))
-    parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    cv2.setNumThreads(1)
+    args = parsed(arguments(__doc__, "dense", 15))
     model = Dense().to(memory_format=torch.channels_last)
     run = Run(args.out, model, args.minutes, lr=2e-3)
     validation = Views(args.data / "val")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
@@ -22,6 +24,30 @@ STD = torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1)
 def normalised(images: list[np.ndarray]) -> Tensor:
     """RGB uint8 pictures (3, H, W) -> float32 (B, 3, H, W), as both embedded models take them."""
     return (torch.from_numpy(np.stack(images)).float() - MEAN) / STD
+
+
+def arguments(doc: str, run: str, minutes: float) -> argparse.ArgumentParser:
+    """What every training takes; `run` names its folder in runs/."""
+    parser = argparse.ArgumentParser(description=doc)
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder of train/ and val/")
+    parser.add_argument("--out", type=Path, default=Path("runs") / run)
+    parser.add_argument("--minutes", type=float, default=minutes, help="training time in all, also over restarts")
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
+
+
+def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The command line's arguments; sets the threads."""
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    cv2.setNumThreads(1)
+    return args
+
+
+def add_start(parser: argparse.ArgumentParser) -> None:
+    """Where the second and the third training start from."""
+    parser.add_argument("--dense", type=Path, default=Path("runs/dense/checkpoint.pt"))
+    parser.add_argument("--shipped", action="store_true", help="start from the package's own weights instead")
 
 
 def join_workers() -> int:

@@ -7,9 +7,6 @@ tokens learn: the single mask always, the best of the three others too.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import cv2
 import numpy as np
 import torch
@@ -19,7 +16,7 @@ from torch.nn import functional as F
 
 from training.data import Views
 from training.dense import fine_targets
-from training.loop import Run, normalised
+from training.loop import Run, add_start, arguments, normalised, parsed
 from vlsam_ros.embedded import load_sam
 from vlsam_ros.embedded.sam import DIM, build_sam
 from vlsam_ros.embedded.tower import STRIDE, VIEW_HW
@@ -230,17 +227,10 @@ def ious(logits: Tensor, masks: list[np.ndarray]) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--out", type=Path, default=Path("runs/sam"))
-    parser.add_argument("--dense", type=Path, default=Path("runs/dense/checkpoint.pt"))
-    parser.add_argument("--minutes", type=float, default=75)
-    parser.add_argument("--threads", type=int, default=1)
+    parser = arguments(__doc__, "sam", 75)
+    add_start(parser)
     parser.add_argument("--prompts", type=int, default=4, help="most objects prompted per view")
-    parser.add_argument("--shipped", action="store_true", help="start from the package's own weights")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    cv2.setNumThreads(1)
+    args = parsed(parser)
     trainee = Trainee().to(memory_format=torch.channels_last)
     if args.shipped:
         trainee.sam.load_state_dict(load_sam().state_dict())

@@ -8,10 +8,6 @@ classes.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
-import cv2
 import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
@@ -27,7 +23,7 @@ from transformers import (
 
 from training.data import Views, names_of
 from training.dense import class_loss, coverage, ignored
-from training.loop import Run, normalised
+from training.loop import Run, add_start, arguments, normalised, parsed
 from vlsam_ros.embedded import vlm_path
 from vlsam_ros.embedded.tower import STRIDE, VIEW_HW, ConvVisionConfig
 from vlsam_ros.synthetic.kinds import NAMES
@@ -272,17 +268,10 @@ def pointing(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("data"))
-    parser.add_argument("--out", type=Path, default=Path("runs/vlm"))
-    parser.add_argument("--dense", type=Path, default=Path("runs/dense/checkpoint.pt"))
-    parser.add_argument("--minutes", type=float, default=75)
-    parser.add_argument("--threads", type=int, default=1)
+    parser = arguments(__doc__, "vlm", 75)
+    add_start(parser)
     parser.add_argument("--attention", type=float, default=0.5, help="weight of the attention loss; 0: without it")
-    parser.add_argument("--shipped", action="store_true", help="start from the package's own weights")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    cv2.setNumThreads(1)
+    args = parsed(parser)
     processor = build_processor()
     trainee = Trainee(processor).to(memory_format=torch.channels_last)
     if args.shipped:

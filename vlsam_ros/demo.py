@@ -122,7 +122,7 @@ def commands(bag: Path, out: Path, rate: float) -> dict[str, list[str]]:
         ],
         "planner": [*python, "vlsam_ros.ros.planner", str(out), "--image", sample.IMAGE_TOPIC],
         "player": [
-            *python, "vlsam_ros.bags.play", str(bag), "--rate", f"{rate:g}",
+            *python, "vlsam_ros.ros.player", str(bag), "--rate", f"{rate:g}",
             "--wait-for-subscribers", "2", "--timeout", f"{LOAD_TIMEOUT_S:g}",
         ],
     }  # fmt: skip

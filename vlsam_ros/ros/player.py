@@ -1,6 +1,6 @@
 """Play a recording over ROS 2, as `ros2 bag play` does, on machines that have no rosbag2.
 
-    python -m vlsam_ros.bags.play BAG [--rate R] [--topics T ...] [--loop] [--wait-for-subscribers N] [--start-paused]
+    python -m vlsam_ros.ros.player BAG [--rate R] [--topics T ...] [--loop] [--wait-for-subscribers N] [--start-paused]
 
 Messages go out as the bytes that were recorded, reliable, at the recorded pace times the rate; when behind, none is
 left out. Exit codes: 0 played to the end or stopped on demand, 1 the recording is damaged or nobody subscribed.

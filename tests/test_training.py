@@ -1,0 +1,61 @@
+"""The parts of the training that must agree with the detector."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from training import vlm
+from training.loop import Run
+from training.sam import decode
+from vlsam_ros import attention
+from vlsam_ros.config import AttentionOptions
+from vlsam_ros.data import Answer, ImageLayout, LayerQK
+from vlsam_ros.embedded.sam import build_sam
+
+
+def test_the_trained_flow_is_the_detectors() -> None:
+    torch.manual_seed(0)
+    layers, n = [LayerQK(torch.randn(4, 40, 8), torch.randn(4, 40, 8), 0.7) for _ in range(3)], 40
+    layout = ImageLayout(np.arange(20).reshape(4, 5), (0, 0, 5, 4))
+    answer = Answer("?", "a b", ((0, 1), (1, 3)), 38, n, layout, 3, layers.__getitem__)
+    start = torch.zeros(2, n)
+    start[0, [36, 37]], start[1, 39] = 0.5, 1.0
+    seen = [attention.scores(layer, slice(0, 4), slice(0, n))[None] for layer in layers]
+    trained = vlm.flow(tuple(seen), start[None], torch.tensor([n]))[0]
+    torch.testing.assert_close(trained, attention.flow(answer, start, AttentionOptions()), rtol=1e-5, atol=1e-6)
+
+
+def test_sequences_name_every_kind_once_and_know_their_rows() -> None:
+    tokenizer = vlm.build_processor().tokenizer
+    objects = [{"name": "stone", "id": 1}, {"name": "traffic cone", "id": 2}, {"name": "stone", "id": 3}]
+    tokens, start, rows = vlm.sequence(tokenizer, objects)
+    assert tokenizer.decode(tokens[start:], skip_special_tokens=True) == "traffic cone, stone"
+    assert {name: tokenizer.decode([tokens[r] for r in own]) for name, own in rows.items()} == {n: n for n in rows}
+    assert tokenizer.decode(vlm.sequence(tokenizer, [])[0][start:], skip_special_tokens=True).endswith("none")
+
+
+def test_clicks_reach_the_mask() -> None:
+    torch.manual_seed(0)
+    sam = build_sam().eval()
+    embedding = torch.randn(1, 64, 32, 56)
+    points = torch.tensor([[[60.0, 60.0]], [[300.0, 200.0]]])
+    with torch.inference_mode():
+        maps = sam.prompt_encoder.maps((points, torch.ones(2, 1)), torch.tensor([[8.0, 16.0, 40.0, 48.0]] * 2))
+        logits, iou = decode(sam, embedding, points, torch.ones(2, 1), None, None)
+    assert [divmod(int(m.argmax()), 56) for m in maps[:, 0]] == [(7, 7), (24, 37)]
+    assert maps[:, -1].sum() == 2 * 4 * 4 and not maps[:, 2:4].any()
+    assert logits.shape == (2, 4, 128, 224) and iou.shape == (2, 4)
+    assert not torch.allclose(logits[0], logits[1])
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    first = Run(tmp_path, nn.Linear(2, 1), 1.0, 1e-3)
+    first.step, first.spent, first.seen = 7, 30.0, 56
+    first.save()
+    second = Run(tmp_path, nn.Linear(2, 1), 1.0, 1e-3)
+    assert (second.step, second.seen, second.progress) == (7, 56, pytest.approx(0.5))
+    for a, b in zip(first.modules.parameters(), second.modules.parameters(), strict=True):
+        assert torch.equal(a, b)
