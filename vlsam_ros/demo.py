@@ -30,8 +30,8 @@ from vlsam_ros.synthetic import bag as sample
 
 ROOT = Path(__file__).resolve().parents[1]
 PROFILE = ROOT / "config" / "embedded.yaml"
-RATE = 0.12
-"""Replay this many times as fast as recorded: 6 s of drive take 50 s."""
+RATE = 0.1
+"""Replay this many times as fast as recorded: 6 s of drive take 60 s."""
 LOAD_TIMEOUT_S, STALL_TIMEOUT_S, END_TIMEOUT_S = 180.0, 180.0, 60.0
 
 
