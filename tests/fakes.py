@@ -46,6 +46,9 @@ class FakeVlm:
         }
         return [self._say(question, view.shape[:2], seen) for question in questions]
 
+    def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
+        return [self.answer(view, questions) for view in views]
+
     def _say(self, question: str, size_hw: tuple[int, int], seen: dict[str, np.ndarray]) -> Answer:
         text = ", ".join(seen) if self.text is None else self.text
         spans, cells, first = words(text), self.grid**2, self.grid**2 + 2

@@ -17,7 +17,7 @@ GRID = ImageLayout(np.arange(1, 13).reshape(3, 4), (0.0, 0.0, 80.0, 60.0))
 def answer(
     layers: list[LayerQK], text: str = "dog, cat", spans: tuple = ((0, 3), (3, 8)), first_row: int = 16
 ) -> Answer:
-    n = layers[0].query.shape[1]
+    n = layers[0].length
     return Answer("What?", text, spans, first_row, n, GRID, len(layers), layers.__getitem__)
 
 
@@ -50,18 +50,49 @@ def naive_scores(layer: LayerQK) -> torch.Tensor:
     return s.masked_fill(~mask, -torch.inf).softmax(-1).nan_to_num(0)
 
 
+def naive_merged(layer: LayerQK, options: AttentionOptions) -> torch.Tensor:
+    """S' of one layer: float64 (N, N)."""
+    s = naive_scores(layer)
+    visual = s[..., torch.from_numpy(GRID.columns.reshape(-1))]
+    weights = {"vlsam": s.max(-1).values.mean(-1), "mean": torch.ones(len(s)), "vmax": visual.max(-1).values.mean(-1)}
+    w = weights[options.head_weight]
+    w = w / w.max() if options.head_weight == "vmax" else w
+    return (s * w[:, None, None]).mean(0)
+
+
+def naive_uniform(layer: LayerQK, weight: torch.Tensor) -> torch.Tensor:
+    n = layer.query.shape[1]
+    mask = torch.ones(n, n).tril() if layer.mask is None else layer.mask.double()
+    return weight * mask.double() / mask.sum(-1, keepdim=True).clamp(min=1)
+
+
 def naive_flow(layers: list[LayerQK], options: AttentionOptions) -> torch.Tensor:
     """The full recursion: float64 (N, N)."""
+    options = attention.resolved(options, len(layers))
+    used = layers[options.first_layer :]
+    merged = [naive_merged(layer, options) for layer in used]
+    result = naive_recursion(used, merged, options)
+    if options.contrast != "null":
+        return result
+    even = [naive_uniform(x, m.sum(-1).max()) for x, m in zip(used, merged, strict=True)]
+    null = naive_recursion(used, even, options)
+    return torch.where(null > 0, result / null, 0)
+
+
+def naive_recursion(layers: list[LayerQK], merged: list[torch.Tensor], options: AttentionOptions) -> torch.Tensor:
     n = layers[0].query.shape[1]
-    eye, out, s_merged = torch.eye(n, dtype=torch.float64), None, []
-    for layer in layers[options.first_layer :]:
-        s = naive_scores(layer)
-        w = s.max(-1).values.mean(-1) if options.head_weight == "vlsam" else torch.ones(len(s))
+    eye, out, steps = torch.eye(n, dtype=torch.float64), None, []
+    for layer, m in zip(layers, merged, strict=True):
         seen = n - torch.arange(n) if layer.mask is None else layer.mask.sum(0).clamp(min=1)
         d = torch.diag(1 - (seen - 1).double() / n)
-        s_merged.append((s * w[:, None, None]).mean(0) @ (d if options.regulariser == "layer" else eye))
-        out = s_merged[-1] if out is None else (eye + s_merged[-1]) @ (eye + out)
-    out = {"flow": out, "last": s_merged[-1], "mean": torch.stack(s_merged).mean(0)}[options.flow]
+        half = options.residual == "half" and options.flow == "flow"
+        m = m / m.sum(-1).max() if half else m
+        steps.append(m @ (d if options.regulariser == "layer" else eye))
+        if half:
+            out = (eye + steps[-1]) / 2 @ (eye if out is None else out)
+        else:
+            out = steps[-1] if out is None else (eye + steps[-1]) @ (eye + out)
+    out = {"flow": out, "last": steps[-1], "mean": torch.stack(steps).mean(0)}[options.flow]
     return out @ d if options.regulariser == "end" else out
 
 
@@ -74,9 +105,22 @@ def naive_flow(layers: list[LayerQK], options: AttentionOptions) -> torch.Tensor
     ids=["sharp", "flat"],
 )
 def test_head_weight_of_the_worked_example(s, weight):
-    merged = attention.merged_rows(torch.eye(3), fixed_scores(s), AttentionOptions())
-    assert merged.sum(1).tolist() == pytest.approx([weight] * 3, abs=1e-4)
-    assert torch.allclose(merged / weight, torch.tensor(s), atol=1e-3)
+    got, _ = merged(fixed_scores(s), torch.eye(3))
+    assert got.sum(1).tolist() == pytest.approx([weight] * 3, abs=1e-4)
+    assert torch.allclose(got / weight, torch.tensor(s), atol=1e-3)
+
+
+def flowed(a: Answer, start: torch.Tensor, options: AttentionOptions) -> torch.Tensor:
+    return attention.flow([a], [start], options)[0]
+
+
+def maps(a: Answer, rows: list[list[int]], options: AttentionOptions) -> np.ndarray:
+    return attention.maps([a], [rows], options)[0]
+
+
+def merged(layer: LayerQK, rows: torch.Tensor, **options: object) -> tuple[torch.Tensor, torch.Tensor]:
+    done = attention.resolved(AttentionOptions(**options), 1)
+    return attention.merged_rows([layer], [rows], [torch.arange(1, 13)], done)[0]
 
 
 CASES = {
@@ -103,19 +147,115 @@ def test_fast_rows_equal_the_full_recursion(case, regulariser, flow):
     n = layers[0].query.shape[1]
     start = torch.zeros(2, n)
     start[0, n - 1], start[1, [n - 2, n - 3]] = 1, 0.5
-    fast = attention.flow(answer(layers), start, options)
+    fast = flowed(answer(layers), start, options)
     slow = start.double() @ naive_flow(layers, options)
     assert fast.dtype == torch.float32
     assert torch.allclose(fast.double(), slow, rtol=1e-5, atol=1e-5 * slow.max())
 
 
+@pytest.mark.parametrize("case", ["causal", "softcap", "image seen from both sides", "longer than a block"])
+@pytest.mark.parametrize("head_weight", ["vlsam", "vmax", "mean"])
+@pytest.mark.parametrize("residual", ["vlsam", "half"])
+@pytest.mark.parametrize("contrast", ["none", "null"])
 @pytest.mark.parametrize("first_layer", [0, 1, 2])
-@pytest.mark.parametrize("head_weight", ["vlsam", "mean"])
-def test_fast_rows_equal_the_full_recursion_from_a_later_layer(first_layer, head_weight):
-    layers = random_layers()
-    options = AttentionOptions(first_layer=first_layer, head_weight=head_weight)
-    fast = attention.flow(answer(layers), torch.eye(20), options)
-    assert torch.allclose(fast.double(), naive_flow(layers, options), rtol=1e-5, atol=1e-6)
+def test_every_variant_equals_the_full_recursion(case, head_weight, residual, contrast, first_layer):
+    layers = random_layers(**CASES[case])
+    options = AttentionOptions(first_layer=first_layer, head_weight=head_weight, residual=residual, contrast=contrast)
+    n = layers[0].query.shape[1]
+    start = torch.eye(n)[[n - 1, n // 2, 0]]
+    slow = (
+        start.double() @ naive_flow(layers, options)
+        if contrast == "none"
+        else naive_flow(layers, options)[[n - 1, n // 2, 0]]
+    )
+    fast = flowed(answer(layers), start, options).double()
+    columns = torch.from_numpy(GRID.columns.reshape(-1))  # a row's own column is no attention
+    assert torch.allclose(fast[:, columns], slow[:, columns], rtol=2e-5, atol=1e-5 * slow[:, columns].max())
+
+
+def split(layers: list[LayerQK], prefixes: list[LayerQK]) -> list[LayerQK]:
+    n = prefixes[0].length
+    return [replace(x, query=x.query[:, n:], key=x.key[:, n:], before=p) for x, p in zip(layers, prefixes, strict=True)]
+
+
+@pytest.mark.parametrize("softcap", [None, 2.0])
+@pytest.mark.parametrize("preset", ["vlsam", "decaf"])
+def test_questions_that_share_a_prefix_give_what_each_gives_alone(softcap, preset):
+    g = torch.Generator().manual_seed(2)
+    shared = random_layers(n=150, softcap=softcap)
+    whole = [
+        [
+            replace(
+                x,
+                query=torch.cat([x.query, torch.randn(4, tail, 8, generator=g)], 1),
+                key=torch.cat([x.key, torch.randn(2, tail, 8, generator=g)], 1),
+            )
+            for x in shared
+        ]
+        for tail in (3, 9, 1)
+    ]
+    options = AttentionOptions(preset=preset, contrast="none")
+    starts = [torch.eye(150 + tail)[[-1, 148]] for tail in (3, 9, 1)]
+    together = attention.flow([answer(split(x, shared)) for x in whole], starts, options)
+    for layers, start, got in zip(whole, starts, together, strict=True):
+        assert torch.allclose(got, flowed(answer(layers), start, options), rtol=1e-5, atol=1e-6 * got.max())
+
+
+def test_a_preset_decides_what_is_left_open_and_nothing_else():
+    done = attention.resolved(AttentionOptions(preset="decaf"), 24)
+    assert (done.head_weight, done.residual, done.regulariser, done.first_layer) == ("vmax", "half", "off", 12)
+    assert (done.contrast, done.sigma) == ("background", 1.0)
+    kept = attention.resolved(AttentionOptions(preset="decaf", sigma=0.0, first_layer=3, contrast="null"), 24)
+    assert (kept.sigma, kept.first_layer, kept.contrast, kept.residual) == (0.0, 3, "null", "half")
+    assert attention.resolved(AttentionOptions(), 24).regulariser == "layer"
+
+
+def noisy(row: int, cells: list[int], layers: int = 8, seed: int = 0) -> list[LayerQK]:
+    """Layers of 20 tokens in which one row looks at some cells and everything else is small noise."""
+    g = torch.Generator().manual_seed(seed)
+    out = []
+    for layer in planted(20, cells, row, layers):
+        noise = [torch.randn(t.shape, generator=g) * 0.2 for t in (layer.query, layer.key)]
+        out.append(LayerQK(layer.query + noise[0], layer.key + noise[1], 1.0))
+    return out
+
+
+@pytest.mark.parametrize("preset", ["vlsam", "decaf"])
+def test_each_preset_finds_a_planted_blob_and_favours_no_place(preset):
+    options, background = AttentionOptions(preset=preset), answer(noisy(19, []), "road", ((0, 4),), 19)
+    columns, peaks = [], []
+    for cell in range(12):
+        heat = attention.maps([answer(noisy(16, [cell]))], [[[16]]], options, background)[0][0]
+        peaks.append(int(heat.argmax()))
+    if preset == "decaf":  # smoothed over a grid of 3 × 4 cells: a neighbour may win at the border
+        assert all(abs(a // 4 - b // 4) <= 1 and abs(a % 4 - b % 4) <= 1 for a, b in enumerate(peaks))
+    else:
+        assert peaks == list(range(12))
+    for seed in range(40):
+        flat = attention.maps([answer(noisy(16, [], seed=seed))], [[[16]]], options, background)[0][0]
+        columns.append(flat.reshape(-1).argmax() + 0.5)
+    # Of 0 to 12; without the preset's cure the first cells win nearly always. The ramp per layer leans to the last ones.
+    assert 3.5 < np.mean(columns) < (9.5 if preset == "decaf" else 11)
+
+
+def test_without_its_cure_each_preset_collapses_onto_the_first_cells():
+    for options in (AttentionOptions(regulariser="off"), AttentionOptions(preset="decaf", contrast="none", sigma=0.0)):
+        first = [
+            attention.maps([answer(noisy(16, [], seed=seed))], [[[16]]], options)[0][0].reshape(-1).argmax() + 0.5
+            for seed in range(40)
+        ]
+        assert np.mean(first) < 3.5
+
+
+def test_a_name_seen_like_the_background_has_no_map():
+    a = answer(random_layers())
+    options = AttentionOptions(preset="decaf")
+    (heat,) = attention.maps(
+        [a], [[[16, 17, 18, 19]]], options, replace(a, text="abcd", token_spans=((0, 1), (1, 2), (2, 3), (3, 4)))
+    )
+    assert not heat.any()
+    with pytest.raises(ValueError, match="background"):
+        attention.maps([a], [[[16]]], options)
 
 
 def test_half_precision_layers_are_read_as_float32():
@@ -123,7 +263,7 @@ def test_half_precision_layers_are_read_as_float32():
     half = [replace(x, query=x.query.half(), key=x.key.half()) for x in layers]
     same = [replace(x, query=x.query.half().float(), key=x.key.half().float()) for x in layers]
     options = AttentionOptions()
-    got = [attention.flow(answer(some), torch.eye(20), options) for some in (half, same)]
+    got = [flowed(answer(some), torch.eye(20), options) for some in (half, same)]
     assert torch.equal(*got)
 
 
@@ -138,7 +278,7 @@ def planted(n: int, cells: list[int], row: int, layers: int = 4) -> list[LayerQK
 @pytest.mark.parametrize("regulariser", ["layer", "end", "off"])
 def test_a_planted_blob_is_found(regulariser):
     a = answer(planted(20, [6, 7], row=16))
-    heat = attention.maps(a, [[16]], AttentionOptions(regulariser=regulariser))[0]
+    heat = maps(a, [[16]], AttentionOptions(regulariser=regulariser))[0]
     assert heat.shape == (3, 4) and heat.dtype == np.float32
     assert set(np.argsort(heat.reshape(-1))[-2:]) == {6, 7}
     assert heat.max() == 1 and heat.min() == 0
@@ -151,9 +291,7 @@ def test_even_attention_collapses_onto_the_first_columns_unless_damped():
     start[0, -1] = 1
 
     def first_tenth(regulariser: str) -> float:
-        rows = attention.flow(answer(even), start, AttentionOptions(regulariser=regulariser, head_weight="mean"))[
-            0, :-1
-        ]
+        rows = flowed(answer(even), start, AttentionOptions(regulariser=regulariser, head_weight="mean"))[0, :-1]
         return float(rows[: n // 10].sum() / rows.sum())
 
     assert first_tenth("off") > 0.8
@@ -163,28 +301,28 @@ def test_even_attention_collapses_onto_the_first_columns_unless_damped():
 
 def test_many_layers_stay_finite():
     sharp = [LayerQK(torch.eye(20)[None] * 50, torch.eye(20)[None], 1.0)] * 96
-    assert attention.flow(answer(sharp), torch.eye(20), AttentionOptions(regulariser="off")).isfinite().all()
+    assert flowed(answer(sharp), torch.eye(20), AttentionOptions(regulariser="off")).isfinite().all()
 
 
 def test_rows_of_a_name_are_averaged():
     a = answer(random_layers())
     options = AttentionOptions()
-    both = attention.flow(a, torch.eye(20)[[16, 17]].mean(0, keepdim=True), options)
-    single = attention.flow(a, torch.eye(20)[[16, 17]], options)
+    both = flowed(a, torch.eye(20)[[16, 17]].mean(0, keepdim=True), options)
+    single = flowed(a, torch.eye(20)[[16, 17]], options)
     assert torch.allclose(both[0], single.mean(0), rtol=1e-5)
     cells = both[0, 1:13].reshape(3, 4).numpy()
-    assert np.allclose(attention.maps(a, [[16, 17]], options)[0], attention.normalised(cells), atol=1e-5)
+    assert np.allclose(maps(a, [[16, 17]], options)[0], attention.normalised(cells), atol=1e-5)
 
 
 def test_no_name_no_map():
-    assert attention.maps(answer(random_layers()), [], AttentionOptions()).shape == (0, 3, 4)
-    assert attention.named_maps(answer(random_layers(), "none"), QuestionOptions(), AttentionOptions()) == []
+    assert maps(answer(random_layers()), [], AttentionOptions()).shape == (0, 3, 4)
+    assert attention.named_maps([answer(random_layers(), "none")], QuestionOptions(), AttentionOptions()) == []
 
 
 def test_names_find_their_tokens():
     a = answer(random_layers(), "a dog, cat", ((0, 1), (1, 4), (4, 5), (5, 8), (8, 10)), first_row=14)
-    found = attention.named_maps(a, QuestionOptions(), AttentionOptions())
-    expected = attention.maps(a, [[15, 16], [17, 18]], AttentionOptions())
+    found = attention.named_maps([a], QuestionOptions(), AttentionOptions())
+    expected = maps(a, [[15, 16], [17, 18]], AttentionOptions())
     assert [m.name for m in found] == ["dog", "cat"]
     assert np.array_equal([m.heat for m in found], expected)
     assert all(m.layout is GRID and m.question == "What?" for m in found)
@@ -192,14 +330,14 @@ def test_names_find_their_tokens():
 
 def test_names_without_tokens_are_left_out():
     a = answer(random_layers(), "dog, cat", ((0, 3), (3, 4)), first_row=18)
-    assert [m.name for m in attention.named_maps(a, QuestionOptions(), AttentionOptions())] == ["dog"]
+    assert [m.name for m in attention.named_maps([a], QuestionOptions(), AttentionOptions())] == ["dog"]
     beyond = answer(random_layers(), "dog, cat", ((0, 3), (3, 8)), first_row=19)
-    assert [m.name for m in attention.named_maps(beyond, QuestionOptions(), AttentionOptions())] == ["dog"]
+    assert [m.name for m in attention.named_maps([beyond], QuestionOptions(), AttentionOptions())] == ["dog"]
 
 
 def test_a_truncated_answer_loses_its_last_name():
     a = replace(answer(random_layers()), truncated=True)
-    assert [m.name for m in attention.named_maps(a, QuestionOptions(), AttentionOptions())] == ["dog"]
+    assert [m.name for m in attention.named_maps([a], QuestionOptions(), AttentionOptions())] == ["dog"]
 
 
 @pytest.mark.parametrize(
@@ -217,12 +355,12 @@ def test_broken_layers_raise(broken):
     layers = random_layers()
     layers[1] = broken(layers[1])
     with pytest.raises(VlmError):
-        attention.maps(answer(layers), [[16]], AttentionOptions())
+        maps(answer(layers), [[16]], AttentionOptions())
 
 
 def test_first_layer_must_exist():
     with pytest.raises(ConfigError, match="less than 3, got 3"):
-        attention.maps(answer(random_layers()), [[16]], AttentionOptions(first_layer=3))
+        maps(answer(random_layers()), [[16]], AttentionOptions(first_layer=3))
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_equals_the_attention_that_transformers_reports(vlm: TransformersVlm) ->
         assert answer.layers == len(expected)
         assert answer.length == expected[0].shape[-1] == answer.first_row + len(tokens)
         for index, attention in enumerate(expected):
-            layer = answer.layer(index)
+            layer = answer.layer(index).whole()
             ours = torch.zeros_like(attention)
             heads, length, _ = layer.query.shape
             block = scores(layer, slice(0, heads), slice(0, length))

@@ -63,7 +63,7 @@ def test_the_token_that_moves_most_is_the_one_whose_cell_changed(
 @pytest.mark.parametrize("name", ["llava", "qwen2_5_vl", "llava_onevision", "llava_sliding"])
 def test_questions_together_equal_each_alone(models: Callable, name: str) -> None:
     vlm = models(name)
-    assert vlm._full_attention() == (name != "llava_sliding")
+    assert vlm._reuse == ("equal" if name == "llava_sliding" else "batch")
     together = vlm.answer(NOISE, QUESTIONS)
     with torch.inference_mode():
         alone = [vlm._ask_alone(vlm._prompter(NOISE, [q]), [q])[0] for q in QUESTIONS]
@@ -72,7 +72,7 @@ def test_questions_together_equal_each_alone(models: Callable, name: str) -> Non
         assert _plain(shared) == _plain(own)
         assert np.array_equal(shared.layout.columns, own.layout.columns)
         for index in range(own.layers):
-            ours, theirs = shared.layer(index), own.layer(index)
+            ours, theirs = shared.layer(index).whole(), own.layer(index).whole()
             assert (ours.query - theirs.query).abs().max() < 1e-5 * theirs.query.abs().max()
             assert (ours.key - theirs.key).abs().max() < 1e-5 * theirs.key.abs().max()
 
@@ -113,7 +113,7 @@ def test_an_empty_answer_has_rows_for_the_prompt_only(models: Callable) -> None:
     head.copy_(saved)
     vlm._model.generation_config.suppress_tokens = [tiny_models.SPECIAL.index(tiny_models.IMAGE)]
     assert [(a.text, a.token_spans, a.truncated) for a in answers] == [("", (), False)] * 2
-    assert all(a.first_row == a.length == a.layer(0).query.shape[1] for a in answers)
+    assert all(a.first_row == a.length == a.layer(0).length for a in answers)
 
 
 def test_a_question_can_not_write_control_tokens(models: Callable) -> None:
@@ -188,4 +188,4 @@ def _plain(answer: Answer) -> tuple:
 def _keys(vlm: TransformersVlm, view: np.ndarray) -> tuple:
     """The layout, and the first layer's keys of the image tokens, which follow from each token alone."""
     answer = vlm.answer(view, ["?"])[0]
-    return answer.layout, answer.layer(0).key[:, answer.layout.columns.reshape(-1)]
+    return answer.layout, answer.layer(0).whole().key[:, answer.layout.columns.reshape(-1)]

@@ -38,6 +38,9 @@ class VlmOptions:
     threads: int = option(
         0, "CPU threads for both models (0: torch decides; on a busy machine 1 is much faster)", low=0, high=256
     )
+    view_batch: int = option(
+        1, "most views answered at once; more is faster on a GPU and takes more memory", low=1, high=32
+    )
     max_new_tokens: int = option(64, "longest answer to one question, in tokens", low=1, high=2048)
     trust_remote_code: bool = option(False, "allow the model's own Python code to run; only for checkpoints you trust")
 
@@ -97,22 +100,47 @@ class QuestionOptions:
 class AttentionOptions:
     """From attention to one map per name."""
 
-    head_weight: str = option(
+    preset: str = option(
         "vlsam",
-        "how heads are weighed: mean over queries of the max over keys, or all alike",
-        choices=("vlsam", "mean"),
+        "'vlsam': the paper; 'decaf': after DecAF. Decides every option below that says 'preset' or -1",
+        choices=("vlsam", "decaf"),
+    )
+    head_weight: str = option(
+        "preset",
+        "how heads are weighed: 'vlsam': mean over queries of the max over keys; 'vmax': that max over the image's "
+        "keys only, relative to the layer's strongest head; 'mean': all alike",
+        choices=("preset", "vlsam", "vmax", "mean"),
     )
     flow: str = option(
         "flow",
         "'flow': aggregate over layers; 'last': last layer only; 'mean': mean over layers",
         choices=("flow", "last", "mean"),
     )
-    regulariser: str = option(
-        "layer", "where the column ramp (j + 1) / N damps the flow", choices=("layer", "end", "off")
+    residual: str = option(
+        "preset",
+        "the way around a layer: 'vlsam': I + S'; 'half': (I + S') / 2 with S' scaled to rows that sum to 1",
+        choices=("preset", "vlsam", "half"),
     )
-    first_layer: int = option(0, "first layer that takes part in the flow", low=0, high=512)
-    sigma: float = option(0.0, "Gaussian smoothing of the map, in grid cells (0: none)", low=0.0, high=8.0)
-    chunk: int = option(8, "heads computed at once", low=1, high=1024)
+    regulariser: str = option(
+        "preset", "where the column ramp (j + 1) / N damps the flow", choices=("preset", "layer", "end", "off")
+    )
+    contrast: str = option(
+        "preset",
+        "what is taken out of a name's map: 'background': the map of a question about the background, by subtraction; "
+        "'null': what uniform attention would give, by division",
+        choices=("preset", "none", "background", "null"),
+    )
+    background_question: str = option(
+        "Describe the background of the picture: the sky, the road and the buildings.",
+        "what contrast 'background' asks; its answer names nothing",
+    )
+    first_layer: int = option(
+        -1, "first layer that takes part in the flow (-1: as the preset says; decaf: the middle one)", low=-1, high=512
+    )
+    sigma: float = option(
+        -1.0, "Gaussian smoothing of the map, in grid cells (0: none; -1: as the preset says)", low=-1.0, high=8.0
+    )
+    chunk: int = option(4, "heads computed at once (on a GPU: all)", low=1, high=1024)
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,8 @@ class LayerQK:
         scaling: factor on Q·Kᵀ.
         softcap: tanh cap on the scaled scores, or None.
         mask: bool tensor (N, N), True where a query (row) sees a key (column); None is causal.
+        before: the tokens before these, or None. Questions about one view share that object: it is the image's prefix.
+            Then `query` and `key` hold the tokens after it only, and both are causal.
     """
 
     query: Tensor
@@ -147,6 +149,22 @@ class LayerQK:
     scaling: float
     softcap: float | None = None
     mask: Tensor | None = None
+    before: LayerQK | None = None
+
+    @property
+    def length(self) -> int:
+        """N, the number of tokens in the whole sequence."""
+        return self.query.shape[1] + (self.before.length if self.before else 0)
+
+    def whole(self) -> LayerQK:
+        """The same with `query` and `key` of all N tokens; a copy if there is a prefix."""
+        if self.before is None:
+            return self
+        import torch
+
+        first = self.before.whole()
+        query, key = torch.cat([first.query, self.query], 1), torch.cat([first.key, self.key], 1)
+        return replace(self, query=query, key=key, before=None)
 
 
 @dataclass(frozen=True)

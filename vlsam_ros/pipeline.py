@@ -10,7 +10,7 @@ from time import perf_counter
 import cv2
 import numpy as np
 
-from .attention import fuse, named_maps
+from .attention import fuse, named_maps, wants_background
 from .backends.interfaces import Segmenter, Vlm
 from .config import Config
 from .data import Answer, Detection, Detections, NamedMap, View, check_image
@@ -57,11 +57,12 @@ class VLSam:
         with _timed(timings, "total"):
             with _timed(timings, "vlm"):
                 questions = questions_for(self.vlm, all_views[0].crop(image), self.config.questions)
-            for view in _within(budget_s, all_views, started):
-                answers, maps, instances = self.look(view.crop(image), questions, timings)
-                said += [(view.name, a.question, a.text) for a in answers]
-                found += [lift(d, view) for d in instances]
-                paint(heat, maps, view)
+            for group in _within(budget_s, _batched(all_views, self.config.vlm.view_batch), started):
+                seen = self.look([view.crop(image) for view in group], questions, timings)
+                for view, (answers, maps, instances) in zip(group, seen, strict=True):
+                    said += [(view.name, a.question, a.text) for a in answers]
+                    found += [lift(d, view) for d in instances]
+                    paint(heat, maps, view)
             looked = {name for name, _, _ in said}
             with _timed(timings, "merge"):
                 items = merge(found, all_views, size_hw, self.config.merge, self.config.views.border_px)
@@ -78,17 +79,24 @@ class VLSam:
         )
 
     def look(
-        self, pixels: np.ndarray, questions: Sequence[str], timings: dict[str, float]
-    ) -> tuple[list[Answer], list[NamedMap], list[Detection]]:
-        """One view (H, W, 3): what the VLM says, one map per name, and instances in pixels of the view."""
+        self, views: Sequence[np.ndarray], questions: Sequence[str], timings: dict[str, float]
+    ) -> list[tuple[list[Answer], list[NamedMap], list[Detection]]]:
+        """For each view (H, W, 3): what the VLM says, one map per name, and instances in pixels of the view."""
+        config, aside = self.config, []
+        if wants_background(config.attention):
+            aside = [config.attention.background_question]
         with _timed(timings, "vlm"):
-            answers = self.vlm.answer(pixels, questions)
-        if len(answers) != len(questions):
-            raise VlmError(f"expected {len(questions)} answers, got {len(answers)}")
-        with _timed(timings, "attention"):
-            maps = fuse([m for a in answers for m in named_maps(a, self.config.questions, self.config.attention)])
-        with _timed(timings, "segmenter"):
-            return answers, maps, refine(self.segmenter, pixels, maps, self.config)
+            answered = self.vlm.answer_views(views, [*questions, *aside])
+        seen = []
+        for pixels, answers in zip(views, answered, strict=True):
+            if len(answers) != len(questions) + len(aside):
+                raise VlmError(f"expected {len(questions) + len(aside)} answers, got {len(answers)}")
+            background = answers.pop() if aside else None
+            with _timed(timings, "attention"):
+                maps = fuse(named_maps(answers, config.questions, config.attention, background))
+            with _timed(timings, "segmenter"):
+                seen.append((answers, maps, refine(self.segmenter, pixels, maps, config)))
+        return seen
 
 
 def load(config: Config | None = None) -> VLSam:
@@ -121,14 +129,19 @@ def paint(canvas: np.ndarray, maps: Sequence[NamedMap], view: View) -> None:
         np.maximum(part, cv2.remap(m.heat, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), out=part)
 
 
-def _within(budget_s: float | None, all_views: Sequence[View], started: float) -> Iterator[View]:
-    """The views that time allows; the first always."""
+def _batched(all_views: Sequence[View], size: int) -> list[Sequence[View]]:
+    """The views in their order, `size` at a time."""
+    return [all_views[i : i + size] for i in range(0, len(all_views), size)]
+
+
+def _within(budget_s: float | None, groups: Sequence[Sequence[View]], started: float) -> Iterator[Sequence[View]]:
+    """The groups of views that time allows; the first always."""
     last_s = 0.0
-    for i, view in enumerate(all_views):
+    for i, group in enumerate(groups):
         begun = perf_counter()
         if i and budget_s is not None and begun - started + last_s > budget_s:
             return
-        yield view
+        yield group
         last_s = perf_counter() - begun
 
 

@@ -24,6 +24,10 @@ class Vlm(Protocol):
         """
         ...
 
+    def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
+        """The same for several views, which a model may answer together; one list of answers per view."""
+        ...
+
 
 class Embedding(Protocol):
     """A segmenter's encoding of one view."""

@@ -58,12 +58,12 @@ def measure_view(detector: VLSam, view: Rendered, means: Means) -> None:
     ids, objects = described(view)
     wanted = {o["name"] for o in objects}
     unsure = {o.name for o in view.objects} - wanted
-    answers, maps, found = detector.look(view.image, detector.config.questions.questions[:1], defaultdict(float))
+    ((answers, maps, found),) = detector.look([view.image], detector.config.questions.questions[:1], defaultdict(float))
     said = {m.name for m in maps} - unsure
     means.add("names_precision", len(said & wanted), len(said))
     means.add("names_recall", len(said & wanted), len(wanted))
     means.add("answers_exact", said == wanted)
-    for m in named_maps(answers[0], detector.config.questions, detector.config.attention):
+    for m in named_maps(answers, detector.config.questions, detector.config.attention):
         if m.name in wanted:
             own = np.isin(ids, [o["id"] for o in objects if o["name"] == m.name])
             means.add("pointing", points_at(m, own))

@@ -7,7 +7,7 @@ is set, keeps each call's queries and the keys that are new in it. No model code
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -43,6 +43,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self._calls: dict[int, list[Call]] = defaultdict(list)
+        self._prefixes: dict[tuple[int, int], LayerQK] = {}
 
     def add(self, layer: int, call: Call) -> None:
         """Keep one call of a layer."""
@@ -61,14 +62,36 @@ class Recorder:
 
         Args:
             index: the layer.
-            row: the sequence; a call with a batch of one counts for every sequence.
+            row: the sequence.
             keep: bool (M,) over the recorded tokens, M at most all of them; False drops padding.
         """
         calls = self._calls[index]
+        query, key = _joined(calls, row, keep)
         first = calls[0]
-        query = torch.cat([c.query[min(row, len(c.query) - 1)] for c in calls], 1)[:, : len(keep)][:, keep]
-        key = torch.cat([c.key[min(row, len(c.key) - 1)] for c in calls], 1)[:, : len(keep)][:, keep]
         return LayerQK(query, key, first.scaling, first.softcap, None if first.mask is None else first.mask[0, 0])
+
+    def layer_after(self, index: int, prefix: int, row: int, keep: Tensor) -> LayerQK:
+        """Like `layer`, where the first call was a prefix that several sequences go on from.
+
+        Args:
+            prefix: the sequence of the first call's batch.
+            row: the sequence of the later calls' batch.
+            keep: bool (M,) over the tokens after the prefix.
+        """
+        first, *rest = self._calls[index]
+        if first.mask is not None:
+            raise VlmError(f"layer {index}: expected a causal prefix, got one with a mask of its own")
+        before = self._prefixes.setdefault(
+            (index, prefix), LayerQK(first.query[prefix], first.key[prefix], first.scaling, first.softcap)
+        )
+        return LayerQK(*_joined(rest, row, keep), first.scaling, first.softcap, before=before)
+
+
+def _joined(calls: Sequence[Call], row: int, keep: Tensor) -> tuple[Tensor, Tensor]:
+    """Query and key (heads, n, d) of the kept tokens of one sequence."""
+    query = torch.cat([c.query[row] for c in calls], 1)[:, : len(keep)][:, keep]
+    key = torch.cat([c.key[row] for c in calls], 1)[:, : len(keep)][:, keep]
+    return query, key
 
 
 _RECORDER: ContextVar[Recorder | None] = ContextVar("recorder", default=None)

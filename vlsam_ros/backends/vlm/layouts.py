@@ -103,10 +103,14 @@ class Family:
     Attributes:
         layout: finds the image's tokens.
         image_options: what the image processor is told besides its own configuration.
+        reuse: how questions about a view can share the image's prefix: ``batch``: in one batch on its cache, padded
+            between prefix and question (``equal`` where a layer does not see all earlier tokens); ``equal``: those of
+            one length together; ``none``: not at all, as the image's keys depend on the question.
     """
 
     layout: Layout
     image_options: Mapping[str, Any] = field(default_factory=dict)
+    reuse: str = "batch"
 
 
 FAMILIES: dict[str, Family] = {

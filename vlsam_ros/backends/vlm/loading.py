@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor,
 from ...config import VlmOptions
 from ...errors import ConfigError, ModelLoadError, VlmError
 from ..devices import pick_device, pick_dtype
+from .memory import require_for_loading, weights
 from .layouts import FAMILIES, REFUSED, Family
 from .prompting import Prompter
 from .transformers_vlm import TransformersVlm
@@ -36,6 +37,9 @@ def load(options: VlmOptions) -> TransformersVlm:
     trust = options.trust_remote_code
     config = _read(AutoConfig, source, trust)
     family = _family(config.model_type)
+    dtype = pick_dtype(options.dtype, device)
+    if not demonstration:
+        require_for_loading(weights(config, dtype, options.quantisation), device, source)
     processor = _read(AutoProcessor, source, trust)
     model = _read_model(source, options, device)
     prompter = Prompter(processor, family, config.image_token_id, device, model.dtype)

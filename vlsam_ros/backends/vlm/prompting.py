@@ -55,6 +55,18 @@ class ViewPrompt:
             inputs[TOKEN_TYPES] = torch.nn.functional.pad(self.token_types, (0, len(ids) - len(self.prefix)))[None]
         return inputs
 
+    def alike(self, other: ViewPrompt) -> bool:
+        """Whether the two can be one batch: the same tokens, and pictures processed to the same size."""
+        same = self.prefix.shape == other.prefix.shape and torch.equal(self.prefix, other.prefix)
+        shapes = ({k: v.shape for k, v in prompt.image.items()} for prompt in (self, other))
+        return same and next(shapes) == next(shapes)
+
+
+def joined(prompts: Sequence[ViewPrompt]) -> dict[str, Tensor]:
+    """The model's inputs for the prefixes of prompts that are alike, as one batch."""
+    parts = [p.inputs(p.prefix) for p in prompts]
+    return {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+
 
 class Prompter:
     """Builds prompts with a processor's chat template: the image, then the question."""
@@ -62,7 +74,7 @@ class Prompter:
     def __init__(
         self, processor: Any, family: Family, image_token: int, device: torch.device, dtype: torch.dtype
     ) -> None:
-        self._processor, self._family, self._image_token = processor, family, image_token
+        self._processor, self.family, self._image_token = processor, family, image_token
         self._device, self._dtype = device, dtype
         added = processor.tokenizer.added_tokens_decoder.values()
         self._control = [token.content for token in added if token.special]
@@ -75,7 +87,7 @@ class Prompter:
         """
         texts = [self._rendered(question) for question in questions]
         picture = Image.fromarray(view)
-        options = {"images_kwargs": dict(self._family.image_options)}
+        options = {"images_kwargs": dict(self.family.image_options)}
         special = not texts[0].startswith(self._processor.tokenizer.bos_token or "\0")
         out = self._processor(
             images=[picture], text=[texts[0]], return_tensors="pt", add_special_tokens=special, **options
@@ -88,7 +100,7 @@ class Prompter:
         if not torch.equal(whole[len(prefix) :], tails[0]):
             raise VlmError("the processor's tokens don't end with those of the question")
         columns = (prefix == self._image_token).nonzero()[:, 0].numpy()
-        layout = self._family.layout(self._processor, out, columns, view.shape[:2])
+        layout = self.family.layout(self._processor, out, columns, view.shape[:2])
         types = out.pop(TOKEN_TYPES, None)
         return ViewPrompt(
             prefix.to(self._device),

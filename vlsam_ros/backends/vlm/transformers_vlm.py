@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from ...data import Answer, check_image
+from ...data import Answer, LayerQK, check_image
 from ...errors import VlmError
-from .capture import Recorder, recording
-from .prompting import Prompter, ViewPrompt
+from .capture import recording
+from .memory import generation, require_for_answers
+from .prompting import Prompter, ViewPrompt, joined
 from .text import token_spans
 
 
@@ -40,6 +42,7 @@ class TransformersVlm:
         self._limit = max_new_tokens
         self._layers = model.config.get_text_config().num_hidden_layers
         self._ends = _end_tokens(model, tokenizer)
+        self._reuse = _reuse(model.config, prompter.family.reuse)
         self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(self._ends, default=0)
         model.generation_config = GenerationConfig(
             do_sample=False,
@@ -50,59 +53,107 @@ class TransformersVlm:
         )
 
     def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
-        """Answer each question about an RGB uint8 view (H, W, 3), in order.
+        """Answer each question about an RGB uint8 view (H, W, 3), in order; see `answer_views`."""
+        return self.answer_views([view], questions)[0]
+
+    def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
+        """Answer each question about each RGB uint8 view (H, W, 3), in order.
+
+        Views whose prompts are alike go through the model as one batch, if its layers allow that.
 
         Raises:
-            BadImageError: the view is no RGB uint8 image.
-            VlmError: the model failed, or the attention of some decoder layer was not recorded.
+            BadImageError: a view is no RGB uint8 image.
+            VlmError: the model failed, its memory does not suffice, or the attention of some decoder layer was not
+                recorded.
         """
-        check_image(view)
+        for view in views:
+            check_image(view)
         if not questions:
-            return []
-        ask = self._ask_together if self._full_attention() else self._ask_alone
+            return [[] for _ in views]
         try:
             with torch.inference_mode():
-                return ask(self._prompter(view, questions), questions)
+                prompts = [self._prompter(view, questions) for view in views]
+                return [answers for group in self._batches(prompts) for answers in self._ask(group, questions)]
         except (RuntimeError, ValueError) as error:
-            raise VlmError(
-                f"{self.name} failed on a view of {view.shape[1]} × {view.shape[0]} pixels: {error}"
-            ) from error
+            sizes = ", ".join(sorted({f"{v.shape[1]} × {v.shape[0]}" for v in views}))
+            raise VlmError(f"{self.name} failed on {len(views)} views of {sizes} pixels: {error}") from error
 
-    def _full_attention(self) -> bool:
-        """Whether every layer sees all earlier tokens, so that padding inside the sequence can simply be masked."""
-        return all(type(layer) is DynamicLayer for layer in DynamicCache(config=self._model.config).layers)
+    def _ask(self, prompts: Sequence[ViewPrompt], questions: Sequence[str]) -> list[list[Answer]]:
+        """Answers about views whose prompts are alike."""
+        model, first = self._model, prompts[0]
+        lengths = len(first.prefix), max(len(t) for t in first.tails), self._limit
+        together = len(questions) if self._reuse == "batch" else 1
+        need = generation(model.config, model.dtype, *lengths, len(prompts), together)
+        require_for_answers(need, model.device, len(prompts), together)
+        if self._reuse == "batch":
+            return self._ask_together(prompts, questions)
+        return [self._ask_alone(prompt, questions) for prompt in prompts]
 
-    def _ask_together(self, prompt: ViewPrompt, questions: Sequence[str]) -> list[Answer]:
-        """The prefix once, then all questions as one batch on its cache."""
-        ids, mask = prompt.batch(self._pad)
+    def _batches(self, prompts: Sequence[ViewPrompt]) -> Iterator[list[ViewPrompt]]:
+        """Neighbours that can be one batch: the same tokens, and pictures processed to the same size."""
+        group: list[ViewPrompt] = []
+        for prompt in prompts:
+            if group and not (self._reuse == "batch" and group[0].alike(prompt)):
+                yield group
+                group = []
+            group.append(prompt)
+        yield group
+
+    def _ask_together(self, prompts: Sequence[ViewPrompt], questions: Sequence[str]) -> list[list[Answer]]:
+        """Each view's prefix once, then all questions about all views as one batch on its cache."""
+        first, asked = prompts[0], len(questions)
+        ids, mask = (part.repeat(len(prompts), 1) for part in first.batch(self._pad))
+        prefix = len(first.prefix)
         cache: Any = DynamicCache(config=self._model.config)
         with recording(self._model) as recorder:
-            prefix = prompt.inputs(prompt.prefix)
-            self._model(**prefix, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache.reorder_cache(ids.new_zeros(len(ids)))  # one copy per question
+            self._model(**joined(prompts), past_key_values=cache, use_cache=True, logits_to_keep=1)
+            cache.reorder_cache(torch.arange(len(prompts), device=ids.device).repeat_interleave(asked))
             out = self._model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache)
         recorder.check(self._layers, out.shape[1] - 1)  # the last token of all is never fed
         answers = []
-        for row, question in enumerate(questions):
+        for row, question in enumerate(list(questions) * len(prompts)):
             tokens, truncated = self._tokens(out[row, ids.shape[1] :])
-            keep = torch.cat([mask[row].bool(), mask.new_ones(len(tokens), dtype=torch.bool)])
-            answers.append(self._answer(question, tokens, truncated, prompt, recorder, row, keep))
-        return answers
+            keep = torch.cat([mask[row, prefix:].bool(), mask.new_ones(len(tokens), dtype=torch.bool)])
+            layer = partial(recorder.layer_after, prefix=row // asked, row=row, keep=keep)
+            length = prefix + int(keep.sum())
+            answers.append(self._answer(question, tokens, truncated, prompts[row // asked], length, layer))
+        return [answers[i : i + asked] for i in range(0, len(answers), asked)]
 
     def _ask_alone(self, prompt: ViewPrompt, questions: Sequence[str]) -> list[Answer]:
-        """Each question by itself; its attention comes from one more pass over the finished sequence."""
-        answers = []
-        for question, tail in zip(questions, prompt.tails, strict=True):
-            ids = torch.cat([prompt.prefix, tail])
-            out = self._model.generate(**prompt.inputs(ids))[0]
-            tokens, truncated = self._tokens(out[len(ids) :])
-            sequence = torch.cat([ids, tokens])
-            with recording(self._model) as recorder:
-                self._model(**prompt.inputs(sequence), use_cache=False, logits_to_keep=1)
-            recorder.check(self._layers, len(sequence))
-            keep = torch.ones_like(sequence, dtype=torch.bool)
-            answers.append(self._answer(question, tokens, truncated, prompt, recorder, 0, keep))
-        return answers
+        """Questions of one length at a time on a copy of the prefix's cache, or each by itself where that is wrong.
+
+        Their attention comes from one more pass over each finished sequence.
+        """
+        answers: dict[int, Answer] = {}
+        for rows in self._equal(prompt) if self._reuse == "equal" else [[i] for i in range(len(questions))]:
+            for i, generated in zip(rows, self._generated(prompt, rows), strict=True):
+                tokens, truncated = self._tokens(generated)
+                sequence = torch.cat([prompt.prefix, prompt.tails[i], tokens])
+                with recording(self._model) as recorder:
+                    self._model(**prompt.inputs(sequence), use_cache=False, logits_to_keep=1)
+                recorder.check(self._layers, len(sequence))
+                layer = partial(recorder.layer, row=0, keep=torch.ones_like(sequence, dtype=torch.bool))
+                answers[i] = self._answer(questions[i], tokens, truncated, prompt, len(sequence), layer)
+        return [answers[i] for i in range(len(questions))]
+
+    def _equal(self, prompt: ViewPrompt) -> list[list[int]]:
+        """The questions' indices, those of one length together."""
+        by_length: dict[int, list[int]] = {}
+        for i, tail in enumerate(prompt.tails):
+            by_length.setdefault(len(tail), []).append(i)
+        return list(by_length.values())
+
+    def _generated(self, prompt: ViewPrompt, rows: Sequence[int]) -> Tensor:
+        """What follows the prompts of some questions of one length, int64 (rows, new tokens)."""
+        ids = torch.stack([torch.cat([prompt.prefix, prompt.tails[i]]) for i in rows])
+        if self._reuse != "equal":
+            return self._model.generate(**prompt.inputs(ids[0]))[:, ids.shape[1] :]
+        cache: Any = DynamicCache(config=self._model.config)
+        self._model(**prompt.inputs(prompt.prefix), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache.reorder_cache(ids.new_zeros(len(rows)))
+        return self._model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), past_key_values=cache)[
+            :, ids.shape[1] :
+        ]
 
     def _tokens(self, generated: Tensor) -> tuple[Tensor, bool]:
         """What was generated (T,) before the first end token, and whether the limit cut it off."""
@@ -116,12 +167,10 @@ class TransformersVlm:
         tokens: Tensor,
         truncated: bool,
         prompt: ViewPrompt,
-        recorder: Recorder,
-        row: int,
-        keep: Tensor,
+        length: int,
+        layer: Callable[[int], LayerQK],
     ) -> Answer:
         text, spans = token_spans(self._decode, tokens.tolist())
-        length = int(keep.sum())
         return Answer(
             question=question,
             text=text,
@@ -130,12 +179,21 @@ class TransformersVlm:
             length=length,
             layout=prompt.layout,
             layers=self._layers,
-            layer=lambda index: recorder.layer(index, row, keep),
+            layer=layer,
             truncated=truncated,
         )
 
     def _decode(self, ids: list[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def _reuse(config: Any, family: str) -> str:
+    """How questions about a view can share its prefix: ``batch``, ``equal`` or ``none`` (see `layouts.Family`).
+
+    Padding inside the sequence can be masked where every layer sees all earlier tokens; other layers count it.
+    """
+    plain = all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
+    return "equal" if family == "batch" and not plain else family
 
 
 def _end_tokens(model: PreTrainedModel, tokenizer: Any) -> set[int]:

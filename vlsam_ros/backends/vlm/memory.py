@@ -1,0 +1,128 @@
+"""How much memory a VLM takes, from its configuration alone, and whether the device has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel
+
+from ...errors import ModelLoadError, VlmError
+
+GIB = 2**30
+LINEAR_BYTES = {"none": None, "int8": 1.0, "int4": 0.5625}
+"""Bytes per weight of a linear layer (int4: with its scales), None: as all other weights."""
+
+SPARE = 0.9
+"""Share of the free memory that may be planned with; allocators need the rest."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes, by what they hold.
+
+    Attributes:
+        weights: the model's parameters and buffers.
+        cache: keys and values while it generates, one copy of the prefix per question.
+        kept: the queries and keys that attention maps are made of; a view's prefix once.
+        working: the largest activations: of the vision tower or of the prefill, and the logits.
+    """
+
+    weights: int = 0
+    cache: int = 0
+    kept: int = 0
+    working: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(getattr(self, f.name) for f in fields(self))
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{f.name} {getattr(self, f.name) / GIB:.2f}" for f in fields(self) if getattr(self, f.name))
+        return f"{self.total / GIB:.2f} GiB ({parts})"
+
+
+def weights(config: PreTrainedConfig, dtype: torch.dtype, quantisation: str = "none") -> Memory:
+    """What the weights of a configuration take; the model is built without memory, on the meta device."""
+    with torch.device("meta"):
+        model = AutoModelForImageTextToText.from_config(config)
+    return Memory(weights=weights_of(model, dtype, quantisation))
+
+
+def weights_of(model: torch.nn.Module, dtype: torch.dtype, quantisation: str = "none") -> int:
+    """Bytes of a model's weights as `dtype`; quantised: its linear layers but the language model's head."""
+    size, linear = dtype.itemsize, LINEAR_BYTES[quantisation]
+    head = model.get_output_embeddings() if isinstance(model, PreTrainedModel) else None
+    small = {id(m.weight) for m in model.modules() if linear and isinstance(m, torch.nn.Linear) and m is not head}
+    tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}
+    return int(sum(t.numel() * (linear if i in small and linear else size) for i, t in tensors.items()))
+
+
+def generation(
+    config: PreTrainedConfig,
+    dtype: torch.dtype,
+    prefix: int,
+    tail: int,
+    new_tokens: int,
+    views: int = 1,
+    questions: int = 1,
+) -> Memory:
+    """What answering takes beside the weights.
+
+    Args:
+        prefix: tokens that the questions about a view share, with the image's.
+        tail: tokens of the longest question.
+        new_tokens: longest answer.
+        views, questions: how many views are answered at once, and how many questions about each.
+    """
+    text = config.get_text_config()
+    heads = text.num_attention_heads
+    key_heads = getattr(text, "num_key_value_heads", None) or heads
+    head = getattr(text, "head_dim", None) or text.hidden_size // heads
+    layers, size, batch = text.num_hidden_layers, dtype.itemsize, views * questions
+    cache = 2 * layers * key_heads * head * size * (prefix + tail + new_tokens) * batch
+    kept = layers * (heads + key_heads) * head * size * (prefix * views + (tail + new_tokens) * batch)
+    inner = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
+    width = 6 * text.hidden_size + 2 * inner + (heads + 2 * key_heads) * head
+    prefill = max(prefix * views, tail * batch) * width * size
+    logits = text.vocab_size * batch * (size + 4)
+    return Memory(cache=cache, kept=kept, working=max(prefill, _vision(config, prefix, size) * views) + logits)
+
+
+def _vision(config: Any, tokens: int, size: int) -> int:
+    """Activations of the vision tower for one view: of one layer, at the most patches that `tokens` can stand for."""
+    vision = getattr(config, "vision_config", None)
+    width = getattr(vision, "hidden_size", None) or getattr(vision, "embed_dim", 0)
+    inner = getattr(vision, "intermediate_size", None) or 4 * width
+    merge = getattr(vision, "spatial_merge_size", 1) ** 2
+    return int(tokens * merge * (6 * width + 2 * inner) * size)
+
+
+def available(device: torch.device) -> int:
+    """Bytes that can still be allocated on a device; on cuda with what torch holds in reserve."""
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+
+
+def require_for_loading(need: Memory, device: torch.device, source: str) -> None:
+    """Raises `ModelLoadError` unless a device can hold the weights."""
+    if need.total > (have := available(device) * SPARE):
+        raise ModelLoadError(
+            f"{source!r} needs {need} on {device}, of which {have / GIB:.2f} GiB are free; take a smaller model, "
+            "vlm.dtype float16, or vlm.quantisation int8 or int4"
+        )
+
+
+def require_for_answers(need: Memory, device: torch.device, views: int, questions: int) -> None:
+    """Raises `VlmError` unless a device has the memory for the answers."""
+    if need.total > (have := available(device) * SPARE):
+        raise VlmError(
+            f"{questions} questions about {views} views at once need {need} on {device}, of which {have / GIB:.2f} GiB "
+            "are free; ask fewer questions, or lower vlm.view_batch or vlm.max_new_tokens"
+        )
