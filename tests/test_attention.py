@@ -234,7 +234,7 @@ def test_each_preset_finds_a_planted_blob_and_favours_no_place(preset):
     for seed in range(40):
         flat = attention.maps([answer(noisy(16, [], seed=seed))], [[[16]]], options, background)[0][0]
         columns.append(flat.reshape(-1).argmax() + 0.5)
-    # Of 0 to 12; without the preset's cure the first cells win nearly always. The ramp per layer leans to the last ones.
+    # Of 0 to 12. Without its cure a preset finds the first cells nearly always; the ramp per layer leans to the last.
     assert 3.5 < np.mean(columns) < (9.5 if preset == "decaf" else 11)
 
 

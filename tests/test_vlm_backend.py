@@ -32,7 +32,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Transfor
 
     def get(name: str) -> TransformersVlm:
         if name not in loaded:
-            loaded[name] = load(getattr(tiny_models, name)(tmp_path_factory.mktemp(name)))
+            build = tiny_models.BUILDERS.get(name) or getattr(tiny_models, name)
+            loaded[name] = load(build(tmp_path_factory.mktemp(name)))
         return loaded[name]
 
     return get
@@ -43,7 +44,7 @@ def test_every_family_has_a_checkpoint_to_test_it_with() -> None:
 
 
 @pytest.mark.parametrize("size_hw", [(56, 56), (60, 100), (90, 50)])
-@pytest.mark.parametrize("family", [*FAMILIES, "llava_wide"])
+@pytest.mark.parametrize("family", [*(name for name, f in FAMILIES.items() if not f.qformer), "llava_wide"])
 def test_the_token_that_moves_most_is_the_one_whose_cell_changed(
     models: Callable, family: str, size_hw: tuple[int, int]
 ) -> None:
@@ -60,21 +61,94 @@ def test_the_token_that_moves_most_is_the_one_whose_cell_changed(
         assert divmod(int(moved.argmax()), w) == (row, column)
 
 
-@pytest.mark.parametrize("name", ["llava", "qwen2_5_vl", "llava_onevision", "llava_sliding"])
+REUSE = {
+    **{name: FAMILIES[name].reuse for name in FAMILIES},
+    "llava_sliding": "equal",
+}
+
+
+@pytest.mark.parametrize("name", REUSE)
 def test_questions_together_equal_each_alone(models: Callable, name: str) -> None:
     vlm = models(name)
-    assert vlm._reuse == ("equal" if name == "llava_sliding" else "batch")
+    assert vlm._reuse == REUSE[name]
     together = vlm.answer(NOISE, QUESTIONS)
-    with torch.inference_mode():
-        alone = [vlm._ask_alone(vlm._prompter(NOISE, [q]), [q])[0] for q in QUESTIONS]
-    assert len({answer.text for answer in alone}) > 1
+    alone = [_alone(vlm, NOISE, q) for q in QUESTIONS]
+    assert name == "paligemma" or len({answer.text for answer in alone}) > 1
     for shared, own in zip(together, alone, strict=True):
-        assert _plain(shared) == _plain(own)
-        assert np.array_equal(shared.layout.columns, own.layout.columns)
-        for index in range(own.layers):
-            ours, theirs = shared.layer(index).whole(), own.layer(index).whole()
-            assert (ours.query - theirs.query).abs().max() < 1e-5 * theirs.query.abs().max()
-            assert (ours.key - theirs.key).abs().max() < 1e-5 * theirs.key.abs().max()
+        _same(shared, own)
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2_5_vl", "llava_next", "gemma3", "instructblip"])
+def test_views_together_equal_each_alone(models: Callable, name: str) -> None:
+    vlm, other = models(name), NOISE[::-1].copy()
+    views = [NOISE, other, NOISE[:30], other]
+    for view, answers in zip(views, vlm.answer_views(views, QUESTIONS[:2]), strict=True):
+        for question, answer in zip(QUESTIONS, answers, strict=False):
+            _same(answer, _alone(vlm, view, question))
+
+
+def test_views_of_one_size_are_one_batch(models: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    vlm, sizes = models("qwen2_5_vl"), []
+    ask = vlm._ask
+    monkeypatch.setattr(vlm, "_ask", lambda prompts, q: sizes.append(len(prompts)) or ask(prompts, q))
+    vlm.answer_views([NOISE, NOISE, NOISE[:30], NOISE], QUESTIONS[:1])
+    assert sizes == [2, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["blip-2", "instructblip"])
+def test_a_q_formers_map_is_carried_to_the_patches(models: Callable, name: str) -> None:
+    vlm = models(name)
+    answer = vlm.answer(NOISE, ["What is here?"])[0]
+    spread = answer.layout.spread
+    assert answer.layout.grid_hw == (4, 4) and spread.shape == (8, 4, 4)
+    assert np.allclose(spread.sum((1, 2)), 1, atol=1e-5)
+    with torch.inference_mode():
+        inputs = vlm._prompter(NOISE, ["What is here?"]).image
+        vlm._model.qformer.set_attn_implementation("eager")
+        own = {k: v for k, v in inputs.items() if k.startswith("qformer")}
+        if own:
+            own = {
+                "input_ids": own["qformer_input_ids"],
+                "attention_mask": torch.ones(1, 8 + own["qformer_input_ids"].shape[1], dtype=torch.long),
+            }
+        out = vlm._model.qformer(
+            query_embeds=vlm._model.query_tokens,
+            encoder_hidden_states=vlm._model.vision_model(inputs["pixel_values"]).last_hidden_state,
+            output_attentions=True,
+            **own,
+        )
+    tokens = out.attentions[0].shape[-1]
+    seen, crossed = np.zeros((tokens, 17)), iter(out.cross_attentions)
+    for index, attention in enumerate(out.attentions):
+        seen = (seen + attention[0].mean(0).numpy() @ seen) / 2
+        if index % 2 == 0:
+            seen[:8] += next(crossed)[0].mean(0).numpy()
+    expected = seen[:8, 1:] / seen[:8, 1:].sum(1, keepdims=True)
+    assert np.allclose(spread.reshape(8, 16), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["blip-2", "instructblip"])
+def test_a_q_formers_patches_are_row_major(models: Callable, name: str) -> None:
+    vlm, grey = models(name), np.full((60, 100, 3), 128, np.uint8)
+
+    def patches(view: np.ndarray) -> torch.Tensor:
+        with torch.inference_mode():
+            pixels = vlm._prompter(view, ["?"]).image["pixel_values"]
+            return vlm._model.vision_model(pixels, output_hidden_states=True).hidden_states[0][0, 1:]
+
+    before = patches(grey)
+    for row, column in [(0, 0), (0, 3), (3, 0), (2, 1)]:
+        changed = grey.copy()
+        changed[row * 15 + 3 : row * 15 + 12, column * 25 + 5 : column * 25 + 20] = (255, 0, 60)
+        moved = (patches(changed) - before).norm(dim=1).reshape(4, 4)
+        assert divmod(int(moved.argmax()), 4) == (row, column)
+
+
+def test_a_prefix_lm_sees_its_whole_prompt_from_both_sides(models: Callable) -> None:
+    answer = models("paligemma").answer(NOISE, ["What is here?"])[0]
+    mask = answer.layer(0).mask
+    assert mask[: answer.first_row, : answer.first_row].all()
+    assert not mask[answer.first_row - 1, answer.first_row :].any()
 
 
 def test_views_of_other_sizes_in_between_change_nothing(models: Callable) -> None:
@@ -179,6 +253,25 @@ def test_the_part_of_the_view_that_padding_to_a_square_leaves() -> None:
     image_processor = LlavaImageProcessor(**tiny_models.SQUARE, do_pad=True)
     assert processed_part(image_processor, (60, 100)) == (0, -20, 100, 80)
     assert processed_part(image_processor, (100, 61)) == (-19, 0, 81, 100)
+
+
+def _alone(vlm: TransformersVlm, view: np.ndarray, question: str) -> Answer:
+    """A question by itself, on no shared prefix."""
+    with torch.inference_mode():
+        prompt = vlm._prompter(view, [question])
+        saved, vlm._reuse = vlm._reuse, "none"
+        answer = vlm._ask_alone(prompt, [question])[0]
+        vlm._reuse = saved
+    return answer
+
+
+def _same(ours: Answer, theirs: Answer) -> None:
+    assert _plain(ours) == _plain(theirs)
+    assert np.array_equal(ours.layout.columns, theirs.layout.columns)
+    for index in range(theirs.layers):
+        a, b = ours.layer(index).whole(), theirs.layer(index).whole()
+        assert (a.query - b.query).abs().max() < 1e-5 * b.query.abs().max()
+        assert (a.key - b.key).abs().max() < 1e-5 * b.key.abs().max()
 
 
 def _plain(answer: Answer) -> tuple:

@@ -61,7 +61,7 @@ BROKEN = {
     ),
     "cross-attention": (lambda d: _edit(d / "config.json", lambda c: c.update(model_type="mllama")), "cross-attention"),
     "unknown family": (
-        lambda d: _edit(d / "config.json", lambda c: c.update(model_type="gemma3")),
+        lambda d: _edit(d / "config.json", lambda c: c.update(model_type="aya_vision")),
         "llava, .*qwen2",
     ),
     "unreadable config": (lambda d: (d / "config.json").write_text("{"), "AutoConfig can't load"),

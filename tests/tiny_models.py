@@ -45,7 +45,20 @@ def template(image: str) -> str:
     )
 
 
-def tokenizer() -> hf.PreTrainedTokenizerFast:
+NAMED = {
+    "image_token": IMAGE,
+    "video_token": VIDEO,
+    "vision_bos_token": "<vision>",
+    "vision_eos_token": "</vision>",
+    "context_image_token": IMAGE,
+    "start_image_token": "<vision>",
+    "end_image_token": "</vision>",
+    "boi_token": "<vision>",
+    "eoi_token": "</vision>",
+}
+
+
+def tokenizer(named: dict[str, str] = NAMED) -> hf.PreTrainedTokenizerFast:
     """One token per byte, and the special ones."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {token: i for i, token in enumerate(SPECIAL + alphabet)}
@@ -56,15 +69,7 @@ def tokenizer() -> hf.PreTrainedTokenizerFast:
         bos_token="<s>",
         eos_token="</s>",
         pad_token="<pad>",
-        extra_special_tokens={
-            "image_token": IMAGE,
-            "video_token": VIDEO,
-            "vision_bos_token": "<vision>",
-            "vision_eos_token": "</vision>",
-            "context_image_token": IMAGE,
-            "start_image_token": "<vision>",
-            "end_image_token": "</vision>",
-        },
+        extra_special_tokens=named,
     )
 
 
@@ -74,7 +79,11 @@ def _save(config: hf.PreTrainedConfig, processor: hf.ProcessorMixin, folder: Pat
     with torch.no_grad():
         for parameter in model.get_decoder().parameters():
             parameter *= 6.0 if parameter.ndim == 2 else 1.0  # peaked attention: equality is not vacuous
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
+            if "mm_input_projection" in name:
+                parameter.normal_()  # Gemma 3 begins with zeros
+            if "vision" in name and "out_proj" in name:
+                parameter *= 0.1  # a patch keeps to itself
             if parameter.shape[2:] == (3, 3):
                 parameter[:, :, 0], parameter[..., 0] = 0, 0  # a strided convolution keeps to its own cell
     model.save_pretrained(folder)
@@ -241,6 +250,99 @@ def _qwen(
     return _save(full, processor(images, tokenizer(), video_processor(), chat_template=chat), folder)
 
 
+def idefics3(folder: Path, kind: str = "Idefics3") -> Path:
+    """Idefics3 with 8 × 8 patches, four to a token."""
+    config = getattr(hf, f"{kind}Config")(
+        vision_config={**VISION, "image_size": 56, "patch_size": 7},
+        text_config=hf.LlamaConfig(**{**TEXT, "vocab_size": VOCABULARY + 4}),  # the processor adds tokens
+        image_token_id=SPECIAL.index(IMAGE),
+        scale_factor=2,
+    )
+    images = getattr(hf, f"{kind}ImageProcessor")(size={"longest_edge": 112}, max_image_size={"longest_edge": 56})
+    parts: dict = {"image_seq_len": 16, "chat_template": template(IMAGE)}
+    if kind == "SmolVLM":
+        parts["video_processor"] = hf.SmolVLMVideoProcessor(
+            size={"longest_edge": 56}, max_image_size={"longest_edge": 56}, video_sampling={"max_frames": 4, "fps": 1}
+        )
+    return _save(config, getattr(hf, f"{kind}Processor")(images, tokenizer(), **parts), folder)
+
+
+def smolvlm(folder: Path) -> Path:
+    """SmolVLM with 8 × 8 patches, four to a token."""
+    return idefics3(folder, "SmolVLM")
+
+
+def paligemma(folder: Path) -> Path:
+    """PaliGemma with 4 × 4 patches; its processor has no chat template."""
+    config = hf.PaliGemmaConfig(
+        vision_config=hf.SiglipVisionConfig(**VISION, patch_size=7, vision_use_head=False),
+        text_config=hf.GemmaConfig(**{**TEXT, "head_dim": 8}),
+        image_token_index=SPECIAL.index(IMAGE),
+        projection_dim=32,
+    )
+    images = hf.SiglipImageProcessor(size={"height": 28, "width": 28})
+    images.image_seq_length = 16
+    return _save(config, hf.PaliGemmaProcessor(images, tokenizer()), folder)
+
+
+def gemma3(folder: Path) -> Path:
+    """Gemma 3 with 8 × 8 patches, pooled 2 × 2, and layers that slide."""
+    text = hf.Gemma3TextConfig(**{**TEXT, "head_dim": 8}, sliding_window=24, sliding_window_pattern=2)
+    config = hf.Gemma3Config(
+        vision_config=hf.SiglipVisionConfig(**{**VISION, "image_size": 56}, patch_size=7, vision_use_head=False),
+        text_config=text,
+        mm_tokens_per_image=16,
+        boi_token_index=SPECIAL.index("<vision>"),
+        eoi_token_index=SPECIAL.index("</vision>"),
+        image_token_index=SPECIAL.index(IMAGE),
+    )
+    processor = hf.Gemma3Processor(
+        hf.Gemma3ImageProcessor(size={"height": 56, "width": 56}),
+        tokenizer(),
+        image_seq_length=16,
+        chat_template=template("<vision>"),
+    )
+    return _save(config, processor, folder)
+
+
+QFORMER = {
+    "hidden_size": 24,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "cross_attention_frequency": 2,
+    "encoder_hidden_size": 24,
+}
+
+
+def blip_2(folder: Path, text: hf.PreTrainedConfig | None = None) -> Path:
+    """BLIP-2 with 8 queries on 4 × 4 patches, and OPT."""
+    plain = {k: v for k, v in TEXT.items() if k not in ("intermediate_size", "num_key_value_heads")}
+    opt = hf.OPTConfig(**plain, ffn_dim=48, word_embed_proj_dim=32)
+    config = hf.Blip2Config(
+        vision_config=hf.Blip2VisionConfig(**VISION, patch_size=7),
+        qformer_config=hf.Blip2QFormerConfig(**QFORMER, vocab_size=32),
+        text_config=text or opt,
+        num_query_tokens=8,
+        image_token_index=SPECIAL.index(IMAGE),
+    )
+    images = hf.BlipImageProcessor(size={"height": 28, "width": 28})
+    return _save(config, hf.Blip2Processor(images, tokenizer({}), num_query_tokens=8), folder)
+
+
+def instructblip(folder: Path) -> Path:
+    """InstructBLIP with 8 queries on 4 × 4 patches, and Llama."""
+    config = hf.InstructBlipConfig(
+        vision_config=hf.InstructBlipVisionConfig(**VISION, patch_size=7),
+        qformer_config=hf.InstructBlipQFormerConfig(**QFORMER, vocab_size=VOCABULARY),
+        text_config=hf.LlamaConfig(**TEXT),
+        num_query_tokens=8,
+        image_token_index=SPECIAL.index(IMAGE),
+    )
+    images = hf.BlipImageProcessor(size={"height": 28, "width": 28})
+    return _save(config, hf.InstructBlipProcessor(images, tokenizer({}), tokenizer({}), num_query_tokens=8), folder)
+
+
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "llava": llava,
     "llava_next": llava_next,
@@ -249,5 +351,11 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "qwen2_vl": qwen2_vl,
     "qwen2_5_vl": qwen2_5_vl,
     "qwen3_vl": qwen3_vl,
+    "idefics3": idefics3,
+    "smolvlm": smolvlm,
+    "paligemma": paligemma,
+    "gemma3": gemma3,
+    "blip-2": blip_2,
+    "instructblip": instructblip,
 }
 """Supported family -> builder; one for every row of the backend's table."""

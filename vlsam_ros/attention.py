@@ -164,10 +164,13 @@ def _start(answer: Answer, rows: Sequence[Sequence[int]]) -> Tensor:
 
 def _on_grid(answer: Answer, flowed: Tensor) -> np.ndarray:
     """The image's columns of rows (R, N), float32 (R, h, w)."""
-    heats = flowed[:, torch.from_numpy(answer.layout.columns.reshape(-1))].numpy()
+    layout = answer.layout
+    heats = flowed[:, torch.from_numpy(layout.columns.reshape(-1))].numpy()
+    if layout.spread is not None:
+        heats = heats @ layout.spread.reshape(len(layout.spread), -1)
     if not np.isfinite(heats).all():
         raise VlmError(f"the attention over {answer.question!r} is not finite")
-    return heats.reshape(-1, *answer.layout.grid_hw)
+    return heats.reshape(-1, *layout.grid_hw)
 
 
 def _shares(heats: np.ndarray) -> np.ndarray:

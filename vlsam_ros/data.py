@@ -116,17 +116,20 @@ class ImageLayout:
     """Where the image's tokens stand in a sequence, and which part of the view each one sees.
 
     Attributes:
-        columns: int64 (h, w), position of each grid cell's token in the token sequence, row-major over the view.
+        columns: int64 (h, w), position of each grid cell's token in the token sequence, row-major over the view; or,
+            with `spread`, (n,), positions of n tokens that each see all of it.
         xyxy: the part of the view that the grid covers, in view pixels (crops and padding undone).
+        spread: float32 (n, h, w), how much each of those tokens saw of each cell, each sums to 1; else None.
     """
 
     columns: np.ndarray
     xyxy: tuple[float, float, float, float]
+    spread: np.ndarray | None = None
 
     @property
     def grid_hw(self) -> tuple[int, int]:
         """Rows and columns of the grid."""
-        h, w = self.columns.shape
+        h, w = (self.columns if self.spread is None else self.spread[0]).shape
         return h, w
 
 

@@ -39,6 +39,17 @@ def square(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_
     return ImageLayout(_grid(columns, side, side), _whole(size_hw))
 
 
+def counted(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
+    """Idefics3, PaliGemma, Gemma 3: the whole view, stretched to a square of as many tokens as the prompt has."""
+    side = isqrt(len(columns))
+    return ImageLayout(_grid(columns, side, side), _whole(size_hw))
+
+
+def queries(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
+    """BLIP-2: the tokens are a Q-Former's queries; what they saw of the view is known once it has run."""
+    return ImageLayout(columns, _whole(size_hw))
+
+
 def base_of_next(
     processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]
 ) -> ImageLayout:
@@ -105,12 +116,18 @@ class Family:
         image_options: what the image processor is told besides its own configuration.
         reuse: how questions about a view can share the image's prefix: ``batch``: in one batch on its cache, padded
             between prefix and question (``equal`` where a layer does not see all earlier tokens); ``equal``: those of
-            one length together; ``none``: not at all, as the image's keys depend on the question.
+            one length together; ``none``: not at all, as what the image becomes depends on the question.
+        template: the prompt around a question, for families whose processors have no chat template.
+        answer_type: token type of the answer's tokens, where the family has types; those of a question are 0.
+        qformer: the image's tokens are the queries of a Q-Former.
     """
 
     layout: Layout
     image_options: Mapping[str, Any] = field(default_factory=dict)
     reuse: str = "batch"
+    template: str = ""
+    answer_type: int = 0
+    qformer: bool = False
 
 
 FAMILIES: dict[str, Family] = {
@@ -121,8 +138,14 @@ FAMILIES: dict[str, Family] = {
     "internvl": Family(square, {"crop_to_patches": False}),
     "llava_next": Family(base_of_next),
     "llava_onevision": Family(base_of_onevision),
+    "idefics3": Family(counted, {"do_image_splitting": False}),
+    "smolvlm": Family(counted, {"do_image_splitting": False}),
+    "gemma3": Family(counted, {"do_pan_and_scan": False}, reuse="equal"),
+    "paligemma": Family(counted, reuse="none", template="<image>{question}", answer_type=1),
+    "blip-2": Family(queries, reuse="none", template="Question: {question} Answer:", qformer=True),
+    "instructblip": Family(queries, reuse="none", template="{question}", qformer=True),
 }
-"""Supported families: `model_type` of config.json -> how to use it."""
+"""Supported families: `model_type` of config.json -> how to use it. CogVLM comes with its own code, see `cogvlm`."""
 
 _CROSS = "the image is not in the token sequence (cross-attention)"
 _ENCODER = "it is an encoder-decoder"
@@ -131,11 +154,15 @@ REFUSED: dict[str, str] = {
     "mllama": _CROSS,
     "idefics": _CROSS,
     "florence2": _ENCODER,
-    "blip-2": _LATENT,
-    "instructblip": _LATENT,
     "idefics2": _LATENT,
     "aria": _LATENT,
     "kosmos-2": _LATENT,
     "git": "it fixes its attention when it is built",
+    "gemma4": "layers that share keys compute the last row of a prompt only",
 }
 """Families that can't work -> why."""
+
+
+def refusal(config: Any) -> str:
+    """Why a configuration of a supported family can't be used; empty if it can."""
+    return "" if getattr(config, "use_decoder_only_language_model", True) else _ENCODER

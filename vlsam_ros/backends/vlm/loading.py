@@ -9,13 +9,23 @@ import numpy as np
 import torch
 from jinja2 import TemplateError
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from ...config import VlmOptions
 from ...errors import ConfigError, ModelLoadError, VlmError
 from ..devices import pick_device, pick_dtype
+from .cogvlm import MODEL_TYPES, CogVlm
+from .layouts import FAMILIES, REFUSED, Family, refusal
 from .memory import require_for_loading, weights
-from .layouts import FAMILIES, REFUSED, Family
 from .prompting import Prompter
 from .transformers_vlm import TransformersVlm
 
@@ -23,7 +33,7 @@ UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeE
 """What transformers raises for files that are missing, broken, or don't fit together."""
 
 
-def load(options: VlmOptions) -> TransformersVlm:
+def load(options: VlmOptions) -> TransformersVlm | CogVlm:
     """The VLM of the options; see `vlsam_ros.backends.load_vlm`."""
     device = pick_device(options.device)
     demonstration = options.model == "embedded"
@@ -36,7 +46,9 @@ def load(options: VlmOptions) -> TransformersVlm:
         name = Path(options.model).name
     trust = options.trust_remote_code
     config = _read(AutoConfig, source, trust)
-    family = _family(config.model_type)
+    if config.model_type in MODEL_TYPES:
+        return _load_cogvlm(config, source, name, options, device)
+    family = _family(config)
     dtype = pick_dtype(options.dtype, device)
     if not demonstration:
         require_for_loading(weights(config, dtype, options.quantisation), device, source)
@@ -45,6 +57,16 @@ def load(options: VlmOptions) -> TransformersVlm:
     prompter = Prompter(processor, family, config.image_token_id, device, model.dtype)
     _try_out(prompter, processor, source)
     return TransformersVlm(model, processor.tokenizer, prompter, name, demonstration, options.max_new_tokens)
+
+
+def _load_cogvlm(config: PreTrainedConfig, source: str, name: str, options: VlmOptions, device: torch.device) -> CogVlm:
+    if not options.trust_remote_code:
+        raise ModelLoadError(f"{source!r} runs its own code; set vlm.trust_remote_code if you trust it")
+    tokenizer = _read(AutoTokenizer, source, True)
+    model = _read_model(source, options, device, AutoModelForCausalLM)
+    if not hasattr(model, "build_conversation_input_ids"):
+        raise ModelLoadError(f"the code of {source!r} has no build_conversation_input_ids, as CogVLM's has")
+    return CogVlm(model.eval(), tokenizer, name, options.max_new_tokens)
 
 
 def _read(kind: Any, source: str, trust: bool, **options: Any) -> Any:
@@ -57,7 +79,9 @@ def _read(kind: Any, source: str, trust: bool, **options: Any) -> Any:
         ) from error
 
 
-def _read_model(source: str, options: VlmOptions, device: torch.device) -> PreTrainedModel:
+def _read_model(
+    source: str, options: VlmOptions, device: torch.device, kind: Any = AutoModelForImageTextToText
+) -> PreTrainedModel:
     settings: dict[str, Any] = {"dtype": pick_dtype(options.dtype, device), "use_safetensors": True}
     if options.quantisation != "none":
         if device.type != "cuda":
@@ -67,9 +91,7 @@ def _read_model(source: str, options: VlmOptions, device: torch.device) -> PreTr
             load_in_4bit=four, load_in_8bit=not four, bnb_4bit_compute_dtype=settings["dtype"]
         )
         settings["device_map"] = {"": device}
-    model, report = _read(
-        AutoModelForImageTextToText, source, options.trust_remote_code, output_loading_info=True, **settings
-    )
+    model, report = _read(kind, source, options.trust_remote_code, output_loading_info=True, **settings)
     wrong = {what: sorted(map(str, keys)) for what, keys in report.items() if keys}
     if wrong:
         parts = "; ".join(f"{len(keys)} {what.replace('_', ' ')}, such as {keys[0]}" for what, keys in wrong.items())
@@ -77,18 +99,20 @@ def _read_model(source: str, options: VlmOptions, device: torch.device) -> PreTr
     return model if "device_map" in settings else model.to(device)
 
 
-def _family(model_type: str) -> Family:
-    if model_type in FAMILIES:
-        return FAMILIES[model_type]
-    reason = f" ({REFUSED[model_type]})" if model_type in REFUSED else ""
+def _family(config: PreTrainedConfig) -> Family:
+    known = config.model_type
+    reason = REFUSED.get(known, "") or refusal(config)
+    if known in FAMILIES and not reason:
+        return FAMILIES[known]
+    why = f" ({reason})" if reason else ""
     raise ModelLoadError(
-        f"can't use a model of type {model_type!r}{reason}; supported are {', '.join(sorted(FAMILIES))}"
+        f"can't use a model of type {known!r}{why}; supported are {', '.join(sorted([*FAMILIES, *MODEL_TYPES]))}"
     )
 
 
 def _try_out(prompter: Prompter, processor: Any, source: str) -> None:
     """Builds one prompt, so that a processor that can't fails now and not on the first frame."""
-    if processor.chat_template is None:
+    if processor.chat_template is None and not prompter.family.template:
         raise ModelLoadError(f"{source!r} has no chat template; add the chat_template.jinja of its family")
     try:
         prompter(np.zeros((48, 64, 3), np.uint8), ["What is here?", "List every object."])

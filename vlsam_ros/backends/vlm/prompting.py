@@ -14,9 +14,13 @@ from torch import Tensor
 from ...data import ImageLayout
 from ...errors import VlmError
 from .layouts import Family
+from .text import control_tokens
 
-TOKEN_TYPES = "mm_token_type_ids"
-"""Processor output that marks each token as text or image, for families with positions in two dimensions."""
+TOKEN_TYPES = ("mm_token_type_ids", "token_type_ids")
+"""Processor outputs that mark each token as text or image, or as prompt or answer."""
+
+NOT_FOR_THE_MODEL = ("input_ids", "attention_mask", "labels", *TOKEN_TYPES)
+"""Processor outputs that are no inputs that belong to the image."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +31,17 @@ class ViewPrompt:
         prefix: int64 (P,), the tokens that the prompts share, with the image's.
         tails: for each question, int64 (n,), the tokens after the prefix; n >= 1.
         image: what the model needs of the image, besides tokens (pixel values, grid sizes).
-        token_types: int64 (P,) of the prefix, or None if the family has none; a tail is all text (0).
+        types: int64 (P,) of the prefix, by the model's name for it, if the family has token types; a tail's are 0.
+        answer_type: token type of an answer's tokens.
         layout: the image tokens, as positions in the prefix.
     """
 
     prefix: Tensor
     tails: tuple[Tensor, ...]
     image: Mapping[str, Tensor]
-    token_types: Tensor | None
+    types: Mapping[str, Tensor]
     layout: ImageLayout
+    answer_type: int = 0
 
     def batch(self, pad: int) -> tuple[Tensor, Tensor]:
         """[prefix][pads][tail] of every question: ids and attention mask (0 on pads), int64 (B, P + longest tail)."""
@@ -48,11 +54,17 @@ class ViewPrompt:
             mask[row, len(self.prefix) : ids.shape[1] - len(tail)] = 0
         return ids, mask
 
-    def inputs(self, ids: Tensor) -> dict[str, Tensor]:
-        """The model's inputs for a whole sequence (N,) that begins with the prefix, as a batch of one."""
+    def inputs(self, ids: Tensor, answer: int = 0) -> dict[str, Tensor]:
+        """The model's inputs for a whole sequence (N,) that begins with the prefix, as a batch of one.
+
+        Args:
+            answer: how many of the tokens at the end are the model's own.
+        """
         inputs = {"input_ids": ids[None], "attention_mask": torch.ones_like(ids)[None], **self.image}
-        if self.token_types is not None:
-            inputs[TOKEN_TYPES] = torch.nn.functional.pad(self.token_types, (0, len(ids) - len(self.prefix)))[None]
+        for name, types in self.types.items():
+            whole = torch.nn.functional.pad(types, (0, len(ids) - len(types)))
+            whole[len(ids) - answer :] = self.answer_type
+            inputs[name] = whole[None]
         return inputs
 
     def alike(self, other: ViewPrompt) -> bool:
@@ -76,8 +88,7 @@ class Prompter:
     ) -> None:
         self._processor, self.family, self._image_token = processor, family, image_token
         self._device, self._dtype = device, dtype
-        added = processor.tokenizer.added_tokens_decoder.values()
-        self._control = [token.content for token in added if token.special]
+        self._control = control_tokens(processor.tokenizer)
 
     def __call__(self, view: np.ndarray, questions: Sequence[str]) -> ViewPrompt:
         """Prompts for an RGB uint8 view (H, W, 3). The image is processed once.
@@ -86,34 +97,53 @@ class Prompter:
             VlmError: the processor's output isn't what its family promises.
         """
         texts = [self._rendered(question) for question in questions]
-        picture = Image.fromarray(view)
-        options = {"images_kwargs": dict(self.family.image_options)}
         special = not texts[0].startswith(self._processor.tokenizer.bos_token or "\0")
-        out = self._processor(
-            images=[picture], text=[texts[0]], return_tensors="pt", add_special_tokens=special, **options
-        )
-        whole = out.pop("input_ids")[0]
-        heads, tails = zip(*(self._around_image(text, special) for text in texts), strict=True)
-        if any(not torch.equal(head, heads[0]) for head in heads):
-            raise VlmError("the chat template puts the question before the image, so questions can't share the image")
-        prefix = whole[: len(whole) - len(tails[0])]
-        if not torch.equal(whole[len(prefix) :], tails[0]):
-            raise VlmError("the processor's tokens don't end with those of the question")
-        columns = (prefix == self._image_token).nonzero()[:, 0].numpy()
-        layout = self.family.layout(self._processor, out, columns, view.shape[:2])
-        types = out.pop(TOKEN_TYPES, None)
+        picture = Image.fromarray(view)
+        first, *others = (self._processed(picture, text, special) for text in texts[: self._wholes(texts)])
+        whole = first["input_ids"][0]
+        columns = (whole == self._image_token).nonzero()[:, 0].numpy()
+        if not len(columns):
+            raise VlmError(f"the processor's tokens hold no image token (id {self._image_token})")
+        if self.family.reuse == "batch":
+            heads, tails = zip(*(self._around_image(text, special) for text in texts), strict=True)
+            if any(not torch.equal(head, heads[0]) for head in heads):
+                raise VlmError("the chat template puts the question before the image, so questions can't share it")
+            prefix = whole[: len(whole) - len(tails[0])]
+            if not torch.equal(whole[len(prefix) :], tails[0]):
+                raise VlmError("the processor's tokens don't end with those of the question")
+        else:
+            prefix = whole[: columns[-1] + 1]
+            ids = [whole, *(other["input_ids"][0] for other in others)]
+            if any(not torch.equal(i[: len(prefix)], prefix) for i in ids):
+                raise VlmError("the chat template puts the question before the image, so questions can't share it")
+            tails = [i[len(prefix) :] for i in ids]
+        if not all(len(tail) for tail in tails):
+            raise VlmError("expected tokens after the image, found none")
         return ViewPrompt(
             prefix.to(self._device),
             tuple(tail.to(self._device) for tail in tails),
-            {k: self._moved(v) for k, v in out.items() if k != "attention_mask"},
-            None if types is None else types[0, : len(prefix)].to(self._device),
-            layout,
+            {k: self._moved(v) for k, v in first.items() if k not in NOT_FOR_THE_MODEL},
+            {k: first[k][0, : len(prefix)].to(self._device) for k in TOKEN_TYPES if k in first},
+            self.family.layout(self._processor, first, columns, view.shape[:2]),
+            self.family.answer_type,
+        )
+
+    def _wholes(self, texts: Sequence[str]) -> int:
+        """How many of the prompts the processor has to make; where it need not, their ends are tokenised alone."""
+        return 1 if self.family.reuse == "batch" else len(texts)
+
+    def _processed(self, picture: Image.Image, text: str, special: bool) -> Any:
+        options = {"images_kwargs": dict(self.family.image_options)}
+        return self._processor(
+            images=[picture], text=[text], return_tensors="pt", add_special_tokens=special, **options
         )
 
     def _rendered(self, question: str) -> str:
         """The chat's text; control tokens are taken out of the question, so that it can't end its own turn."""
         for token in self._control:
             question = question.replace(token, " ")
+        if self.family.template and self._processor.chat_template is None:
+            return self.family.template.format(question=question)
         content = [{"type": "image"}, {"type": "text", "text": question}]
         return self._processor.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True)
 

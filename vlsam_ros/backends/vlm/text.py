@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise, takewhile
+from typing import Any
 
 
 def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -22,3 +23,15 @@ def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple
         end = min(max(end, agreed - lead), len(text))
         ends.append(end)
     return text, tuple(pairwise(ends))
+
+
+def end_tokens(model: Any, tokenizer: Any) -> list[int]:
+    """Every token that ends an answer, sorted."""
+    ends = model.generation_config.eos_token_id
+    ends = ends if isinstance(ends, list) else [ends]
+    return sorted({end for end in [*ends, tokenizer.eos_token_id] if end is not None})
+
+
+def control_tokens(tokenizer: Any) -> list[str]:
+    """The texts of all tokens that steer a chat; a question must not hold them."""
+    return [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,12 +14,13 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
-from ...data import Answer, LayerQK, check_image
+from ...data import Answer, ImageLayout, LayerQK, check_image
 from ...errors import VlmError
-from .capture import recording
+from .capture import Recorder, recording
 from .memory import generation, require_for_answers
 from .prompting import Prompter, ViewPrompt, joined
-from .text import token_spans
+from .qformer import watching
+from .text import end_tokens, token_spans
 
 
 class TransformersVlm:
@@ -41,16 +44,19 @@ class TransformersVlm:
         self._tokenizer, self._prompter = tokenizer, prompter
         self._limit = max_new_tokens
         self._layers = model.config.get_text_config().num_hidden_layers
-        self._ends = _end_tokens(model, tokenizer)
+        self._ends = end_tokens(model, tokenizer)
         self._reuse = _reuse(model.config, prompter.family.reuse)
         self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(self._ends, default=0)
-        model.generation_config = GenerationConfig(
+        model.generation_config = greedy = GenerationConfig(
             do_sample=False,
             max_new_tokens=max_new_tokens + 1,  # one more step feeds the last token, so that its row is recorded
-            eos_token_id=sorted(self._ends) or None,
+            eos_token_id=self._ends or None,
             pad_token_id=self._pad,
             suppress_tokens=_media_tokens(model.config),
         )
+        self._greedy = {
+            "generation_config": greedy
+        }  # said again: a model inside the model may have settings of its own
 
     def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
         """Answer each question about an RGB uint8 view (H, W, 3), in order; see `answer_views`."""
@@ -72,6 +78,8 @@ class TransformersVlm:
             return [[] for _ in views]
         try:
             with torch.inference_mode():
+                if self._reuse == "none":
+                    return [[self._ask([self._prompter(v, [q])], [q])[0][0] for q in questions] for v in views]
                 prompts = [self._prompter(view, questions) for view in views]
                 return [answers for group in self._batches(prompts) for answers in self._ask(group, questions)]
         except (RuntimeError, ValueError) as error:
@@ -108,7 +116,10 @@ class TransformersVlm:
         with recording(self._model) as recorder:
             self._model(**joined(prompts), past_key_values=cache, use_cache=True, logits_to_keep=1)
             cache.reorder_cache(torch.arange(len(prompts), device=ids.device).repeat_interleave(asked))
-            out = self._model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache)
+            inner = self._model.model
+            if getattr(inner, "rope_deltas", None) is not None:  # Qwen-VL keeps where each sequence's text begins
+                inner.rope_deltas = inner.rope_deltas.repeat_interleave(asked, 0)
+            out = self._model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache, **self._greedy)
         recorder.check(self._layers, out.shape[1] - 1)  # the last token of all is never fed
         answers = []
         for row, question in enumerate(list(questions) * len(prompts)):
@@ -129,12 +140,20 @@ class TransformersVlm:
             for i, generated in zip(rows, self._generated(prompt, rows), strict=True):
                 tokens, truncated = self._tokens(generated)
                 sequence = torch.cat([prompt.prefix, prompt.tails[i], tokens])
-                with recording(self._model) as recorder:
-                    self._model(**prompt.inputs(sequence), use_cache=False, logits_to_keep=1)
-                recorder.check(self._layers, len(sequence))
+                recorder, layout = self._replayed(prompt, sequence, len(tokens))
                 layer = partial(recorder.layer, row=0, keep=torch.ones_like(sequence, dtype=torch.bool))
-                answers[i] = self._answer(questions[i], tokens, truncated, prompt, len(sequence), layer)
+                answer = self._answer(questions[i], tokens, truncated, prompt, len(sequence), layer)
+                answers[i] = replace(answer, layout=layout)
         return [answers[i] for i in range(len(questions))]
+
+    def _replayed(self, prompt: ViewPrompt, sequence: Tensor, answer: int) -> tuple[Recorder, ImageLayout]:
+        """One pass over a finished sequence (N,) of which the last tokens are the answer: all of its attention."""
+        qformer = self._model.qformer if self._prompter.family.qformer else None
+        with recording(self._model) as recorder, watching(qformer) if qformer else nullcontext() as seen:
+            self._model(**prompt.inputs(sequence, answer), use_cache=False, logits_to_keep=1)
+        recorder.check(self._layers, len(sequence))
+        layout = prompt.layout
+        return recorder, replace(layout, spread=seen.spread(len(layout.columns))) if seen else layout
 
     def _equal(self, prompt: ViewPrompt) -> list[list[int]]:
         """The questions' indices, those of one length together."""
@@ -147,17 +166,18 @@ class TransformersVlm:
         """What follows the prompts of some questions of one length, int64 (rows, new tokens)."""
         ids = torch.stack([torch.cat([prompt.prefix, prompt.tails[i]]) for i in rows])
         if self._reuse != "equal":
-            return self._model.generate(**prompt.inputs(ids[0]))[:, ids.shape[1] :]
+            return self._model.generate(**prompt.inputs(ids[0]), **self._greedy)[:, ids.shape[1] :]
         cache: Any = DynamicCache(config=self._model.config)
         self._model(**prompt.inputs(prompt.prefix), past_key_values=cache, use_cache=True, logits_to_keep=1)
         cache.reorder_cache(ids.new_zeros(len(rows)))
-        return self._model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), past_key_values=cache)[
+        mask = torch.ones_like(ids)
+        return self._model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache, **self._greedy)[
             :, ids.shape[1] :
         ]
 
     def _tokens(self, generated: Tensor) -> tuple[Tensor, bool]:
         """What was generated (T,) before the first end token, and whether the limit cut it off."""
-        ends = torch.isin(generated, generated.new_tensor(sorted(self._ends))).nonzero()[:, 0].tolist()
+        ends = torch.isin(generated, generated.new_tensor(self._ends)).nonzero()[:, 0].tolist()
         length = min(ends, default=len(generated))
         return generated[: min(length, self._limit)], length > self._limit
 
@@ -194,12 +214,6 @@ def _reuse(config: Any, family: str) -> str:
     """
     plain = all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
     return "equal" if family == "batch" and not plain else family
-
-
-def _end_tokens(model: PreTrainedModel, tokenizer: Any) -> set[int]:
-    ends = model.generation_config.eos_token_id
-    ends = ends if isinstance(ends, list) else [ends]
-    return {end for end in [*ends, tokenizer.eos_token_id] if end is not None}
 
 
 def _media_tokens(config: Any) -> list[int]:

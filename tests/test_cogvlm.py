@@ -1,0 +1,130 @@
+"""CogVLM through its own code: a stand-in with the same interface, saved and loaded as a user's checkpoint would be."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cogvlm_code
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from vlsam_ros.attention import scores
+from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm.cogvlm import CogVlm, watching
+from vlsam_ros.config import VlmOptions
+from vlsam_ros.errors import ModelLoadError, VlmError
+
+VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
+
+
+def load(folder: Path, **options: object) -> CogVlm:
+    return load_vlm(VlmOptions(**{"model": str(folder), "device": "cpu", "max_new_tokens": 6, **options}))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cogvlm")
+    torch.manual_seed(0)
+    model = cogvlm_code.CogVLMForCausalLM(cogvlm_code.CogVLMConfig(eos_token_id=1))
+    with torch.no_grad():
+        for layer in model.model.layers:
+            layer.self_attn.language_expert_query_key_value.weight *= 4  # peaked attention: equality is not vacuous
+    model.save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    shutil.copy(cogvlm_code.__file__, folder / "cogvlm_code.py")
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {
+        "AutoConfig": "cogvlm_code.CogVLMConfig",
+        "AutoModelForCausalLM": "cogvlm_code.CogVLMForCausalLM",
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def vlm(folder: Path) -> CogVlm:
+    return load(folder, trust_remote_code=True)
+
+
+def test_its_code_runs_only_if_it_is_trusted(folder: Path) -> None:
+    with pytest.raises(ModelLoadError, match="trust_remote_code"):
+        load(folder)
+
+
+def test_the_attention_is_that_of_the_decoder(vlm: CogVlm) -> None:
+    (answer,) = vlm.answer(VIEW, ["What is here?"])
+    inputs = vlm._prompt(Image.fromarray(VIEW), "What is here?")
+    prompt = inputs["input_ids"].shape[1]
+    assert (answer.layers, answer.first_row, answer.layout.grid_hw) == (2, prompt, (4, 4))
+    assert answer.layout.xyxy == (0, 0, 100, 60)
+    assert answer.length == prompt + len(answer.token_spans)
+    model = vlm._model
+    types = functional.pad(inputs["token_type_ids"], (0, answer.length - prompt))
+    with torch.inference_mode():
+        generated = model.generate(**inputs, max_new_tokens=6, do_sample=False)[:, : answer.length]
+        hidden = model.model.embed_tokens(generated)
+        seen = model.model.vision(torch.stack(inputs["images"][0]))
+        hidden = hidden.masked_scatter((types == 1)[..., None], seen)
+        for index, layer in enumerate(model.model.layers):
+            attn = layer.self_attn
+            mixed = torch.where(
+                types[..., None] == 1,
+                attn.vision_expert_query_key_value(hidden),
+                attn.language_expert_query_key_value(hidden),
+            )
+            query, key, _ = (t.unflatten(-1, (4, -1)).transpose(1, 2)[0] for t in mixed.chunk(3, -1))
+            causal = torch.ones(answer.length, answer.length, dtype=torch.bool).tril()
+            expected = (query @ key.transpose(1, 2) / 8**0.5).masked_fill(~causal, -torch.inf).softmax(-1)
+            ours = scores(answer.layer(index), slice(0, 4), slice(0, answer.length))
+            assert torch.allclose(ours, expected, atol=2e-6)
+            hidden = layer(hidden, types)
+
+
+def test_the_token_that_moves_most_is_the_one_whose_cell_changed(vlm: CogVlm) -> None:
+    def keys(view: np.ndarray) -> torch.Tensor:
+        (answer,) = vlm.answer(view, ["?"])
+        return answer.layer(0).key[:, answer.layout.columns.reshape(-1)]
+
+    grey = np.full((60, 100, 3), 128, np.uint8)
+    before = keys(grey)
+    for row, column in [(0, 0), (0, 3), (3, 0), (2, 1)]:
+        changed = grey.copy()
+        changed[row * 15 + 3 : row * 15 + 12, column * 25 + 5 : column * 25 + 20] = (255, 0, 60)
+        moved = (keys(changed) - before).norm(dim=(0, 2)).reshape(4, 4)
+        assert divmod(int(moved.argmax()), 4) == (row, column)
+
+
+def test_torchs_function_comes_back_and_other_callers_are_left_alone(vlm: CogVlm) -> None:
+    original, x = functional.scaled_dot_product_attention, torch.randn(1, 2, 3, 4)
+    with pytest.raises(ZeroDivisionError), watching(vlm._model.model.layers) as recorder:
+        functional.scaled_dot_product_attention(x, x, x)
+        assert functional.scaled_dot_product_attention is not original
+        raise ZeroDivisionError
+    assert functional.scaled_dot_product_attention is original
+    with pytest.raises(VlmError, match="expected the attention of 2 layers"):
+        recorder.check(2, 3)
+
+
+def test_an_image_that_is_no_square_of_tokens_is_refused(vlm: CogVlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = vlm._model.build_conversation_input_ids
+
+    def short(*args: object, **kwargs: object) -> dict:
+        made = build(*args, **kwargs)
+        made["token_type_ids"][1] = 0
+        return made
+
+    monkeypatch.setattr(vlm._model, "build_conversation_input_ids", short)
+    with pytest.raises(VlmError):
+        vlm.answer(VIEW, ["What is here?"])
+
+
+def test_a_folder_without_a_tokenizer_is_refused(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        if file.is_file() and "token" not in file.name:
+            shutil.copy(file, tmp_path / file.name)
+    with pytest.raises(ModelLoadError, match="AutoTokenizer can't load"):
+        load(tmp_path, trust_remote_code=True)

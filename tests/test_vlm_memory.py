@@ -1,0 +1,69 @@
+"""What a VLM's memory is reckoned to be, against the tensors themselves; and what happens when there is too little."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText, DynamicCache
+
+from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm import memory
+from vlsam_ros.backends.vlm.capture import Recorder
+from vlsam_ros.config import VlmOptions
+from vlsam_ros.errors import ModelLoadError, VlmError
+
+VIEW = np.zeros((60, 100, 3), np.uint8)
+QUESTIONS = ["What is here?", "List it.", "?"]
+
+
+@pytest.fixture(scope="module", params=["llava", "qwen2_5_vl", "paligemma", "blip-2"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_models.BUILDERS[request.param](tmp_path_factory.mktemp("model"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_are_those_of_the_model(folder: Path, dtype: torch.dtype) -> None:
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+    tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}.values()
+    numbers = sum(t.numel() for t in tensors)
+    assert memory.weights(AutoConfig.from_pretrained(folder), dtype).weights == pytest.approx(
+        numbers * dtype.itemsize, rel=0.02
+    )
+    quantised = memory.weights(AutoConfig.from_pretrained(folder), dtype, "int4").weights
+    assert quantised < memory.weights(AutoConfig.from_pretrained(folder), dtype, "int8").weights < numbers * 4
+
+
+def test_cache_and_kept_are_those_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vlm = load_vlm(VlmOptions(model=str(tiny_models.qwen2_5_vl(tmp_path)), device="cpu", max_new_tokens=5))
+    caches, recorders = [], []
+    check = Recorder.check
+    monkeypatch.setattr(Recorder, "check", lambda self, *a: recorders.append(self) or check(self, *a))
+    monkeypatch.setattr(
+        "vlsam_ros.backends.vlm.transformers_vlm.DynamicCache",
+        lambda **k: caches.append(DynamicCache(**k)) or caches[-1],
+    )
+    vlm.answer_views([VIEW, VIEW], QUESTIONS)
+    prompt = vlm._prompter(VIEW, QUESTIONS)
+    lengths = len(prompt.prefix), max(map(len, prompt.tails)), 5
+    need = memory.generation(vlm._model.config, torch.float32, *lengths, views=2, questions=3)
+    assert sum(t.nbytes for layer in caches[-1].layers for t in (layer.keys, layer.values)) == need.cache
+    kept = [c for calls in recorders[-1]._calls.values() for c in calls]
+    assert sum(c.query.nbytes + c.key.nbytes for c in kept) == need.kept
+    assert need.total == need.cache + need.kept + need.working and need.working > 0
+    assert "GiB" in str(need)
+
+
+def test_too_little_memory_is_an_error_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vlm = load_vlm(VlmOptions(model=str(tiny_models.llava(tmp_path)), device="cpu", max_new_tokens=5))
+    monkeypatch.setattr(memory, "available", lambda device: 1000)
+    monkeypatch.setattr(vlm._model, "generate", lambda **_: pytest.fail("it ran"))
+    with pytest.raises(VlmError, match=r"3 questions about 1 views .* GiB .* vlm.view_batch or vlm.max_new_tokens"):
+        vlm.answer(VIEW, QUESTIONS)
+    with pytest.raises(ModelLoadError, match="smaller model, vlm.dtype float16, or vlm.quantisation"):
+        load_vlm(VlmOptions(model=str(tmp_path), device="cpu"))
+
+
+def test_the_machines_own_memory_is_known() -> None:
+    assert 2**28 < memory.available(torch.device("cpu")) < 2**46

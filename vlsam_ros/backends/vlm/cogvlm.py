@@ -1,0 +1,158 @@
+"""CogVLM and CogVLM2, which run their own code: loaded only with `vlm.trust_remote_code`.
+
+Their attention does not pass through transformers' interface. It calls torch's `scaled_dot_product_attention`, which is
+watched while one of the decoder's layers runs; everything else that calls it is left alone. The prompt is made by the
+model's own `build_conversation_input_ids`; its token types tell the image's tokens, of which the first and the last
+mark the image's beginning and end, and the rest are the whole view, stretched to a square, row-major.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...data import Answer, ImageLayout, check_image
+from ...errors import VlmError
+from .capture import Call, Recorder
+from .text import control_tokens, end_tokens, token_spans
+
+MODEL_TYPES = ("cogvlm", "cogvlm2")
+"""`model_type` of their configurations."""
+
+VISION = 1
+"""Token type of the image's tokens."""
+
+
+class CogVlm:
+    """Greedy answers, each by itself; the attention comes from one more pass over the finished sequence."""
+
+    demonstration = False
+
+    def __init__(self, model: Any, tokenizer: Any, name: str, max_new_tokens: int) -> None:
+        self.name, self._model, self._tokenizer, self._limit = name, model, tokenizer, max_new_tokens
+        self._ends = end_tokens(model, tokenizer)
+        self._control = control_tokens(tokenizer)
+
+    def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
+        """Answer each question about an RGB uint8 view (H, W, 3), in order.
+
+        Raises:
+            BadImageError: the view is no RGB uint8 image.
+            VlmError: the model failed, or its attention was not recorded.
+        """
+        picture = Image.fromarray(check_image(view))
+        try:
+            with torch.inference_mode():
+                return [self._ask(picture, question) for question in questions]
+        except (RuntimeError, ValueError) as error:
+            raise VlmError(f"{self.name} failed on a view of {picture.width} × {picture.height} px: {error}") from error
+
+    def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
+        """The same for several views, one after the other."""
+        return [self.answer(view, questions) for view in views]
+
+    def _ask(self, picture: Image.Image, question: str) -> Answer:
+        inputs = self._prompt(picture, question)
+        ids, types = inputs["input_ids"], inputs["token_type_ids"]
+        out = self._model.generate(**inputs, max_new_tokens=self._limit, do_sample=False, eos_token_id=self._ends)
+        generated = out[0, ids.shape[1] :]
+        ends = torch.isin(generated, generated.new_tensor(self._ends)).nonzero()[:, 0].tolist()
+        tokens = generated[: min(ends, default=len(generated))]
+        whole = torch.cat([ids[0], tokens])[None]
+        with watching(self._model.model.layers) as recorder:
+            self._model(
+                **inputs
+                | {
+                    "input_ids": whole,
+                    "token_type_ids": functional.pad(types, (0, len(tokens))),
+                    "attention_mask": torch.ones_like(whole),
+                },
+                use_cache=False,
+            )
+        layers, length = len(self._model.model.layers), whole.shape[1]
+        recorder.check(layers, length)
+        text, spans = token_spans(self._decode, tokens.tolist())
+        return Answer(
+            question=question,
+            text=text,
+            token_spans=spans,
+            first_row=ids.shape[1],
+            length=length,
+            layout=_layout(types[0], picture.size),
+            layers=layers,
+            layer=partial(recorder.layer, row=0, keep=torch.ones(length, dtype=torch.bool, device=ids.device)),
+            truncated=not ends,
+        )
+
+    def _prompt(self, picture: Image.Image, question: str) -> Mapping[str, Any]:
+        for token in self._control:
+            question = question.replace(token, " ")
+        device, dtype = self._model.device, self._model.dtype
+        made = self._model.build_conversation_input_ids(self._tokenizer, query=question, history=[], images=[picture])
+        inputs = {k: made[k][None].to(device) for k in ("input_ids", "token_type_ids", "attention_mask")}
+        return inputs | {"images": [[image.to(device, dtype) for image in made["images"]]]}
+
+    def _decode(self, ids: list[int]) -> str:
+        return self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def _layout(types: Tensor, size_wh: tuple[int, int]) -> ImageLayout:
+    """Where the image's tokens are, from the token types (N,) of a prompt.
+
+    Raises:
+        VlmError: they are no square between a mark of the beginning and one of the end.
+    """
+    columns = (types == VISION).nonzero()[:, 0].cpu().numpy()[1:-1]
+    side = isqrt(len(columns))
+    if not len(columns) or side**2 != len(columns):
+        raise VlmError(f"expected a square of image tokens between two marks, found {len(columns)}")
+    return ImageLayout(columns.reshape(side, side), (0.0, 0.0, float(size_wh[0]), float(size_wh[1])))
+
+
+@contextmanager
+def watching(layers: Sequence[nn.Module]) -> Iterator[Recorder]:
+    """Records torch's attention function while one of the decoder's layers runs; it comes back after the block."""
+    recorder, running, original = Recorder(), [], functional.scaled_dot_product_attention
+
+    def spy(
+        query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        if running:
+            causal = kwargs.get("is_causal", args[1] if len(args) > 1 else False)
+            mask = _mask(query, key, attn_mask, causal)
+            scale = kwargs.get("scale") or query.shape[-1] ** -0.5
+            recorder.add(running[-1], Call(query, key, mask, scale, None))
+        return original(query, key, value, attn_mask, *args, **kwargs)
+
+    def leave(*_: Any) -> None:
+        running.pop()
+
+    hooks = []
+    for index, layer in enumerate(layers):
+        hooks.append(layer.register_forward_pre_hook(lambda *_, index=index: running.append(index)))
+        hooks.append(layer.register_forward_hook(leave, always_call=True))
+    functional.scaled_dot_product_attention = spy
+    try:
+        yield recorder
+    finally:
+        functional.scaled_dot_product_attention = original
+        for hook in hooks:
+            hook.remove()
+
+
+def _mask(query: Tensor, key: Tensor, mask: Tensor | None, causal: bool) -> Tensor | None:
+    """True where a query sees a key, (1, 1, queries, keys); None if that is causal."""
+    if causal:
+        return None
+    if mask is None:
+        return torch.ones(1, 1, query.shape[2], key.shape[2], dtype=torch.bool, device=query.device)
+    return mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
