@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 from itertools import groupby
 
 import cv2
@@ -34,7 +35,7 @@ from .questions import parse_names
 ROWS = 128
 """Queries computed at once: with 4 heads the block stays in the cache."""
 
-PRESETS = {
+PRESETS: dict[str, dict[str, Any]] = {
     "vlsam": {
         "head_weight": "vlsam",
         "residual": "vlsam",
@@ -61,7 +62,7 @@ def resolved(options: AttentionOptions, layers: int) -> AttentionOptions:
     Raises:
         ConfigError: the model has no such first layer.
     """
-    preset = PRESETS[options.preset] | {"preset": options.preset}
+    preset = {**PRESETS[options.preset], "preset": options.preset}
     open_ = {key: value for key, value in preset.items() if getattr(options, key) in ("preset", -1)}
     if "first_layer" in open_ and open_["first_layer"] is None:
         open_["first_layer"] = layers // 2

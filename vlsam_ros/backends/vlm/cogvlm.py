@@ -70,7 +70,7 @@ class CogVlm:
         whole = torch.cat([ids[0], tokens])[None]
         with watching(self._model.model.layers) as recorder:
             self._model(
-                **inputs
+                **dict(inputs)
                 | {
                     "input_ids": whole,
                     "token_type_ids": functional.pad(types, (0, len(tokens))),
@@ -121,7 +121,8 @@ def _layout(types: Tensor, size_wh: tuple[int, int]) -> ImageLayout:
 @contextmanager
 def watching(layers: Sequence[nn.Module]) -> Iterator[Recorder]:
     """Records torch's attention function while one of the decoder's layers runs; it comes back after the block."""
-    recorder, running, original = Recorder(), [], functional.scaled_dot_product_attention
+    running: list[int] = []
+    recorder, original = Recorder(), functional.scaled_dot_product_attention
 
     def spy(
         query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *args: Any, **kwargs: Any

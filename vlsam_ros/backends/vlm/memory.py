@@ -95,8 +95,8 @@ def generation(
 def _vision(config: Any, tokens: int, size: int) -> int:
     """Activations of the vision tower for one view: of one layer, at the most patches that `tokens` can stand for."""
     vision = getattr(config, "vision_config", None)
-    width = getattr(vision, "hidden_size", None) or getattr(vision, "embed_dim", 0)
-    inner = getattr(vision, "intermediate_size", None) or 4 * width
+    width: int = getattr(vision, "hidden_size", None) or getattr(vision, "embed_dim", None) or 0
+    inner: int = getattr(vision, "intermediate_size", None) or 4 * width
     merge = getattr(vision, "spatial_merge_size", 1) ** 2
     return int(tokens * merge * (6 * width + 2 * inner) * size)
 

@@ -116,7 +116,7 @@ class Prompter:
             ids = [whole, *(other["input_ids"][0] for other in others)]
             if any(not torch.equal(i[: len(prefix)], prefix) for i in ids):
                 raise VlmError("the chat template puts the question before the image, so questions can't share it")
-            tails = [i[len(prefix) :] for i in ids]
+            tails = tuple(i[len(prefix) :] for i in ids)
         if not all(len(tail) for tail in tails):
             raise VlmError("expected tokens after the image, found none")
         return ViewPrompt(

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...errors import VlmError
 
@@ -57,7 +57,7 @@ class Seen:
 
 
 @contextmanager
-def watching(qformer: nn.Module) -> Iterator[Seen]:
+def watching(qformer: Any) -> Iterator[Seen]:
     """Follows a Q-Former's attention inside the block, for a batch of one."""
     seen, tokens = Seen(), [0]
 
@@ -71,7 +71,7 @@ def watching(qformer: nn.Module) -> Iterator[Seen]:
         seen.cross_attention(_attention(module, _hidden(args, kwargs), image, None), tokens[0])
 
     hooks = []
-    for layer in qformer.encoder.layer:  # type: ignore[union-attr]
+    for layer in qformer.encoder.layer:
         hooks.append(_before(layer.attention.attention, on_self))
         if layer.has_cross_attention:
             hooks.append(_before(layer.crossattention.attention, on_cross))
@@ -82,7 +82,7 @@ def watching(qformer: nn.Module) -> Iterator[Seen]:
             hook.remove()
 
 
-def _before(module: nn.Module, call: Callable) -> Any:
+def _before(module: Any, call: Callable) -> Any:
     return module.register_forward_pre_hook(call, with_kwargs=True)
 
 
