@@ -49,6 +49,9 @@ class FakeVlm:
     def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
         return [self.answer(view, questions) for view in views]
 
+    def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
+        return self.answer(view, [request])[0].text, False
+
     def _say(self, question: str, size_hw: tuple[int, int], seen: dict[str, np.ndarray]) -> Answer:
         text = ", ".join(seen) if self.text is None else self.text
         spans, cells, first = words(text), self.grid**2, self.grid**2 + 2

@@ -171,10 +171,10 @@ def test_answers_keep_what_they_were_asked(models: Callable) -> None:
 def test_an_answer_ends_at_an_end_token(models: Callable) -> None:
     vlm = models("llava")
     generated = torch.tensor([7, 8, 1, 2, 2])
-    tokens, truncated = vlm._tokens(generated)
+    tokens, truncated = vlm._tokens(generated, 8)
     assert (tokens.tolist(), truncated) == ([7, 8], False)
     for ids, length, cut in [([7] * 8 + [1], 8, False), ([7] * 9, 8, True), ([1], 0, False)]:
-        tokens, truncated = vlm._tokens(torch.tensor(ids))
+        tokens, truncated = vlm._tokens(torch.tensor(ids), 8)
         assert (len(tokens), truncated) == (length, cut)
 
 
@@ -189,6 +189,14 @@ def test_an_empty_answer_has_rows_for_the_prompt_only(models: Callable) -> None:
     vlm._model.generation_config.suppress_tokens = [tiny_models.SPECIAL.index(tiny_models.IMAGE)]
     assert [(a.text, a.token_spans, a.truncated) for a in answers] == [("", (), False)] * 2
     assert all(a.first_row == a.length == a.layer(0).length for a in answers)
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2_5_vl", "gemma3", "paligemma", "instructblip"])
+def test_free_text_has_a_limit_of_its_own(models: Callable, name: str) -> None:
+    vlm = models(name)
+    text, truncated = vlm.write(NOISE, QUESTIONS[1], 20)
+    assert truncated and text.startswith(vlm.answer(NOISE, QUESTIONS[1:2])[0].text)
+    assert vlm.write(NOISE, QUESTIONS[1], 8)[0] in text
 
 
 def test_a_question_can_not_write_control_tokens(models: Callable) -> None:

@@ -91,6 +91,7 @@ class QuestionOptions:
         ["List every object on or near the road."], "the questions of mode 'fixed', most important first"
     )
     generated: int = option(10, "how many questions the VLM writes in mode 'generated'", low=1, high=50)
+    generated_tokens: int = option(512, "most tokens that it writes them with", low=16, high=8192)
     max_names: int = option(32, "most names taken from one answer", low=1, high=256)
     max_label_chars: int = option(48, "longest label, in characters", low=8, high=128)
     ignore: list[str] = option([], "names that are never reported (such as 'road' or 'sky')")

@@ -68,8 +68,8 @@ def questions_for(vlm: Vlm, view: np.ndarray, options: QuestionOptions) -> list[
         raise ConfigError("questions.questions: expected at least one question, got none")
     if options.mode == "fixed":
         return list(options.questions)
-    answer = vlm.answer(view, [ASK_FOR_QUESTIONS.format(n=options.generated)])[0]
-    return parse_questions(answer.text, options.generated, answer.truncated) or list(options.questions)
+    text, truncated = vlm.write(view, ASK_FOR_QUESTIONS.format(n=options.generated), options.generated_tokens)
+    return parse_questions(text, options.generated, truncated) or list(options.questions)
 
 
 def parse_questions(text: str, most: int, truncated: bool = False) -> list[str]:

@@ -28,6 +28,14 @@ class Vlm(Protocol):
         """The same for several views, which a model may answer together; one list of answers per view."""
         ...
 
+    def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
+        """Free text about a view, and whether the limit cut it off; no attention is kept.
+
+        Raises:
+            VlmError: generation failed.
+        """
+        ...
+
 
 class Embedding(Protocol):
     """A segmenter's encoding of one view."""

@@ -68,7 +68,7 @@ class ClickPromptEncoder(PromptEncoder):
         ys, xs = torch.arange(h, device=device) + 0.5, torch.arange(w, device=device) + 0.5
         size = len(points[0]) if points is not None else len(boxes) if boxes is not None else 1
         out = torch.zeros(size, 2 * len(self.REACH) + 1, h, w, device=device, dtype=dtype)
-        if points is not None:
+        if points is not None and points[0].shape[1]:
             at, labels = points[0].to(dtype) / 8, points[1]
             away = (xs - at[..., 0, None])[:, :, None] ** 2 + (ys - at[..., 1, None])[..., None] ** 2
             spots = [torch.exp(-away / (2 * reach**2)) for reach in self.REACH]

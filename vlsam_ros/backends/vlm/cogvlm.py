@@ -50,23 +50,38 @@ class CogVlm:
             VlmError: the model failed, or its attention was not recorded.
         """
         picture = Image.fromarray(check_image(view))
-        try:
-            with torch.inference_mode():
-                return [self._ask(picture, question) for question in questions]
-        except (RuntimeError, ValueError) as error:
-            raise VlmError(f"{self.name} failed on a view of {picture.width} × {picture.height} px: {error}") from error
+        with torch.inference_mode(), self._typed_errors(picture):
+            return [self._ask(picture, question) for question in questions]
 
     def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
         """The same for several views, one after the other."""
         return [self.answer(view, questions) for view in views]
 
+    def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
+        """Free text about an RGB uint8 view (H, W, 3), and whether the limit cut it off; see `interfaces.Vlm`."""
+        picture = Image.fromarray(check_image(view))
+        with torch.inference_mode(), self._typed_errors(picture):
+            tokens, truncated = self._generated(self._prompt(picture, request), max_new_tokens)
+            return self._decode(tokens.tolist()), truncated
+
+    @contextmanager
+    def _typed_errors(self, picture: Image.Image) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, ValueError) as error:
+            raise VlmError(f"{self.name} failed on a view of {picture.width} × {picture.height} px: {error}") from error
+
+    def _generated(self, inputs: Mapping[str, Any], limit: int) -> tuple[Tensor, bool]:
+        """What the model writes (T,) before an end token, and whether the limit cut it off."""
+        out = self._model.generate(**inputs, max_new_tokens=limit, do_sample=False, eos_token_id=self._ends)
+        generated = out[0, inputs["input_ids"].shape[1] :]
+        ends = torch.isin(generated, generated.new_tensor(self._ends)).nonzero()[:, 0].tolist()
+        return generated[: min(ends, default=len(generated))], not ends
+
     def _ask(self, picture: Image.Image, question: str) -> Answer:
         inputs = self._prompt(picture, question)
         ids, types = inputs["input_ids"], inputs["token_type_ids"]
-        out = self._model.generate(**inputs, max_new_tokens=self._limit, do_sample=False, eos_token_id=self._ends)
-        generated = out[0, ids.shape[1] :]
-        ends = torch.isin(generated, generated.new_tensor(self._ends)).nonzero()[:, 0].tolist()
-        tokens = generated[: min(ends, default=len(generated))]
+        tokens, truncated = self._generated(inputs, self._limit)
         whole = torch.cat([ids[0], tokens])[None]
         with watching(self._model.model.layers) as recorder:
             self._model(
@@ -90,7 +105,7 @@ class CogVlm:
             layout=_layout(types[0], picture.size),
             layers=layers,
             layer=partial(recorder.layer, row=0, keep=torch.ones(length, dtype=torch.bool, device=ids.device)),
-            truncated=not ends,
+            truncated=truncated,
         )
 
     def _prompt(self, picture: Image.Image, question: str) -> Mapping[str, Any]:

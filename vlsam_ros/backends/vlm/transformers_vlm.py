@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -76,26 +76,44 @@ class TransformersVlm:
             check_image(view)
         if not questions:
             return [[] for _ in views]
-        try:
-            with torch.inference_mode():
-                if self._reuse == "none":
-                    return [[self._ask([self._prompter(v, [q])], [q])[0][0] for q in questions] for v in views]
-                prompts = [self._prompter(view, questions) for view in views]
-                return [answers for group in self._batches(prompts) for answers in self._ask(group, questions)]
-        except (RuntimeError, ValueError) as error:
-            sizes = ", ".join(sorted({f"{v.shape[1]} × {v.shape[0]}" for v in views}))
-            raise VlmError(f"{self.name} failed on {len(views)} views of {sizes} pixels: {error}") from error
+        with torch.inference_mode(), self._typed_errors(views):
+            if self._reuse == "none":
+                return [[self._ask([self._prompter(v, [q])], [q])[0][0] for q in questions] for v in views]
+            prompts = [self._prompter(view, questions) for view in views]
+            return [answers for group in self._batches(prompts) for answers in self._ask(group, questions)]
+
+    def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
+        """Free text about an RGB uint8 view (H, W, 3), and whether the limit cut it off; see `interfaces.Vlm`."""
+        check_image(view)
+        with torch.inference_mode(), self._typed_errors([view]):
+            prompt = self._prompter(view, [request])
+            self._require_memory([prompt], 1, max_new_tokens)
+            ids = torch.cat([prompt.prefix, prompt.tails[0]])
+            written = self._model.generate(**prompt.inputs(ids), **self._greedy | {"max_new_tokens": max_new_tokens})
+            tokens, truncated = self._tokens(written[0, len(ids) :], max_new_tokens - 1)
+            return self._decode(tokens.tolist()), truncated
 
     def _ask(self, prompts: Sequence[ViewPrompt], questions: Sequence[str]) -> list[list[Answer]]:
         """Answers about views whose prompts are alike."""
-        model, first = self._model, prompts[0]
-        lengths = len(first.prefix), max(len(t) for t in first.tails), self._limit
-        together = len(questions) if self._reuse == "batch" else 1
-        need = generation(model.config, model.dtype, *lengths, len(prompts), together)
-        require_for_answers(need, model.device, len(prompts), together)
+        self._require_memory(prompts, len(questions) if self._reuse == "batch" else 1, self._limit)
         if self._reuse == "batch":
             return self._ask_together(prompts, questions)
         return [self._ask_alone(prompt, questions) for prompt in prompts]
+
+    def _require_memory(self, prompts: Sequence[ViewPrompt], together: int, new_tokens: int) -> None:
+        """Raises `VlmError` if `together` questions about each of some views that are alike would not fit."""
+        model, first = self._model, prompts[0]
+        lengths = len(first.prefix), max(len(t) for t in first.tails), new_tokens
+        need = generation(model.config, model.dtype, *lengths, len(prompts), together)
+        require_for_answers(need, model.device, len(prompts), together)
+
+    @contextmanager
+    def _typed_errors(self, views: Sequence[np.ndarray]) -> Iterator[None]:
+        try:
+            yield
+        except (RuntimeError, ValueError) as error:
+            sizes = ", ".join(sorted({f"{v.shape[1]} × {v.shape[0]}" for v in views}))
+            raise VlmError(f"{self.name} failed on {len(views)} views of {sizes} pixels: {error}") from error
 
     def _batches(self, prompts: Sequence[ViewPrompt]) -> Iterator[list[ViewPrompt]]:
         """Neighbours that can be one batch: the same tokens, and pictures processed to the same size."""
@@ -123,7 +141,7 @@ class TransformersVlm:
         recorder.check(self._layers, out.shape[1] - 1)  # the last token of all is never fed
         answers = []
         for row, question in enumerate(list(questions) * len(prompts)):
-            tokens, truncated = self._tokens(out[row, ids.shape[1] :])
+            tokens, truncated = self._tokens(out[row, ids.shape[1] :], self._limit)
             keep = torch.cat([mask[row, prefix:].bool(), mask.new_ones(len(tokens), dtype=torch.bool)])
             layer = partial(recorder.layer_after, prefix=row // asked, row=row, keep=keep)
             length = prefix + int(keep.sum())
@@ -138,7 +156,7 @@ class TransformersVlm:
         answers: dict[int, Answer] = {}
         for rows in self._equal(prompt) if self._reuse == "equal" else [[i] for i in range(len(questions))]:
             for i, generated in zip(rows, self._generated(prompt, rows), strict=True):
-                tokens, truncated = self._tokens(generated)
+                tokens, truncated = self._tokens(generated, self._limit)
                 sequence = torch.cat([prompt.prefix, prompt.tails[i], tokens])
                 recorder, layout = self._replayed(prompt, sequence, len(tokens))
                 layer = partial(recorder.layer, row=0, keep=torch.ones_like(sequence, dtype=torch.bool))
@@ -175,11 +193,11 @@ class TransformersVlm:
             :, ids.shape[1] :
         ]
 
-    def _tokens(self, generated: Tensor) -> tuple[Tensor, bool]:
-        """What was generated (T,) before the first end token, and whether the limit cut it off."""
+    def _tokens(self, generated: Tensor, most: int) -> tuple[Tensor, bool]:
+        """What was generated (T,) before the first end token, and whether a limit of `most` tokens cut it off."""
         ends = torch.isin(generated, generated.new_tensor(self._ends)).nonzero()[:, 0].tolist()
         length = min(ends, default=len(generated))
-        return generated[: min(length, self._limit)], length > self._limit
+        return generated[: min(length, most)], length > most
 
     def _answer(
         self,
