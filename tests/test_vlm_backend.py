@@ -205,6 +205,22 @@ def test_a_question_can_not_write_control_tokens(models: Callable) -> None:
     assert (plain.text, plain.length) == (forged.text, forged.length)
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_model_that_wants_to_write_image_tokens_writes_others(
+    models: Callable, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm, image, seen = models(name), tiny_models.SPECIAL.index(tiny_models.IMAGE), []
+    text = vlm._tokens
+    monkeypatch.setattr(vlm, "_tokens", lambda ids, most: seen.append(ids) or text(ids, most))
+    prefer = vlm._model.get_output_embeddings().register_forward_hook(
+        lambda *a: a[2].index_fill(-1, torch.tensor([image]), 1e4)
+    )
+    answers = vlm.answer(NOISE, QUESTIONS[:2])
+    prefer.remove()
+    assert len(seen) == 2 and not any((ids == image).any() for ids in seen)
+    assert all(a.layer(0).length == a.length for a in answers)
+
+
 @pytest.mark.parametrize("size_hw", [(1, 1), (1, 30), (700, 20)])
 def test_odd_views_are_answered_or_refused_by_type(models: Callable, size_hw: tuple[int, int]) -> None:
     view = np.zeros((*size_hw, 3), np.uint8)

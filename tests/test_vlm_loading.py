@@ -1,6 +1,8 @@
 """What a VLM's checkpoint must hold; everything else is refused when it is loaded."""
 
 import json
+import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm.layouts import REFUSED
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
 from vlsam_ros.config import VlmOptions
 from vlsam_ros.errors import ConfigError, ModelLoadError
@@ -59,6 +62,10 @@ BROKEN = {
         lambda d: _edit(d / "processor_config.json", lambda c: c.update(num_additional_image_tokens=0)),
         "expected 4 × 4 image tokens in the prompt, found 15",
     ),
+    "no image token": (
+        lambda d: (d / "tokenizer.json").write_text((d / "tokenizer.json").read_text().replace("<image>", "<photo>")),
+        "image token",
+    ),
     "cross-attention": (lambda d: _edit(d / "config.json", lambda c: c.update(model_type="mllama")), "cross-attention"),
     "unknown family": (
         lambda d: _edit(d / "config.json", lambda c: c.update(model_type="aya_vision")),
@@ -87,6 +94,21 @@ def test_a_broken_checkpoint_is_refused(case: str, saved: Path, tmp_path: Path) 
     damage(folder)
     with pytest.raises(ModelLoadError, match=message):
         load(folder)
+
+
+@pytest.mark.parametrize("family", REFUSED)
+def test_a_family_that_can_not_work_is_refused_with_the_reason(family: str, saved: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(saved, tmp_path / "model")
+    (folder / "config.json").write_text(json.dumps({"model_type": family}))
+    with pytest.raises(ModelLoadError, match=re.escape(REFUSED[family])):
+        load(folder)
+
+
+def test_a_q_former_before_an_encoder_decoder_is_refused(tmp_path: Path) -> None:
+    tiny_models.BUILDERS["blip-2"](tmp_path)
+    _edit(tmp_path / "config.json", lambda c: c.update(text_config={"model_type": "t5"}))
+    with pytest.raises(ModelLoadError, match="encoder-decoder"):
+        load(tmp_path)
 
 
 def test_tied_weights_need_not_be_saved_twice(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 from itertools import groupby
+from typing import Any
 
 import cv2
 import numpy as np

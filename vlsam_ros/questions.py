@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,11 +25,13 @@ MOST_WORDS = 6
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _QUESTION = re.compile(r"[^\n.?!]{8,200}(?:[?.]|$)", re.M)
 _ASKS = re.compile(r"\W*((?:what|which|who|where|are|is|do|can|how|list|name|identify|find|describe)\b.*)", re.I)
-_TAG = re.compile(r"<[^<>\n]{0,64}>|```\w*")
+_TAG = re.compile(r"<think>.*?(?:</think>|\Z)|<[^<>\n]{0,64}>|```\w*", re.S)
 _EXPLANATION = re.compile(r"^[ ]*(?:[-*•]|\d+[.)])[^:\n]*?(?::| [-–—] )(?=[ ]*\w)([^\n]*)", re.M)
 _DENIAL = re.compile(
     r"(?:\b(?:no(?!,| (?:parking|entry|stopping|passing|overtaking|smoking)\b)|not|none|nothing|nobody|cannot|never|"
-    r"neither|zero|0|unable|sorry|unfortunately|\w+n't)\b)(?:(?!\bbut\b|\bhowever\b|\bexcept\b)[^.!?;\n])*"
+    r"neither|zero|0|unable|sorry|unfortunately|\w+n't)\b|"
+    r"\b(?:road|street|lane|highway|way|path|view)\b(?= (?:ahead )?(?:is|are|looks?|seems?|appears?)\b[^,.;!?\n]{0,24}"
+    r"\b(?:clear|empty|free)\b))(?:(?!\bbut\b|\bhowever\b|\bexcept\b)[^.!?;\n])*"
 )
 _INTRODUCTION = re.compile(
     r"^.*(?<![\w'-])(?:there(?:'s| is| are| was| were| appears? to be| seems? to be)|see|spot|notice|observe|identify|"
@@ -37,9 +40,11 @@ _INTRODUCTION = re.compile(
 )
 _BOUNDARY = re.compile(
     r"[,;:.!?|/\\\"\[\](){}<>\n\t•·*#=+~^&@$%…、。–—]|\s-+\s|\b(?:and|or|but|however|except|plus|as well as|"
-    r"along with|together with|followed by|riding|carrying|pushing|holding|pulling|towing|"
+    r"along with|together with|followed by|surrounded by|next to|riding|carrying|pushing|holding|pulling|towing|"
     r"with(?= (?:an?|two|three|some|several)\b))\b"
 )
+_NUMBERED = re.compile(r"\b\d{1,3}[.)](?=\s)|\b(?:\d+ ?x|x ?\d+)\b")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _STUTTER = re.compile(r"(\w)\1{3}")
 
 
@@ -98,8 +103,10 @@ def parse_names(text: str, options: QuestionOptions, truncated: bool = False) ->
     return [ParsedName(name, tuple(spans)) for name, spans in list(found.items())[: options.max_names]]
 
 
-def _plain(text: str) -> tuple[str, list[int]]:
+def _plain(text: str) -> tuple[str, Sequence[int]]:
     """NFKC, lower case, invisible characters out; with each character's offset in `text`, and the end's."""
+    if text.isascii():
+        return _CONTROL.sub(";", text.lower().replace("_", " ")), range(len(text) + 1)
     out: list[str] = []
     origin: list[int] = []
     for cluster in re.finditer(r".[\u0300-\u036f]*", text, re.S):
@@ -115,6 +122,7 @@ def _phrases(plain: str) -> list[tuple[int, int]]:
     """[start, end) of the pieces that may hold one name each: markup, denials, explanations and introductions out."""
     plain = _TAG.sub(lambda m: ";" * len(m[0]), plain)
     plain = _EXPLANATION.sub(lambda m: m[0][: m.start(1) - m.start()] + ";" * len(m[1]), plain)
+    plain = _NUMBERED.sub(lambda m: ";" * len(m[0]), plain)
     plain = _DENIAL.sub(lambda m: ";" * len(m[0]), plain)
     ends = [(m.start(), m.end()) for m in _BOUNDARY.finditer(plain)]
     pieces = zip([0, *(e for _, e in ends)], [*(s for s, _ in ends), len(plain)], strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 LEADING = frozenset(
     """a an the one two three four five six seven eight nine ten eleven twelve dozen dozens hundred hundreds several
@@ -16,7 +17,7 @@ LEADING = frozenset(
 """Words that may stand before a name: articles, counts, adverbs, and what is left of a sentence's beginning."""
 
 COUNTERS = frozenset(
-    "group pair couple number lot lots row line set variety bunch series kind type cluster collection".split()
+    "group pair couple number lot lots row line set variety bunch series kind type cluster collection list".split()
 )
 """Words that, followed by "of", only count what comes next."""
 
@@ -41,7 +42,7 @@ NO_NAMES = frozenset(
     centre front back side top bottom corner distance ok okay certainly list following hazard unknown etc null empty
     detail element note description response question assistant user us them color colour area location position
     example way sight everything something anything someone summary total overall addition conclusion label name bbox
-    json text no red orange yellow green blue white black gray grey brown pink purple small large big""".split()
+    json text count no red orange yellow green blue white black gray grey brown pink purple small large big""".split()
 ) | {"left side", "right side", "bbox 2d", "road hazard"}  # fmt: skip
 """What an answer may contain although it names no object."""
 
@@ -69,6 +70,7 @@ _RULES = (
 )
 
 
+@lru_cache(4096)
 def singular(word: str) -> str:
     """A lower-case noun in the singular: cones -> cone, boxes -> box, people -> person, bus -> bus."""
     if word in UNCHANGED:
