@@ -7,15 +7,13 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
-import numpy as np
 
 from .config import PROFILES, Config, Option, options, profile_path
-from .data import Detections
-from .errors import BadImageError, ConfigError, VlsamError
-from .rle import encode, to_coco
+from .errors import ConfigError, VlsamError
+from .evaluation import commands as evaluate
+from .files import as_json, read
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
@@ -24,15 +22,14 @@ def main(args: Sequence[str] | None = None) -> int:
     """The command line; the exit code: 0 all right, 1 some pictures failed, 2 wrong use or no model."""
     parsed = parser().parse_args(args)
     try:
-        changes = {o.name: value for o in options() if (value := getattr(parsed, o.name, None)) is not None}
-        return detect(parsed.images, parsed.out, Config.from_file(profile_path(parsed.profile), changes))
+        return parsed.run(parsed)
     except VlsamError as error:
         print(f"vlsam: {error}", file=sys.stderr)
         return 2
 
 
 def parser() -> argparse.ArgumentParser:
-    """One sub-command, `detect`; every option of the models and the method as `--group.option`."""
+    """The sub-commands; every option of the models and the method is `--group.option`."""
     top = argparse.ArgumentParser(prog="vlsam", description="Open-ended detection and segmentation of road hazards.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser(
@@ -42,11 +39,16 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, or folders of pictures")
     command.add_argument("--out", type=Path, default=Path("vlsam_output"), help="folder for results (%(default)s)")
-    command.add_argument("--profile", default="embedded", help=f"{', '.join(PROFILES)}, or a YAML file (%(default)s)")
-    for option in options():
-        if option.group != "node":
-            _add(command, option)
+    command.set_defaults(run=lambda parsed: detect(parsed.images, parsed.out, configured(parsed)))
+    _add_options(command)
+    evaluate.add(commands, _add_options, configured)
     return top
+
+
+def configured(parsed: argparse.Namespace) -> Config:
+    """The profile, with the options of the command line over it."""
+    changes = {o.name: value for o in options() if (value := getattr(parsed, o.name, None)) is not None}
+    return Config.from_file(profile_path(parsed.profile), changes)
 
 
 def detect(paths: Sequence[Path], out: Path, config: Config) -> int:
@@ -72,7 +74,7 @@ def detect(paths: Sequence[Path], out: Path, config: Config) -> int:
             continue
         overlay = draw(image, found, found.timings_s["total"])
         cv2.imwrite(str(out / f"{stem}.overlay.jpg"), overlay[..., ::-1])
-        (out / f"{stem}.json").write_text(json.dumps(as_json(path, found), indent=1) + "\n")
+        (out / f"{stem}.json").write_text(json.dumps(as_json(str(path), found), indent=1) + "\n")
         names = ", ".join(f"{d.label} {d.score:.2f}" for d in found.items) or "nothing"
         tqdm.write(f"{path}: {names}")
     print(f"{len(pictures) - failed} of {len(pictures)} pictures done; results are in {out}")
@@ -96,44 +98,11 @@ def stems(pictures: Sequence[Path]) -> Iterator[str]:
         yield path.stem if seen[path.stem] == 1 else f"{path.stem}_{seen[path.stem]}"
 
 
-def read(path: Path) -> np.ndarray:
-    """A picture as RGB uint8 (H, W, 3).
-
-    Raises:
-        BadImageError: the file is missing or no picture.
-    """
-    if not path.is_file():
-        raise BadImageError("no such file")
-    data = np.fromfile(path, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise BadImageError("not a picture that OpenCV can decode")
-    return np.ascontiguousarray(image[..., ::-1])
-
-
-def as_json(path: Path, found: Detections) -> dict[str, Any]:
-    """The result for one picture; masks are COCO run lengths (uncompressed) of the whole picture."""
-    return {
-        "image": str(path),
-        "size_hw": list(found.size_hw),
-        "vlm": found.vlm,
-        "segmenter": found.segmenter,
-        "demonstration": found.demonstration,
-        "skipped": list(found.skipped),
-        "timings_s": {k: round(v, 4) for k, v in found.timings_s.items()},
-        "answers": [{"view": v, "question": q, "text": t} for v, q, t in found.answers],
-        "instances": [
-            {
-                "label": d.label,
-                "score": round(d.score, 4),
-                "parts": {k: round(getattr(d, k), 4) for k in ("attention", "iou", "consistency")},
-                "box_xyxy": list(d.xyxy),
-                "view": d.view,
-                "segmentation": to_coco(encode(d.mask.bits, (d.mask.x, d.mask.y)), found.size_hw),
-            }
-            for d in found.items
-        ],
-    }
+def _add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--profile", default="embedded", help=f"{', '.join(PROFILES)}, or a YAML file (%(default)s)")
+    for option in options():
+        if option.group != "node":
+            _add(command, option)
 
 
 def _add(command: argparse.ArgumentParser, option: Option) -> None:
@@ -141,7 +110,8 @@ def _add(command: argparse.ArgumentParser, option: Option) -> None:
     if option.type is bool:
         command.add_argument(f"--{option.name}", dest=option.name, action=argparse.BooleanOptionalAction, help=doc)
     elif option.type is list:
-        command.add_argument(f"--{option.name}", dest=option.name, nargs="*", metavar="TEXT", help=doc)
+        metavar = "NUMBER" if option.item is float else "TEXT"
+        command.add_argument(f"--{option.name}", dest=option.name, nargs="*", type=option.item, metavar=metavar, help=doc)
     else:
         choices = option.choices or None
         command.add_argument(f"--{option.name}", dest=option.name, type=option.type, choices=choices, help=doc)

@@ -40,5 +40,15 @@ class SegmenterError(VlsamError):
     status = 30  # STATUS_SEGMENTER_FAILED
 
 
+class GrounderError(VlsamError):
+    """The grounder failed."""
+
+    status = 40  # STATUS_GROUNDER_FAILED
+
+
+class DataError(VlsamError, ValueError):
+    """Ground truth or predictions can't be read, or don't belong together."""
+
+
 class BagError(VlsamError):
     """A bag is missing, truncated or has no topic of the wanted type."""

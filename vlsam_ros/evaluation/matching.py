@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..data import Detection, Detections, Mask, intersection
 from ..synthetic.truth import IGNORE
 
@@ -23,6 +25,24 @@ def box_iou(a: Detection, b: Detection) -> float:
     (ax0, ay0, ax1, ay1), (bx0, by0, bx1, by1) = a.xyxy, b.xyxy
     shared = max(0.0, min(ax1, bx1) - max(ax0, bx0)) * max(0.0, min(ay1, by1) - max(ay0, by0))
     return shared / max((ax1 - ax0) * (ay1 - ay0) + (bx1 - bx0) * (by1 - by0) - shared, 1.0)
+
+
+def greedy(overlaps: np.ndarray) -> np.ndarray:
+    """Each row takes the free column that it overlaps most, from MATCH_IOU on, the first row first: COCO's matching.
+
+    Args:
+        overlaps: float (D, N), detections by falling score × objects.
+
+    Returns:
+        int (D,), the object of each detection; -1: none.
+    """
+    taken = np.full(len(overlaps), -1)
+    free = np.ones(overlaps.shape[1], bool)
+    for d, row in enumerate(overlaps):
+        if free.any() and (best := np.where(free, row, -1.0)).max() >= MATCH_IOU:
+            taken[d] = best.argmax()
+            free[taken[d]] = False
+    return taken
 
 
 @dataclass
@@ -66,15 +86,12 @@ def compare(
     objects = [t for t in truth.items if t.label != IGNORE]
     ignored = [t.mask for t in truth.items if t.label == IGNORE]
     wanted = [_height(t.mask) > taller_px for t in objects]
-    taken: set[int] = set()
-    score = Score(objects=sum(wanted))
-    for d in sorted(found.items, key=lambda d: -d.score):
-        free = [i for i, t in enumerate(objects) if i not in taken and (not names or t.label == d.label)]
-        best = max(free, key=lambda i: overlap(d, objects[i]), default=None)
-        if best is not None and overlap(d, objects[best]) >= MATCH_IOU:
-            taken.add(best)
-            score.found += wanted[best]
-            score.right += wanted[best]
+    score, found_items = Score(objects=sum(wanted)), sorted(found.items, key=lambda d: -d.score)
+    overlaps = [[overlap(d, t) if not names or t.label == d.label else -1.0 for t in objects] for d in found_items]
+    for d, i in zip(found_items, greedy(np.array(overlaps).reshape(len(found_items), len(objects))), strict=True):
+        if i >= 0:
+            score.found += wanted[i]
+            score.right += wanted[i]
         elif not _on_ignored(d.mask, ignored) and _height(d.mask) > taller_px:
             score.wrong += 1
     return score

@@ -1,0 +1,159 @@
+"""`vlsam evaluate …`: predict, oracle, score, run and calibrate."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..config import Config
+from ..data import Detections
+from ..errors import ConfigError, DataError
+from . import dataset, predictions
+from .dataset import KINDS, Dataset, Frame
+
+DATA = "; ".join(f"{kind}:… {what}" for kind, (_, what) in KINDS.items()) + "; or the file alone"
+ORACLE = "oracle.jsonl"
+Configured = Callable[[argparse.Namespace], Config]
+
+
+def add(commands: Any, model: Callable[[argparse.ArgumentParser], None], configured: Configured) -> None:
+    """Add `evaluate` to a command line.
+
+    Args:
+        commands: where sub-commands are added (argparse's `add_subparsers`).
+        model: adds the options of the models and the method to a command.
+        configured: reads them.
+    """
+    top = commands.add_parser("evaluate", help="measure on labelled data", description=__doc__)
+    parts = top.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, what in (
+        ("predict", predict, "run the detector; can be stopped and started again"),
+        ("oracle", oracle, "outline the true boxes with the segmenter: the upper bound"),
+        ("score", score, "figures and a report of predictions; needs no model and no GPU"),
+        ("run", everything, "predict, oracle and score into one folder"),
+        ("calibrate", calibrate, "fit the score's weights to predictions (made with a low merge.min_score)"),
+    ):
+        command = parts.add_parser(name, help=what, description=what)
+        command.set_defaults(run=partial(_run, run, configured))
+        command.add_argument("--data", required=True, help=DATA)
+        command.add_argument("--images", type=Path, help="folder with a JSON file's pictures (beside it)")
+        if name in ("predict", "oracle", "run"):
+            command.add_argument("--limit", type=int, help="only so many frames, from the first")
+            model(command)
+        if name in ("score", "calibrate"):
+            command.add_argument(
+                "--predictions", required=True, type=Path, help="of predict, or COCO's results, or a recording"
+            )
+            command.add_argument("--topic", default="/vlsam_detector/detections", help="of a recording (%(default)s)")
+        if name in ("score", "run"):
+            command.add_argument(
+                "--names", default="text", help="how names are matched: text, clip:PATH, sentence[:PATH] (%(default)s)"
+            )
+            command.add_argument("--threshold", type=float, help="least score in use (as predicted)")
+            command.add_argument("--worst", type=int, default=6, help="worst frames to draw (%(default)s)")
+        if name == "score":
+            command.add_argument("--oracle", type=Path, help="of oracle, for the ratio to it")
+        if name != "calibrate":
+            default = {"predict": predictions.FILE, "oracle": ORACLE}.get(name, "report")
+            command.add_argument("--out", type=Path, default=Path(default), help="(%(default)s)")
+
+
+def predict(args: argparse.Namespace, data: Dataset, configured: Configured) -> int:
+    """The detector over the data."""
+    from ..pipeline import load
+
+    config = configured(args)
+    _must_have_pictures(data)
+    detector = load(config)
+    return _predicted(data, lambda f: detector(f.image(), horizon=f.horizon), args.out, _header(data, config))
+
+
+def oracle(args: argparse.Namespace, data: Dataset, configured: Configured) -> int:
+    """The segmenter on the true boxes."""
+    from ..backends import load_segmenter
+    from .oracle import oracle as outliner
+
+    config = configured(args)
+    _must_have_pictures(data)
+    outline = outliner(load_segmenter(config.segmenter), config)
+    return _predicted(data, outline, args.out, _header(data, config) | {"threshold": 0.0})
+
+
+def score(args: argparse.Namespace, data: Dataset, _: Configured) -> int:
+    """Figures and report."""
+    from . import names, report, scoring
+
+    found = predictions.read(args.predictions, data, args.topic)
+    best = predictions.read(args.oracle, data) if args.oracle else None
+    result = scoring.score(data, found, names.matcher(args.names), best, args.threshold)
+    report.write(result, args.out, args.worst)
+    headline = scoring.headline(result.scores)
+    for name, value in headline.items():
+        print(f"{name:24} {value:8.3f}" if isinstance(value, float) else f"{name:24} {value:8d}")
+    for warning, count in result.scores["warnings"].items():
+        print(f"warning: {warning}: {count}")
+    print(f"report: {args.out / 'report.html'}")
+    print(json.dumps(report.without_nan({k: round(v, 4) for k, v in headline.items()})))
+    return 0
+
+
+def everything(args: argparse.Namespace, data: Dataset, configured: Configured) -> int:
+    """Predict, oracle and score, in one folder."""
+    folder = args.out
+    args.predictions, args.oracle, args.topic = folder / predictions.FILE, folder / ORACLE, ""
+    args.out = args.predictions
+    failed = predict(args, data, configured)
+    args.out = args.oracle
+    failed |= oracle(args, data, configured)
+    args.out = folder
+    return score(args, data, configured) or failed
+
+
+def calibrate(args: argparse.Namespace, data: Dataset, _: Configured) -> int:
+    """Print the `score` options that fit."""
+    from . import calibration, scoring
+    from .names import by_words
+
+    found = predictions.read(args.predictions, data, args.topic)
+    scored = scoring.paired(data, found.found, by_words)
+    options, error = calibration.fit(scored, scoring.geometries(scored)[-1])
+    print(f"# calibration error {error:.3f} on these frames; for a profile:\n    score:")
+    for name, value in vars(options).items():
+        print(f"      {name}: {value}")
+    return 0
+
+
+def _run(run: Callable[..., int], configured: Configured, args: argparse.Namespace) -> int:
+    try:
+        return run(args, _data(args), configured)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0].replace("_", "-")
+        raise ConfigError(f"no package {package}: pip install {package}") from error
+
+
+def _data(args: argparse.Namespace) -> Dataset:
+    data = dataset.load(args.data, args.images)
+    return replace(data, frames=data.frames[: getattr(args, "limit", None)])
+
+
+def _must_have_pictures(data: Dataset) -> None:
+    if data.warnings["pictures that are not there"] >= len(data.frames):
+        raise DataError(f"{data.name}: none of the pictures is there, such as {data.frames[0].name}; give --images")
+
+
+def _header(data: Dataset, config: Config) -> dict[str, Any]:
+    options = {k: v for k, v in config.flat().items() if not k.startswith("node.")}
+    return {"data": data.name, "threshold": config.merge.min_score, "options": options}
+
+
+def _predicted(data: Dataset, detect: Callable[[Frame], Detections], out: Path, header: dict[str, Any]) -> int:
+    """Into the file, or the usual one in a folder; the exit code."""
+    file = out if out.suffix else out / predictions.FILE
+    failed = predictions.predict(data.frames, detect, file, header)
+    print(f"{len(data.frames) - failed} of {len(data.frames)} frames done; results are in {file}")
+    return 1 if failed else 0

@@ -1,0 +1,66 @@
+"""The oracle: the boxes of the ground truth, outlined by the segmenter. What perfect names and places would reach."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import islice
+
+import numpy as np
+
+from ..backends.interfaces import Embedding, Segmenter
+from ..config import Config
+from ..data import Detection, Detections, Mask, Prompts, View
+from ..tiling import lift, views
+from .dataset import Box, Frame, Instance
+
+
+def oracle(segmenter: Segmenter, config: Config) -> Callable[[Frame], Detections]:
+    """What outlines a frame's labelled objects: each box as prompt, in the smallest of the views that holds it."""
+
+    def outline(frame: Frame) -> Detections:
+        image, by_view = frame.image(), defaultdict(list)
+        all_views = views(frame.size_hw, config.views, frame.horizon)
+        for item in frame.truth():
+            if not item.ignore:
+                by_view[_best(all_views, item.xyxy)].append(item)
+        found = [
+            lift(d, view)
+            for view, items in by_view.items()
+            for d in _outlined(segmenter, view, segmenter.embed(view.crop(image)), items, config.segmenter.batch)
+        ]
+        return Detections(
+            frame.size_hw,
+            tuple(sorted(found, key=lambda d: -d.score)),
+            vlm="ground truth",
+            segmenter=segmenter.name,
+            demonstration=segmenter.demonstration,
+        )
+
+    return outline
+
+
+def _best(all_views: Sequence[View], xyxy: Box) -> View:
+    """The view that shows most of a box; of several that show all of it the smallest."""
+    return min(all_views, key=lambda v: (-_shown(v, xyxy), np.prod(v.size_hw)))
+
+
+def _shown(view: View, xyxy: Box) -> float:
+    low, high = np.maximum(xyxy[:2], view.xyxy[:2]), np.minimum(xyxy[2:], view.xyxy[2:])
+    return float(np.prod(np.maximum(high - low, 0)))
+
+
+def _outlined(
+    segmenter: Segmenter, view: View, embedding: Embedding, items: Sequence[Instance], batch: int
+) -> list[Detection]:
+    """The objects' masks in pixels of the view; `iou` and score are the segmenter's own estimate."""
+    found, rest = [], iter(items)
+    while some := list(islice(rest, batch)):
+        boxes = np.array([i.xyxy for i in some], np.float32) - np.tile(view.xyxy[:2], 2).astype(np.float32)
+        no_points = np.zeros((len(some), 1, 2), np.float32), np.full((len(some), 1), -1, np.int32)
+        out = segmenter.segment(embedding, Prompts(*no_points, boxes_xyxy=boxes), multimask=False)
+        for item, dense, iou in zip(some, embedding.upscale(out.low_res[:, 0]), out.iou[:, 0], strict=True):
+            score, mask = float(np.clip(iou, 0, 1)), Mask.from_dense(dense)
+            if mask.area:
+                found.append(Detection(item.label, score, 1.0, score, 1.0, mask))
+    return found
