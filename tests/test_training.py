@@ -1,5 +1,6 @@
 """The parts of the training that must agree with the detector."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,14 @@ import torch
 from torch import nn
 
 from training import vlm
-from training.loop import Run
+from training.data import names_of
+from training.loop import Muon, Run
 from training.sam import decode
 from vlsam_ros import attention
 from vlsam_ros.config import AttentionOptions
 from vlsam_ros.data import Answer, ImageLayout, LayerQK
 from vlsam_ros.embedded.sam import build_sam
+from vlsam_ros.synthetic.scene import HELD_OUT, sample_crowd, sample_world
 
 
 def test_the_trained_flow_is_the_detectors() -> None:
@@ -29,13 +32,48 @@ def test_the_trained_flow_is_the_detectors() -> None:
 
 
 def test_sequences_name_every_kind_once_and_know_their_rows() -> None:
-    np.random.seed(0)  # which question is asked
     tokenizer = vlm.build_processor().tokenizer
     objects = [{"name": "stone", "id": 1}, {"name": "traffic cone", "id": 2}, {"name": "stone", "id": 3}]
-    tokens, start, rows = vlm.sequence(tokenizer, objects)
+    tokens, start, rows = vlm.sequence(tokenizer, vlm.QUESTIONS[0], names_of(objects))
     assert tokenizer.decode(tokens[start:], skip_special_tokens=True) == "traffic cone, stone"
     assert {name: tokenizer.decode([tokens[r] for r in own]) for name, own in rows.items()} == {n: n for n in rows}
-    assert tokenizer.decode(vlm.sequence(tokenizer, [])[0], skip_special_tokens=True).endswith("none")
+    assert tokens[-1] == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("names", [[], ["stone"], ["stone", "dog", "car"]])
+def test_answers_are_true_and_every_word_is_known(names: list[str]) -> None:
+    np.random.seed(0)
+    tokenizer = vlm.build_processor().tokenizer
+    asked = set()
+    for _ in range(200):
+        question, answer = vlm.exchange([{"name": name, "id": 1} for name in names])
+        tokens, _, rows = vlm.sequence(tokenizer, question, answer)
+        assert tokenizer.unk_token_id not in tokens
+        asked.add("list" if question in vlm.QUESTIONS else answer[0])
+        if question in vlm.QUESTIONS:
+            assert sorted(answer) == sorted(names or ["none"]) and set(rows) == set(names)
+        elif answer != ["sky", "road"]:
+            assert answer == ["yes" if any(question == vlm.VERIFY.format(name=n) for n in names) else "no"]
+    assert asked == {"list", "no", "sky"} | ({"yes"} if names else set())
+
+
+def test_muon_steps_are_orthogonal_and_of_adams_size() -> None:
+    torch.manual_seed(0)
+    weight = nn.Parameter(torch.zeros(32, 8, 3, 3))
+    weight.grad = torch.randn(32, 8, 3, 3)
+    Muon([weight], lr=1.0, weight_decay=0.0).step()
+    step = weight.detach().flatten(1)
+    assert torch.linalg.svdvals(step).sub(0.2 * 72**0.5).abs().max() < 0.4 * 0.2 * 72**0.5
+    assert step.square().mean().sqrt().item() == pytest.approx(0.2, rel=0.2)
+    assert (step * weight.grad.flatten(1)).sum() < 0
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_looks_for_measuring_are_never_trained_on(held_out: bool) -> None:
+    seed = HELD_OUT if held_out else 0
+    world = sample_crowd(np.random.default_rng(0), sample_world(seed), (400.0, 300.0, 1200.0, 757.0), 12)
+    assert 4 <= len(world.placed) <= 12
+    assert {thing.seed % 2 for thing in world.placed} == {int(held_out)}
 
 
 def test_clicks_reach_the_mask() -> None:
@@ -53,10 +91,11 @@ def test_clicks_reach_the_mask() -> None:
 
 
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    first = Run(tmp_path, nn.Linear(2, 1), 1.0, 1e-3)
+    args = Namespace(out=tmp_path, minutes=1.0, bf16=False)
+    first = Run(args, nn.Linear(64, 32), 1e-3)
     first.step, first.spent, first.seen = 7, 30.0, 56
     first.save()
-    second = Run(tmp_path, nn.Linear(2, 1), 1.0, 1e-3)
+    second = Run(args, nn.Linear(64, 32), 1e-3)
     assert (second.step, second.seen, second.progress) == (7, 56, pytest.approx(0.5))
     for a, b in zip(first.modules.parameters(), second.modules.parameters(), strict=True):
         assert torch.equal(a, b)

@@ -18,20 +18,21 @@ from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from vlsam_ros.synthetic.kinds import NAMES
+from vlsam_ros.synthetic.scene import HELD_OUT
 from vlsam_ros.synthetic.views import described, make_view
 
 PER_SHARD = 250
 
 
-def write_shard(job: tuple[Path, int, int]) -> Path:
-    """Write one shard unless it is there; job = (path, first seed, views)."""
-    path, first, count = job
+def write_shard(job: tuple[Path, int, int, float]) -> Path:
+    """Write one shard unless it is there; job = (path, first seed, views, share of crowded ones)."""
+    path, first, count, crowd = job
     cv2.setNumThreads(1)
     if path.exists():
         return path
     pictures, maps, meta = [], [], []
     for seed in range(first, first + count):
-        view = make_view(seed)
+        view = make_view(seed, crowd)
         ids, objects = described(view)
         pictures.append(cv2.imencode(".jpg", view.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1])
         maps.append(cv2.imencode(".png", ids)[1])
@@ -98,11 +99,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--views", type=int, default=15000)
     parser.add_argument("--seed", type=int, default=0, help="first seed; train 0, validation 10 000 000")
+    parser.add_argument("--crowd", type=float, default=0.6, help="share of views filled with objects")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    if args.seed + args.views > HELD_OUT:
+        raise SystemExit(f"seeds from {HELD_OUT} on are for measuring, got {args.seed} to {args.seed + args.views - 1}")
     jobs = [
-        (args.out / f"shard_{i:04d}.npz", args.seed + i * PER_SHARD, min(PER_SHARD, args.views - i * PER_SHARD))
+        (
+            args.out / f"shard_{i:04d}.npz",
+            args.seed + i * PER_SHARD,
+            min(PER_SHARD, args.views - i * PER_SHARD),
+            args.crowd,
+        )
         for i in range(-(-args.views // PER_SHARD))
     ]
     with Pool(args.workers) as pool:

@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from transformers import LlavaForConditionalGeneration
 
 from training.data import Views
 from training.loop import Run, arguments, normalised, parsed
+from vlsam_ros.embedded import load_sam, vlm_path
 from vlsam_ros.embedded.sam import DIM, FpnEncoder
 from vlsam_ros.embedded.tower import STRIDE, VIEW_HW
 from vlsam_ros.synthetic.kinds import NAMES
@@ -57,6 +59,12 @@ class Dense(nn.Module):
         self.kinds = nn.Conv2d(192, len(NAMES), 1)
         nn.init.constant_(self.kinds.bias, -4.0)
         self.fine = nn.Conv2d(DIM, 16 + 2, 1)
+
+    def start_from_shipped(self) -> None:
+        """Take the embedded SAM's encoder, and the embedded VLM's trunk in it, which knows the kinds better."""
+        self.encoder.load_state_dict(load_sam().image_encoder.state_dict())
+        vlm = LlavaForConditionalGeneration.from_pretrained(vlm_path(), dtype=torch.float32)
+        self.encoder.trunk.load_state_dict(vlm.model.vision_tower.trunk.state_dict())
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Images (B, 3, H, W) -> kinds (B, 18, H/16, W/16), object (B, 1, H/2, W/2), offsets (B, 2, H/8, W/8)."""
@@ -130,13 +138,18 @@ def evaluate(model: Dense, views: Views, count: int = 96) -> dict[str, float]:
 
 
 def main() -> None:
-    args = parsed(arguments(__doc__, "dense", 15))
+    parser = arguments(__doc__, "dense", 15)
+    parser.add_argument("--shipped", action="store_true", help="start from the package's own weights")
+    parser.add_argument("--batch", type=int, default=8)
+    args = parsed(parser)
     model = Dense().to(memory_format=torch.channels_last)
-    run = Run(args.out, model, args.minutes, lr=2e-3)
+    if args.shipped:
+        model.start_from_shipped()
+    run = Run(args, model, lr=2e-3)
     validation = Views(args.data / "val")
     run.train(
         Views(args.data / "train", augment=True),
-        8,
+        args.batch,
         lambda b: losses_of(model, b),
         lambda: evaluate(model, validation),
         2.0,

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from training import sam, vlm
-from vlsam_ros.embedded import WEIGHTS
+from vlsam_ros.embedded import VLMS, WEIGHTS
 
 
 def main() -> None:
@@ -22,17 +22,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     processor = vlm.build_processor()
-    speaker = vlm.Trainee(processor)
-    speaker.load_state_dict(torch.load(args.runs / "vlm" / "checkpoint.pt", weights_only=True)["modules"])
-    speaker.vlm.half().save_pretrained(args.out / "vlm")
-    processor.save_pretrained(args.out / "vlm")
+    for run in VLMS.values():
+        speaker = vlm.Trainee(processor)
+        speaker.load_state_dict(torch.load(args.runs / run / "checkpoint.pt", weights_only=True)["modules"])
+        speaker.vlm.half().save_pretrained(args.out / run)
+        processor.save_pretrained(args.out / run)
     outliner = sam.Trainee()
     outliner.load_state_dict(torch.load(args.runs / "sam" / "checkpoint.pt", weights_only=True)["modules"])
     state = {name: tensor.half().contiguous() for name, tensor in outliner.sam.state_dict().items()}
     save_file(state, args.out / "sam.safetensors")
     logs = Path(__file__).parent / "logs"
     logs.mkdir(exist_ok=True)
-    for run in ("dense", "vlm", "sam"):
+    for run in ("dense", *VLMS.values(), "sam"):
         shutil.copy(args.runs / run / "log.jsonl", logs / f"{run}.jsonl")
     size = sum(p.stat().st_size for p in args.out.rglob("*") if p.is_file())
     print(f"{args.out}: {size / 1e6:.1f} MB")

@@ -91,7 +91,7 @@ def first_prompt(masks: list[np.ndarray]) -> tuple[Tensor, Tensor, Tensor | None
 
 def error_click(logits: Tensor, target: np.ndarray) -> tuple[np.ndarray, int]:
     """A point in the region where the mask is wrong, and its label."""
-    said = cv2.resize(logits.numpy(), VIEW_HW[::-1], interpolation=cv2.INTER_LINEAR) > 0
+    said = cv2.resize(logits.float().numpy(), VIEW_HW[::-1], interpolation=cv2.INTER_LINEAR) > 0
     ys, xs = np.nonzero(said != target)
     if not len(xs):
         return inside_point(target), 1
@@ -113,6 +113,7 @@ def decode(
 
 def mask_losses(logits: Tensor, iou: Tensor, share: Tensor, weight: Tensor) -> Tensor:
     """Loss of B prompts: logits (B, 4, h, w) against the object's share of each pixel (B, h, w), pixels weighted."""
+    logits, iou = logits.float(), iou.float()
     target, known = share[:, None], (weight > 0)[:, None]
     cross = F.binary_cross_entropy_with_logits(logits, target.expand_as(logits), reduction="none")
     soft = logits.sigmoid() * known
@@ -222,7 +223,7 @@ def evaluate(trainee: Trainee, views: Views, count: int = 96) -> dict[str, float
 
 def ious(logits: Tensor, masks: list[np.ndarray]) -> list[float]:
     """IoU of each low-resolution mask with its object, at full resolution."""
-    said = F.interpolate(logits[:, None], VIEW_HW, mode="bilinear", align_corners=False)[:, 0].numpy() > 0
+    said = F.interpolate(logits[:, None].float(), VIEW_HW, mode="bilinear", align_corners=False)[:, 0].numpy() > 0
     return [float((s & m).sum() / (s | m).sum()) for s, m in zip(said, masks, strict=True)]
 
 
@@ -234,9 +235,9 @@ def main() -> None:
     trainee = Trainee().to(memory_format=torch.channels_last)
     if args.shipped:
         trainee.sam.load_state_dict(load_sam().state_dict())
-    else:
+    if args.dense.exists() or not args.shipped:
         trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
-    run = Run(args.out, trainee, args.minutes, lr=1.2e-3)
+    run = Run(args, trainee, lr=1.2e-3)
     validation = Views(args.data / "val")
     views = Views(args.data / "train", augment=True)
     run.train(

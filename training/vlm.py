@@ -13,6 +13,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from torch import Tensor, nn
 from transformers import (
+    AutoTokenizer,
     CLIPImageProcessor,
     LlamaConfig,
     LlavaConfig,
@@ -24,6 +25,7 @@ from transformers import (
 from training.data import Views, names_of
 from training.dense import class_loss, coverage, ignored
 from training.loop import Run, add_start, arguments, normalised, parsed
+from vlsam_ros.config import AttentionOptions, VerifyOptions
 from vlsam_ros.embedded import vlm_path
 from vlsam_ros.embedded.tower import STRIDE, VIEW_HW, ConvVisionConfig
 from vlsam_ros.synthetic.kinds import NAMES
@@ -34,6 +36,10 @@ QUESTIONS = (
     "Name all objects in the picture.",
     "What is on the road?",
 )
+VERIFY = VerifyOptions().question
+BACKGROUND, BACKGROUND_ANSWER = AttentionOptions().background_question, "sky, road"
+SHARES = (0.75, 0.2, 0.05)
+"""How often the objects, one of them, and the background are asked for."""
 TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}user : "
     "{% for item in message['content'] %}{% if item['type'] == 'image' %}<image>{% endif %}{% endfor %} "
@@ -47,7 +53,7 @@ PATCHES = (VIEW_HW[0] // STRIDE) * (VIEW_HW[1] // STRIDE)
 def build_processor() -> LlavaProcessor:
     """Word-level tokenizer over the names and the questions, and an image processor that resizes to 448 × 256."""
     split = pre_tokenizers.Whitespace()
-    texts = [*NAMES, *QUESTIONS, "user : assistant :", ",", "none"]
+    texts = [*NAMES, *QUESTIONS, VERIFY.format(name=""), BACKGROUND, BACKGROUND_ANSWER, "user : assistant :", ",", "none no yes"]
     words = sorted({word for text in texts for word, _ in split.pre_tokenize_str(text.lower())})
     vocabulary = {word: i for i, word in enumerate([*SPECIAL, *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
@@ -118,6 +124,22 @@ class Trainee(nn.Module):
         self.vlm = build_model(processor.tokenizer)
         self.kinds = nn.Conv2d(192, len(NAMES), 1)
 
+    def start_from_shipped(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Take the package's VLM; words that its tokenizer lacks keep their random embeddings."""
+        shipped = LlavaForConditionalGeneration.from_pretrained(vlm_path(), dtype=torch.float32)
+        known = AutoTokenizer.from_pretrained(vlm_path()).get_vocab()
+        rows = self.vlm.get_input_embeddings().weight.detach().clone()
+        for word, row in tokenizer.get_vocab().items():
+            if word in known:
+                rows[row] = shipped.get_input_embeddings().weight[known[word]]
+        state = {k: rows if v.shape[:1] == (len(known),) else v for k, v in shipped.state_dict().items()}
+        self.vlm.load_state_dict(state)
+
+    def freeze_tower(self) -> None:
+        """Train the language model only."""
+        tower = self.vlm.model.vision_tower.requires_grad_(False).eval()
+        tower.train = lambda mode=True: tower  # its batch norms keep their statistics
+
     def start_from(self, dense: dict[str, Tensor]) -> None:
         """Take trunk and head of a `training.dense` checkpoint."""
         prefix = "encoder.trunk."
@@ -133,23 +155,36 @@ def target_map(ids: np.ndarray, objects: list[dict], name: str) -> np.ndarray:
     return best / max(float(best.sum()), 1e-6)
 
 
-def sequence(tokenizer: PreTrainedTokenizerFast, objects: list[dict]) -> tuple[list[int], int, dict[str, list[int]]]:
+def exchange(objects: list[dict]) -> tuple[str, list[str]]:
+    """A question about a view and the words of its answer, one after the other with commas between."""
+    names = names_of(objects)
+    kind = np.random.choice(3, p=SHARES)
+    if kind == 0:
+        return QUESTIONS[np.random.randint(len(QUESTIONS)) if np.random.rand() < 0.5 else 0], names or ["none"]
+    if kind == 2:
+        return BACKGROUND, BACKGROUND_ANSWER.split(", ")
+    others = [name for name in NAMES if name not in names]
+    there = bool(names) and np.random.rand() < 0.5
+    name = str(np.random.choice(names if there else others))
+    return VERIFY.format(name=name), ["yes" if there else "no"]
+
+
+def sequence(
+    tokenizer: PreTrainedTokenizerFast, question: str, answer: list[str]
+) -> tuple[list[int], int, dict[str, list[int]]]:
     """Token ids of prompt and answer, where the answer starts, and the rows of each name's tokens."""
 
     def encode(text: str) -> list[int]:
         return tokenizer(text, add_special_tokens=False)["input_ids"]
 
     image = tokenizer.convert_tokens_to_ids("<image>")
-    question = QUESTIONS[np.random.randint(len(QUESTIONS)) if np.random.rand() < 0.5 else 0]
     ids = encode("user :") + [image] * PATCHES + encode(question) + encode("assistant :")
     start, rows = len(ids), {}
-    names = names_of(objects)
-    for i, name in enumerate(names):
+    for i, name in enumerate(answer):
         tokens = encode(name)
-        rows[name] = list(range(len(ids), len(ids) + len(tokens)))
-        ids += tokens + (encode(",") if i + 1 < len(names) else [])
-    if not names:
-        ids += encode("none")
+        if name in NAMES:
+            rows[name] = list(range(len(ids), len(ids) + len(tokens)))
+        ids += tokens + (encode(",") if i + 1 < len(answer) else [])
     return [*ids, tokenizer.eos_token_id], start, rows
 
 
@@ -173,7 +208,7 @@ def flow(attentions: tuple[Tensor, ...], starts: Tensor, length: Tensor) -> Tens
 
 def losses_of(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, items: list, attention: float) -> dict[str, Tensor]:
     images, maps, objects = zip(*items, strict=True)
-    sequences = [sequence(tokenizer, o) for o in objects]
+    sequences = [sequence(tokenizer, *exchange(o)) for o in objects]
     longest = max(len(s[0]) for s in sequences)
     ids = torch.full((len(items), longest), tokenizer.pad_token_id)
     labels = torch.full_like(ids, -100)
@@ -230,7 +265,7 @@ def evaluate(trainee: Trainee, processor: LlavaProcessor, views: Views, count: i
     """Precision and recall of the names in greedy answers, and how often a right name's flow peaks on its object."""
     trainee.eval()
     tokenizer = processor.tokenizer
-    hit = said = true = pointed = asked = 0
+    hit = said = true = pointed = asked = right = checked = 0
     question = tokenizer(QUESTIONS[0] + " assistant :", add_special_tokens=False)["input_ids"]
     image = tokenizer.convert_tokens_to_ids("<image>")
     prompt = tokenizer("user :", add_special_tokens=False)["input_ids"] + [image] * PATCHES + question
@@ -245,15 +280,29 @@ def evaluate(trainee: Trainee, processor: LlavaProcessor, views: Views, count: i
             hit, said, true = hit + len(found & wanted), said + len(found), true + len(wanted)
             ok, tried = pointing(trainee, tokenizer, images[b], maps[b], objects[b])
             pointed, asked = pointed + ok, asked + tried
+            right += sum(says_yes(trainee, tokenizer, images[b], name) == (name in wanted) for name in found | wanted)
+            checked += len(found | wanted)
     trainee.train()
-    return {"p": hit / max(said, 1), "r": hit / max(true, 1), "pointing": pointed / max(asked, 1)}
+    return {
+        "p": hit / max(said, 1),
+        "r": hit / max(true, 1),
+        "pointing": pointed / max(asked, 1),
+        "verified": right / max(checked, 1),
+    }
+
+
+def says_yes(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, image: np.ndarray, name: str) -> bool:
+    """Whether the model says that a name is in the picture."""
+    tokens, start, _ = sequence(tokenizer, VERIFY.format(name=name), [])
+    logits = trainee.vlm(input_ids=torch.tensor([tokens[:start]]), pixel_values=normalised([image])).logits[0, -1]
+    return bool(logits[tokenizer.convert_tokens_to_ids("yes")] > logits[tokenizer.convert_tokens_to_ids("no")])
 
 
 def pointing(
     trainee: Trainee, tokenizer: PreTrainedTokenizerFast, image: np.ndarray, ids: np.ndarray, objects: list[dict]
 ) -> tuple[int, int]:
     """Names whose flow (teacher-forced) peaks on a patch of one of their objects, of how many."""
-    tokens, _, rows = sequence(tokenizer, objects)
+    tokens, _, rows = sequence(tokenizer, QUESTIONS[0], names_of(objects))
     if not rows:
         return 0, 0
     out = trainee.vlm(input_ids=torch.tensor([tokens]), pixel_values=normalised([image]), output_attentions=True)
@@ -270,16 +319,18 @@ def pointing(
 def main() -> None:
     parser = arguments(__doc__, "vlm", 75)
     add_start(parser)
+    parser.add_argument("--frozen", action="store_true", help="train the language model only, the tower stays as it is")
     parser.add_argument("--attention", type=float, default=0.5, help="weight of the attention loss; 0: without it")
     args = parsed(parser)
     processor = build_processor()
     trainee = Trainee(processor).to(memory_format=torch.channels_last)
     if args.shipped:
-        shipped = LlavaForConditionalGeneration.from_pretrained(vlm_path(), dtype=torch.float32)
-        trainee.vlm.load_state_dict(shipped.state_dict())
-    else:
+        trainee.start_from_shipped(processor.tokenizer)
+    if args.dense.exists() or not args.shipped:
         trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
-    run = Run(args.out, trainee, args.minutes, lr=1.5e-3)
+    if args.frozen:
+        trainee.freeze_tower()
+    run = Run(args, trainee, lr=1.5e-3)
     validation = Views(args.data / "val")
     run.train(
         Views(args.data / "train", augment=True),

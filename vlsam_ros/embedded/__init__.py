@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "weights"
 
+VLMS = {"embedded": "vlm", "embedded-plain": "vlm_plain"}
+"""What `vlm.model` calls the embedded VLMs -> folder. The plain one never learnt where to look, as no real VLM did."""
 
-def vlm_path() -> Path:
-    """Folder of the embedded VLM, for transformers' Auto classes; registers its vision tower with them."""
+
+def vlm_path(model: str = "embedded") -> Path:
+    """Folder of an embedded VLM, for transformers' Auto classes; registers its vision tower with them."""
     from . import tower  # noqa: F401
 
-    return WEIGHTS / "vlm"
+    return WEIGHTS / VLMS[model]
 
 
 def load_sam() -> Sam:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -19,9 +21,13 @@ __all__ = [
     "Sensor",
     "Weather",
     "World",
+    "sample_crowd",
     "sample_window",
     "sample_world",
 ]
+
+HELD_OUT = 20_000_000
+"""Worlds with this seed or a higher one are for measuring: their objects have looks that no training world has."""
 
 
 def jitter(rng: np.random.Generator, rgb: Rgb, amount: float) -> Rgb:
@@ -165,6 +171,33 @@ def _overlaps(thing: Placed, others: list[Placed]) -> bool:
     return False
 
 
+def sample_crowd(rng: np.random.Generator, world: World, window: Box, count: int) -> World:
+    """The world with up to ``count`` objects spread over a window of its frame, on and off the road.
+
+    For training: a picture costs the same however much there is to learn from it.
+    """
+    camera, (x0, y0, x1, y1) = world.camera, window
+    placed: list[Placed] = []
+    for _ in range(8 * count):
+        if len(placed) >= count:
+            break
+        kind = KINDS[int(rng.integers(len(KINDS)))]
+        z = float(np.exp(rng.uniform(math.log(5.0), math.log(80.0))))
+        scale, height = camera.focal_px / z, float(rng.uniform(*kind.height_m))
+        x = (rng.uniform(x0, x1) - FRAME_WH[0] / 2) / scale - world.road.curvature * z * z
+        thing = Placed(kind.name, float(x), z, height, int(rng.integers(1 << 31)))
+        middle = camera.horizon_px + scale * (camera.height_m - height / 2)
+        seen = y0 < middle < y1 and 8 < scale * height * 256 / (y1 - y0) < 300
+        if seen and (not _overlaps(thing, placed) or rng.random() < 0.05):
+            placed.append(thing)
+    return dataclasses.replace(world, placed=tuple(_with_looks(placed, held_out=world.seed >= HELD_OUT)))
+
+
+def _with_looks(placed: Sequence[Placed], held_out: bool) -> Iterator[Placed]:
+    """The objects with even look seeds, or with odd ones for measuring."""
+    return (dataclasses.replace(thing, seed=thing.seed // 2 * 2 + held_out) for thing in placed)
+
+
 def sample_placed(rng: np.random.Generator, road: Road, count: int) -> tuple[Placed, ...]:
     """About ``count`` objects at log-uniform distances of 5–80 m; at times a row of one kind."""
     weights = np.array([k.weight for k in KINDS])
@@ -242,7 +275,7 @@ def sample_world(seed: int, *, empty: bool | None = None) -> World:
         sensor=sample_sensor(rng, light),
         road=road,
         land=sample_land(rng, road),
-        placed=sample_placed(rng, road, count),
+        placed=tuple(_with_looks(sample_placed(rng, road, count), held_out=seed >= HELD_OUT)),
         scenery=sample_scenery(rng, road),
         flats=sample_flats(rng, road),
     )
@@ -254,9 +287,9 @@ def sample_window(rng: np.random.Generator, kind: str | None = None, horizon_px:
     w_all, h_all = FRAME_WH
     if kind == "full":
         return (0.0, 0.0, float(w_all), float(h_all))
-    w = 890 * rng.uniform(0.85, 1.15) if kind == "quadrant" else 534 * rng.uniform(0.8, 1.2)
+    w = 890 * rng.uniform(0.85, 1.15) if kind == "quadrant" else rng.uniform(300, 620)
     h = w / 1.75
     x0 = rng.uniform(0, w_all - w)
-    y0 = rng.uniform(0, h_all - h) if kind == "quadrant" else horizon_px + 60 + rng.normal(0, 25) - h / 2
+    y0 = rng.uniform(0, h_all - h) if kind == "quadrant" else horizon_px + rng.normal(0, 25) - 0.3 * h
     y0 = min(max(y0, 0.0), h_all - h)
     return (float(x0), float(y0), float(x0 + w), float(y0 + h))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vlsam_ros.synthetic.render import IGNORE_ID, Rendered, render
-from vlsam_ros.synthetic.scene import sample_window, sample_world
+from vlsam_ros.synthetic.scene import sample_crowd, sample_window, sample_world
 from vlsam_ros.synthetic.world import FRAME_WH, Box, World
 
 VIEW_WH = (448, 256)
@@ -27,10 +27,17 @@ def objects_inside(world: World, window: Box) -> int:
     return count
 
 
-def make_view(seed: int) -> Rendered:
-    """The training view with this seed, 448 × 256: one window of one world, mostly one that shows objects."""
+def make_view(seed: int, crowd: float = 0.0) -> Rendered:
+    """The view with this seed, 448 × 256: one window of one world, mostly one that shows objects.
+
+    Args:
+        crowd: chance that the window is filled with objects instead, for training.
+    """
     rng = np.random.default_rng([seed, 1])
     world = sample_world(seed)
+    if crowd and rng.random() < crowd:
+        window = sample_window(rng, horizon_px=world.camera.horizon_px)
+        return render(sample_crowd(rng, world, window, int(rng.integers(4, 15))), window, VIEW_WH)
     windows = [sample_window(rng, horizon_px=world.camera.horizon_px) for _ in range(8)]
     shown = np.minimum([objects_inside(world, window) for window in windows], rng.integers(1, 4))
     pick = int(np.argmax(shown)) if rng.random() < 0.9 else 0

@@ -21,6 +21,7 @@ from transformers import (
 )
 
 from ...config import VlmOptions
+from ...embedded import VLMS, vlm_path
 from ...errors import ConfigError, ModelLoadError, VlmError
 from ..devices import pick_device, pick_dtype
 from .cogvlm import MODEL_TYPES, CogVlm
@@ -36,11 +37,9 @@ UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeE
 def load(options: VlmOptions) -> TransformersVlm | CogVlm:
     """The VLM of the options; see `vlsam_ros.backends.load_vlm`."""
     device = pick_device(options.device)
-    demonstration = options.model == "embedded"
+    demonstration = options.model in VLMS
     if demonstration:
-        from ...embedded import vlm_path
-
-        source, name = str(vlm_path()), "embedded-vlm"
+        source, name = str(vlm_path(options.model)), options.model.replace("embedded", "embedded-vlm")
     else:
         source = str(Path(options.model).expanduser())
         name = Path(options.model).name
