@@ -31,7 +31,7 @@ def words(text: str) -> tuple[tuple[int, int], ...]:
 
 
 class FakeVlm:
-    """Names the colours it sees; the name's tokens attend to the cells of that colour."""
+    """Names the colours it sees; the name's tokens attend to the cells of that colour. Knows what there is not."""
 
     name, demonstration = "fake-vlm", False
 
@@ -54,6 +54,8 @@ class FakeVlm:
 
     def _say(self, question: str, size_hw: tuple[int, int], seen: dict[str, np.ndarray]) -> Answer:
         text = ", ".join(seen) if self.text is None else self.text
+        if question.startswith("Is there"):
+            text = "Yes." if any(name in question for name in seen) else "No."
         spans, cells, first = words(text), self.grid**2, self.grid**2 + 2
         n = first + len(spans)
         query, key = torch.zeros(2, n, 4), torch.zeros(1, n, 4)

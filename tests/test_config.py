@@ -29,7 +29,7 @@ def test_ranges_are_closed_and_hold(option: Option):
 
 
 def test_flat_is_the_inverse_of_from_flat():
-    changed = {"prompts.threshold": 0.5, "views.far": 0, "questions.questions": ["What?"], "refine.box": False}
+    changed = {"prompts.threshold": 0.5, "views.far": 0, "questions.questions": ["What?"], "refine.box": "none"}
     config = Config.from_flat(changed)
     assert config.flat() == Config().flat() | changed
     assert Config.from_flat(config.flat()) == config
@@ -53,6 +53,10 @@ def test_flat_is_the_inverse_of_from_flat():
         ({"attention.flow": "up"}, "expected one of flow, last, mean, got 'up'"),
         ({"questions.questions": "What?"}, "expected a list of strings"),
         ({"questions.questions": ["What?", 1]}, "expected a list of strings"),
+        ({"node.pitch_deg": 2.0}, "expected a list of numbers"),
+        ({"node.pitch_deg": ["2.0"]}, "expected a list of numbers"),
+        ({"node.pitch_deg": [True]}, "expected a list of numbers"),
+        ({"node.pitch_deg": [0.0, 90.0]}, "expected -60 to 60, got 90.0"),
     ],
     ids=str,
 )
@@ -65,6 +69,8 @@ def test_errors_say_what_was_expected(values, message):
 def test_whole_numbers_are_floats_where_floats_are_wanted():
     assert Config.from_flat({"views.overlap": 0}).views.overlap == 0.0
     assert isinstance(Config.from_flat({"views.overlap": 0}).views.overlap, float)
+    (pitch,) = Config.from_flat({"node.pitch_deg": (2,)}).node.pitch_deg
+    assert isinstance(pitch, float) and pitch == 2.0
 
 
 def test_defaults_are_not_shared():

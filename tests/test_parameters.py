@@ -94,6 +94,8 @@ GIVEN = {
     "int for a float": ("node.keyframe_rate_hz:=2", "node.keyframe_rate_hz", 2.0),
     "list": ("questions.ignore:=[road, sky]", "questions.ignore", ["road", "sky"]),
     "empty list": ("questions.ignore:=[]", "questions.ignore", []),
+    "list of numbers": ("node.pitch_deg:=[2.5, -1.0]", "node.pitch_deg", [2.5, -1.0]),
+    "list of whole numbers": ("node.pitch_deg:=[2, 0]", "node.pitch_deg", [2.0, 0.0]),
     "empty list for a full default": ("questions.questions:=[]", "questions.questions", []),
     "bool": ("node.queue_all:=true", "node.queue_all", True),
     "unknown elsewhere": ("somebody.else:=1", "vlm.model", "embedded"),
@@ -105,7 +107,8 @@ GIVEN = {
 def test_given_values(declared, argument: str, name: str, expected: object) -> None:
     config, node = declared("-p", argument)
     assert config.flat()[name] == expected
-    assert (node.get_parameter_or(name).value or expected) == expected
+    shown = node.get_parameter_or(name).value or expected
+    assert (list(shown) if isinstance(expected, list) else shown) == expected
 
 
 WRONG = {

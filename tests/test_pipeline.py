@@ -1,6 +1,7 @@
 """The whole way of a frame, with models that know colours."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def test_reports_what_was_said_and_how_long_it_took():
     assert [view for view, _, _ in result.answers] == [
         "full", "far_0", "far_1", "far_2", "tile_0_0", "tile_0_1", "tile_1_0", "tile_1_1",
     ]  # fmt: skip
-    assert set(result.timings_s) == {"vlm", "attention", "segmenter", "merge", "total"}
+    assert set(result.timings_s) == {"vlm", "attention", "segmenter", "verify", "merge", "total"}
     assert sum(result.timings_s.values()) <= 2.01 * result.timings_s["total"]
 
 
@@ -104,6 +105,57 @@ def test_budget_skips_the_least_important_views(budget_s, most):
 
 def test_enough_budget_skips_nothing():
     assert VLSam(FakeVlm(), FakeSegmenter())(picture((200, 320), BOXES), budget_s=600).skipped == ()
+
+
+def test_budget_asks_more_questions_before_it_looks_at_tiles():
+    class Clocked(SlowVlm):
+        def __init__(self):
+            super().__init__()
+            self.asked = []
+
+        def answer(self, view, questions):
+            self.asked.append(len(questions))
+            return super().answer(view, questions)
+
+    vlm, image, config = Clocked(), picture((200, 320), BOXES), Config.from_flat({"questions.questions": ["A?", "B?"]})
+    whole = VLSam(vlm, FakeSegmenter(), config)(image, budget_s=600)
+    assert vlm.asked == [1] * 8 + [2] * 4 and whole.skipped == () and boxes(whole) == EXPECTED
+    hurried = VLSam(SlowVlm(), FakeSegmenter(), config)(image, budget_s=0)
+    assert hurried.skipped[0] == "full: B?" and hurried.skipped[1:] == tuple(
+        v for v in dict.fromkeys(v for v, _, _ in whole.answers) if v != "full"
+    )
+
+
+def test_a_known_horizon_moves_the_far_field():
+    image = picture((200, 320), {"red box": [(150, 20, 156, 26)]})
+    only_far = {"views__full": False, "views__tile_rows": 0, "views__far_scale": 0.2}
+    config = Config.from_flat({k.replace("__", "."): v for k, v in only_far.items()})
+    detector = VLSam(FakeVlm(), FakeSegmenter(), config)
+    assert len(detector(image)) == 0
+    assert boxes(detector(image, horizon=0.05)) == [("red box", 150, 20, 156, 26)]
+
+
+def test_what_is_denied_is_dropped_and_kept_aside():
+    class Liar(FakeVlm):
+        def answer(self, view, questions):
+            said = super().answer(view, questions)
+            return [replace(a, text=a.text.replace("blue ball", "grey cube")) for a in said]
+
+    image = picture((200, 320), BOXES)
+    believed, result = run(image, Liar()), run(image, Liar(), verify__ask=True)
+    assert believed.labels.count("grey cube") == 1 and believed.dropped == ()
+    assert boxes(result) == [row for row in EXPECTED if row[0] == "red box"] and result.skipped == ()
+    (dropped,) = result.dropped
+    assert (dropped.label, dropped.reason, dropped.xyxy) == ("grey cube", "denied", (150, 30, 180, 50))
+    assert ("full", "Is there a grey cube in the picture? Answer yes or no.", "No.") in result.answers
+
+
+def test_what_is_inconsistent_is_dropped_and_kept_aside():
+    image = picture((200, 320), BOXES)
+    result = run(image, verify__min_consistency=1.0, views__far=0, views__tile_rows=0)
+    assert {d.reason for d in result.dropped} == {"inconsistent"}
+    assert all(d.consistency < 1 for d in result.dropped) and all(d.consistency == 1 for d in result.items)
+    assert len(result) + len(result.dropped) == 3
 
 
 def test_failures_leave_the_pipeline():

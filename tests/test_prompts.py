@@ -78,7 +78,7 @@ def test_negatives_lie_low_and_near_but_off_the_positive_area(negatives):
 def test_no_negative_where_everything_is_positive():
     found = prompts.seeds(np.ones((8, 8), np.float32), LAYOUT, OPTIONS)
     assert found and all(s.negatives_xy == () for s in found)
-    batch = prompts.batch(found, 2, (80, 160))
+    batch = prompts.batch(found, PromptOptions(negatives=2), (80, 160))
     assert (batch.labels[:, 0] == 1).all() and (batch.labels[:, 1:] == -1).all()
 
 
@@ -100,12 +100,123 @@ def test_points_lie_where_the_grid_does():
     assert 40 < x < 50 and 10 < y < 20
 
 
+def seed(*positives: tuple, negatives: tuple = (), box: tuple = (0.0, 0.0, 1.0, 1.0)) -> prompts.Seed:
+    return prompts.Seed(positives, negatives, 1.0, box)
+
+
 def test_batch_is_padded_and_clipped():
-    some = [prompts.Seed((-5.0, 3.0), ((1.0, 2.0),), 1.0), prompts.Seed((7.0, 999.0), (), 0.5)]
-    out = prompts.batch(some, 2, (80, 160))
+    some = [seed((-5.0, 3.0), negatives=((1.0, 2.0),)), seed((7.0, 999.0), (8.0, 9.0), box=(-3.0, 5.0, 170.0, 79.0))]
+    out = prompts.batch(some, PromptOptions(negatives=2), (80, 160))
     assert out.points_xy.tolist() == [[[0, 3], [1, 2], [0, 0]], [[7, 80], [0, 0], [0, 0]]]
-    assert out.labels.tolist() == [[1, 0, -1], [1, -1, -1]]
+    assert out.labels.tolist() == [[1, 0, -1], [1, -1, -1]] and out.boxes_xyxy is None
     assert out.points_xy.dtype == np.float32 and out.labels.dtype == np.int32
+    out = prompts.batch(some, PromptOptions(positives=2, negatives=1), (80, 160), boxes=True)
+    assert out.points_xy.tolist() == [[[0, 3], [1, 2], [0, 0]], [[7, 80], [8, 9], [0, 0]]]
+    assert out.labels.tolist() == [[1, 0, -1], [1, 1, -1]]
+    assert out.boxes_xyxy.tolist() == [[0, 0, 1, 1], [0, 5, 160, 79]]
+
+
+@pytest.mark.parametrize(
+    ("map_", "components", "largest"),
+    [
+        (heat(), [], []),
+        (heat((3, 4, 1.0)), [(3, 4)], [(3, 4)]),
+        (heat((1, 1, 1.0), (6, 6, 0.6)), [(1, 1), (6, 6)], [(1, 1)]),
+        (heat((1, 1, 1.0), (6, 5, 0.5), (6, 6, 0.6)), [(1, 1), (6, 6)], [(6, 6)]),
+        (heat((3, 2, 1.0), (3, 3, 0.5), (3, 4, 0.9)), [(3, 2)], [(3, 2)]),
+        (np.ones((8, 8), np.float32), [(0, 0)], [(0, 0)]),
+    ],
+    ids=["zeros", "one", "two alike", "the lower one is larger", "two peaks", "everything"],
+)
+def test_components_and_the_largest(map_, components, largest):
+    for seeding, cells in (("components", components), ("largest", largest)):
+        found = prompts.seeds(map_, LAYOUT, PromptOptions(seeding=seeding, upsample=1))
+        assert len(found) == len(cells)
+        assert all(near(s.point_xy, *cell) for s, cell in zip(found, cells, strict=True))
+
+
+def flooded(positive: np.ndarray, start: tuple[int, int]) -> set[tuple[int, int]]:
+    """The cells that are connected with one, corners included."""
+    found, waiting = set(), [start]
+    while waiting:
+        cell = waiting.pop()
+        inside = all(0 <= i < n for i, n in zip(cell, positive.shape, strict=True))
+        if inside and positive[cell] and cell not in found:
+            found.add(cell)
+            waiting += [(cell[0] + dr, cell[1] + dc) for dr in (-1, 0, 1) for dc in (-1, 0, 1)]
+    return found
+
+
+@pytest.mark.parametrize("i", range(8))
+def test_the_papers_pair_equals_a_slow_reference(i):
+    map_ = np.random.default_rng(i).permutation(64).reshape(8, 8).astype(np.float32) ** 2 / 63**2
+    positive = map_ >= 0.35 * map_.max()
+    areas = [flooded(positive, (int(r), int(c))) for r, c in np.argwhere(positive)]
+    size = max(map(len, areas))
+    tops = [max(area, key=lambda cell: map_[cell]) for area in areas if len(area) == size]
+    bottom = min(((int(r), int(c)) for r, c in np.argwhere(~positive)), key=lambda cell: map_[cell])
+    (found,) = prompts.seeds(
+        map_, LAYOUT, PromptOptions(seeding="largest", negatives_from="anywhere", threshold=0.35, upsample=1)
+    )
+    assert any(near(found.point_xy, *top) for top in tops)
+    assert near(found.negatives_xy[0], *bottom)
+
+
+@pytest.mark.parametrize("seeding", ["peaks", "components", "largest"])
+@pytest.mark.parametrize("i", range(4))
+def test_a_seeds_positives_lie_apart_in_its_box_and_nearer_to_it_than_to_others(seeding, i):
+    map_ = np.random.default_rng(i).random((8, 8), dtype=np.float32)
+    found = prompts.seeds(map_, LAYOUT, PromptOptions(seeding=seeding, positives=3))
+    assert found and max(len(s.positives_xy) for s in found) == 3
+    for s in found:
+        x0, y0, x1, y1 = s.box_xyxy
+        assert all(x0 < x < x1 and y0 < y < y1 for x, y in s.positives_xy)
+        cells = np.array(s.positives_xy) / (20, 10)
+        gaps = np.hypot(*(cells[:, None] - cells[None]).transpose(2, 0, 1))
+        assert gaps[~np.eye(len(cells), dtype=bool)].min(initial=9) >= prompts.APART
+        if seeding == "peaks":
+            tops = np.array([o.point_xy for o in found]) / (20, 10)
+            box = s.box_xyxy
+            rivals = [t for o, t in zip(found, tops, strict=True) if o.box_xyxy[0] < box[2] and box[0] < o.box_xyxy[2]]
+            for cell in cells:
+                assert np.hypot(*(cell - cells[0])) <= min(np.hypot(*(cell - r)) for r in rivals) + 1e-6
+
+
+def test_a_small_area_has_fewer_positives_than_wanted():
+    (found,) = prompts.seeds(heat((3, 4, 1.0)), LAYOUT, PromptOptions(positives=8))
+    assert 1 <= len(found.positives_xy) < 8 and found.box_xyxy[0] >= 70 and found.box_xyxy[2] <= 110
+
+
+@pytest.mark.parametrize(
+    ("map_", "options", "expected"),
+    [
+        (heat((0, 0, 1.0)), {"threshold": 0.35}, 0.35),
+        (0.5 * heat((0, 0, 1.0)), {"threshold": 0.35}, 0.175),
+        (heat((0, 0, 1.0)), {"threshold": 0.0}, np.finfo(np.float32).tiny),
+        (heat((0, 0, 1.0)), {"threshold": 0.0, "threshold_from": "mean"}, 1 / 64),
+        (heat((0, 0, 1.0)), {"threshold": 0.5, "threshold_from": "mean"}, (1 / 64 + 1) / 2),
+        (heat((0, 0, 1.0)), {"threshold": 1.0, "threshold_from": "mean"}, 1.0),
+        (np.full((8, 8), 0.3, np.float32), {"threshold": 0.5, "threshold_from": "mean"}, float(np.float32(0.3))),
+    ],
+    ids=["share", "share of the maximum", "above 0", "mean", "half way", "maximum", "constant"],
+)
+def test_level(map_, options, expected):
+    assert prompts.level(map_, PromptOptions(**options)) == pytest.approx(expected, rel=1e-6)
+    assert (map_ >= prompts.level(map_, PromptOptions(**options))).any()
+
+
+def test_hidden_cells_have_no_seed_and_the_threshold_stays():
+    map_ = heat((1, 1, 1.0), (6, 6, 0.6), (1, 6, 0.2))
+    hidden = heat((1, 1, 1.0)) > 0
+    found = prompts.seeds(map_, LAYOUT, OPTIONS, hidden)
+    assert len(found) == 1 and near(found[0].point_xy, 6, 6)
+    assert prompts.seeds(map_, LAYOUT, OPTIONS, map_ > 0) == []
+    assert prompts.seeds(map_, LAYOUT, OPTIONS, np.ones((8, 8), bool)) == []
+
+
+def test_touched_cells_and_their_neighbours():
+    out = prompts.touched(heat((3, 3, 0.1)))
+    assert out.sum() == 9 and out[2:5, 2:5].all() and not prompts.touched(heat()).any()
 
 
 @pytest.mark.parametrize(
@@ -156,6 +267,6 @@ def test_reseed_needs_attention_inside_the_mask():
 
 
 def test_territories():
-    some = [prompts.Seed((10.0, 40.0), (), 1.0), prompts.Seed((150.0, 40.0), (), 1.0)]
+    some = [seed((10.0, 40.0)), seed((150.0, 40.0))]
     out = prompts.territories(some, LAYOUT)
     assert (out[:, :4] == 0).all() and (out[:, 4:] == 1).all()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from fakes import FakeEmbedding, FakeSegmenter, picture
 
-from vlsam_ros.config import Config, RefineOptions, SegmenterOptions
-from vlsam_ros.data import ImageLayout, NamedMap, Prompts, Segments
+from vlsam_ros.config import Config, PromptOptions, RefineOptions, ScoreOptions, SegmenterOptions
+from vlsam_ros.data import ImageLayout, NamedMap, Prompts, Segments, intersection
 from vlsam_ros.errors import SegmenterError
 from vlsam_ros.refine import cascade, component, consistency, refine
 
@@ -34,9 +34,12 @@ def run(segmenter: FakeSegmenter, *maps: NamedMap, **options: object) -> list:
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"rounds": 1}, {"rounds": 4}, {"cascade": False}, {"multimask": False}, {"box": False}, {"component": True}],
+    [
+        {}, {"rounds": 1}, {"rounds": 4}, {"cascade": False}, {"multimask": False}, {"component": True},
+        {"box": "none"}, {"box": "map"}, {"again": "outside"}, {"again": "both", "rounds": 3},
+    ],
     ids=str,
-)
+)  # fmt: skip
 @pytest.mark.parametrize("candidates", [1, 3])
 def test_outlines_every_instance(options, candidates):
     found = run(FakeSegmenter(candidates), RED, BLUE, **options)
@@ -60,14 +63,65 @@ def test_the_steps_of_the_cascade():
 
 @pytest.mark.parametrize(
     ("options", "calls"),
-    [({}, 6), ({"rounds": 1}, 3), ({"cascade": False}, 2), ({"box": False}, 4), ({"rounds": 3, "cascade": False}, 3)],
+    [
+        ({}, 6), ({"rounds": 1}, 3), ({"cascade": False}, 2), ({"box": "none"}, 4), ({"box": "map"}, 4),
+        ({"rounds": 3, "cascade": False}, 3), ({"again": "outside"}, 3), ({"again": "both"}, 6),
+    ],
     ids=str,
-)
+)  # fmt: skip
 def test_all_names_and_seeds_share_the_calls(options, calls):
     segmenter = FakeSegmenter()
     run(segmenter, RED, BLUE, **options)
     assert len(segmenter.log) == calls and segmenter.embedded == 1
     assert len(segmenter.log[0][0]) >= 3
+
+
+def test_the_maps_box_is_in_every_step():
+    segmenter = FakeSegmenter()
+    run(segmenter, BLUE, rounds=1, box="map")
+    boxes = [p.boxes_xyxy for p, _ in segmenter.log]
+    assert len(boxes) == 2 and np.array_equal(boxes[0], boxes[1])
+    x0, y0, x1, y1 = boxes[0][0]
+    assert 90 <= x0 <= 100 and 0 <= y0 <= 10 and 110 <= x1 <= 130 and 18 <= y1 <= 30
+
+
+class Narrow(FakeSegmenter):
+    """Outlines only what is within 20 px of the first point."""
+
+    def segment(self, embedding, prompts, multimask):
+        s = super().segment(embedding, prompts, multimask)
+        x = np.arange(embedding.size_hw[1])
+        near = np.abs(x - prompts.points_xy[:, 0, :1]) < 20
+        return replace(s, low_res=np.where(near[:, None, None, :], s.low_res, -1))
+
+
+def test_later_rounds_outside_find_what_was_missed():
+    image = picture((80, 160), {"red box": [(20, 30, 140, 50)]})
+    wide = replace(RED, heat=heat((1, 3, 7, 5)))
+    config = replace(Config(), prompts=PromptOptions(seeding="largest"))
+
+    def found(**options: object) -> list:
+        return refine(Narrow(), image, [wide], replace(config, refine=RefineOptions(**options)))
+
+    (one,), two = found(again="inside", rounds=4), found(again="outside", rounds=2)
+    assert len(two) == 2 and not intersection(two[0].mask, two[1].mask)
+    assert one.mask.area == two[0].mask.area
+    assert [d.mask.area for d in found(again="both", rounds=4)] == [d.mask.area for d in two]
+
+
+def test_all_positive_points_are_given():
+    segmenter = FakeSegmenter()
+    config = replace(Config(), prompts=PromptOptions(positives=2, negatives=2), refine=RefineOptions(rounds=1))
+    refine(segmenter, PICTURE, [RED], config)
+    labels = segmenter.log[0][0].labels
+    assert labels.shape[1] == 4 and (labels == 1).sum(1).max() == 2 and (labels[:, 0] == 1).all()
+
+
+def test_scores_are_made_as_the_options_say():
+    config = replace(Config(), score=ScoreOptions("logistic", -2.0, 1.0, 2.0, 3.0))
+    for d in refine(FakeSegmenter(), PICTURE, [RED, BLUE], config):
+        logit = -2 + d.attention + 2 * d.iou + 3 * d.consistency
+        assert d.score == pytest.approx(1 / (1 + np.exp(-logit)))
 
 
 def test_prompts_come_in_batches():

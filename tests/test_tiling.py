@@ -5,7 +5,7 @@ import pytest
 
 from vlsam_ros.config import ViewOptions
 from vlsam_ros.data import Detection, Mask, View
-from vlsam_ros.tiling import cut_by_border, lift, spread, views
+from vlsam_ros.tiling import HORIZON_IN_VIEW, cut_by_border, lift, spread, views
 
 SIZES = [(900, 1600), (1080, 1920), (480, 640), (640, 480), (333, 777), (64, 64), (65, 1000)]
 
@@ -49,7 +49,19 @@ def test_far_views_keep_the_aspect_and_hold_the_horizon(horizon):
         assert w / h == pytest.approx(16 / 9, rel=0.01)
         assert view.xyxy[1] <= horizon * 900 <= view.xyxy[3]
     if horizon in (0.3, 0.5):
-        assert (horizon * 900 - far[0].xyxy[1]) / far[0].size_hw[0] == pytest.approx(0.35, abs=0.01)
+        assert (horizon * 900 - far[0].xyxy[1]) / far[0].size_hw[0] == pytest.approx(HORIZON_IN_VIEW, abs=0.01)
+
+
+@pytest.mark.parametrize("horizon", [0.0, 0.31, 0.7, 1.0])
+def test_a_known_horizon_overrides_the_option(horizon):
+    assert views((900, 1600), ViewOptions(), horizon) == views((900, 1600), ViewOptions(horizon=horizon))
+
+
+@pytest.mark.parametrize(("horizon", "nearest"), [(-3.0, 0.0), (-0.1, 0.0), (1.4, 1.0), (50.0, 1.0)])
+def test_a_horizon_outside_the_frame_is_held_at_its_edge(horizon, nearest):
+    far = [v.xyxy for v in views((900, 1600), ViewOptions(), horizon) if v.name.startswith("far")]
+    edge = [v.xyxy for v in views((900, 1600), ViewOptions(), nearest) if v.name.startswith("far")]
+    assert [(y0, y1) for _, y0, _, y1 in far] == [(y0, y1) for _, y0, _, y1 in edge]
 
 
 @pytest.mark.parametrize(("far", "scale"), [(1, 0.35), (2, 0.3), (3, 0.35), (4, 0.5), (2, 1.0)])

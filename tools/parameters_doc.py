@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))
 from vlsam_ros.config import Config, Option, options  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "parameters.md"
-TYPES = {bool: "bool", int: "int", float: "float", str: "string", list: "list of strings"}
+TYPES = {bool: "bool", int: "int", float: "float", str: "string"}
 
 
 def text() -> str:
@@ -47,7 +47,7 @@ def row(option: Option) -> str:
     )
     cells = (
         f"`{option.name}`",
-        TYPES[option.type],
+        f"list of {TYPES[option.item]}s" if option.type is list else TYPES[option.type],
         default.replace("True", "true").replace("False", "false"),
         allowed,
         option.doc,

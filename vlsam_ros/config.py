@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
@@ -25,7 +26,8 @@ def option(default: Any, doc: str, *, low: float | None = None, high: float | No
 class VlmOptions:
     """The vision-language model."""
 
-    model: str = option("embedded", "'embedded', a local path, or a hub id of a transformers image-text-to-text model")
+    model: str = option("embedded", "'embedded' ('embedded-plain': the same without training where to look), a local path, or a hub id of a "
+        "transformers image-text-to-text model")
     device: str = option("auto", "torch device ('auto': cuda if there is one, else cpu)")
     dtype: str = option(
         "auto",
@@ -57,6 +59,39 @@ class SegmenterOptions:
         choices=("auto", "float32", "float16", "bfloat16"),
     )
     batch: int = option(32, "most prompts per decoder call", low=1, high=1024)
+
+
+@dataclass(frozen=True)
+class GrounderOptions:
+    """The second path: a localiser that is told the VLM's names."""
+
+    mode: str = option(
+        "attention",
+        "who says where a named thing is: 'attention': the VLM; 'grounder': the model below; 'both': each, and what "
+        "both find scores higher",
+        choices=("attention", "grounder", "both"),
+    )
+    model: str = option(
+        "none",
+        "a local path or a hub id of GroundingDINO, MM-GroundingDINO, LLMDet, OWLv2, OWL-ViT, OmDet-Turbo or SAM 3 in "
+        "transformers",
+    )
+    device: str = option("auto", "torch device ('auto': cuda if there is one, else cpu)")
+    dtype: str = option(
+        "auto",
+        "weights' type ('auto': float16 on cuda, float32 on cpu)",
+        choices=("auto", "float32", "float16", "bfloat16"),
+    )
+    threshold: float = option(
+        -1.0, "boxes that score no more are left out (-1: as the model's family has it, 0.1 to 0.3)", low=-1.0, high=1.0
+    )
+    max_boxes: int = option(16, "most boxes of one name in a view, best first", low=1, high=1000)
+    batch: int = option(
+        8,
+        "most names at once in SAM 3, whose memory grows with it; the others take what their text holds",
+        low=1,
+        high=256,
+    )
 
 
 @dataclass(frozen=True)
@@ -148,12 +183,29 @@ class AttentionOptions:
 class PromptOptions:
     """From a map to points."""
 
-    threshold: float = option(0.35, "share of the map's maximum above which a cell is positive", low=0.0, high=1.0)
+    threshold: float = option(0.35, "how high a cell of the map must be to be positive", low=0.0, high=1.0)
+    threshold_from: str = option(
+        "zero",
+        "'zero': the threshold is a share of the map's maximum; 'mean': of the way from its mean to its maximum",
+        choices=("zero", "mean"),
+    )
+    seeding: str = option(
+        "peaks",
+        "what is a seed (an instance): each separated peak of the positive area, each of its connected components, or "
+        "the largest component alone (the paper)",
+        choices=("peaks", "components", "largest"),
+    )
     peak_distance: float = option(
         1.5, "least distance between two seeds of one name, in grid cells", low=0.0, high=32.0
     )
     max_seeds: int = option(8, "most seeds (instances) per name and view", low=1, high=64)
+    positives: int = option(1, "positive points per seed", low=1, high=8)
     negatives: int = option(1, "negative points per seed", low=0, high=8)
+    negatives_from: str = option(
+        "near",
+        "'near': the lowest points around the seed; 'anywhere': the lowest of the whole map (the paper)",
+        choices=("near", "anywhere"),
+    )
     upsample: int = option(4, "the map is enlarged this often (bicubic) before points are taken", low=1, high=32)
 
 
@@ -164,23 +216,73 @@ class RefineOptions:
     rounds: int = option(
         2, "rounds of sampling and segmenting; from the second on the map is masked by the last result", low=1, high=4
     )
+    again: str = option(
+        "inside",
+        "what later rounds look at: the map 'inside' each mask, for a better one; 'outside' of all masks of the name, "
+        "for instances that were missed; or 'both'",
+        choices=("inside", "outside", "both"),
+    )
     cascade: bool = option(True, "PerSAM cascade: points, then with the low-res mask, then with the box too")
     multimask: bool = option(True, "take the best of three masks in the cascade's later steps")
-    box: bool = option(True, "the cascade's last step uses the mask's box as a prompt")
+    box: str = option(
+        "mask",
+        "box prompt: 'mask': the mask's box in the cascade's last step; 'map': in every step the box of the seed's "
+        "positive area",
+        choices=("mask", "map", "none"),
+    )
     component: bool = option(True, "keep only the mask's component under the seed")
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """From the three parts of a score, each in [0, 1], to the score."""
+
+    mapping: str = option(
+        "mean",
+        "'mean': their weighted mean; 'logistic': 1 / (1 + exp(-(bias + weighted sum))), which `vlsam evaluate "
+        "calibrate` fits so that a score is a probability",
+        choices=("mean", "logistic"),
+    )
+    bias: float = option(0.0, "bias of the logistic mapping", low=-100.0, high=100.0)
+    attention: float = option(1.0, "weight of the attention at the seed", low=0.0, high=100.0)
+    iou: float = option(1.0, "weight of the segmenter's predicted IoU", low=0.0, high=100.0)
+    consistency: float = option(1.0, "weight of the agreement of mask and map", low=0.0, high=100.0)
+
+    def __post_init__(self) -> None:
+        if self.attention + self.iou + self.consistency <= 0:
+            raise ConfigError("score: expected a weight above 0 for attention, iou or consistency, got 0 for all")
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """Names that are not believed."""
+
+    min_consistency: float = option(
+        0.0, "an instance whose mask agrees less with the attention map is dropped", low=0.0, high=1.0
+    )
+    ask: bool = option(
+        False, "ask the VLM about each name once more, and drop what it denies; costs an answer per view"
+    )
+    question: str = option("Is there a {name} in the picture? Answer yes or no.", "how it is asked")
 
 
 @dataclass(frozen=True)
 class MergeOptions:
     """Duplicates out, across names, views and questions."""
 
+    meaning: bool = option(
+        True, "names of one meaning ('tyre', 'tire', 'car tire') are one name; the best supported wording is reported"
+    )
+    synonyms: list[str] = option(
+        [], "more names of one meaning, each entry a group such as 'kart, go-kart'; beside the built-in ones"
+    )
     iou: float = option(0.6, "masks of one name with this IoU or more are one instance", low=0.0, high=1.0)
     containment: float = option(
         0.75, "a mask of the same name that lies inside another by this share is a part of it", low=0.0, high=1.0
     )
     cross_name_iou: float = option(
         0.7,
-        "masks of different names with this IoU or more are one instance; the better score names it",
+        "masks of different names with this IoU or more are one instance; the name with the larger sum of scores wins",
         low=0.0,
         high=1.0,
     )
@@ -205,6 +307,17 @@ class NodeOptions:
     latency_budget_s: float = option(
         0.0, "time for one keyframe; what is left over is skipped and said so (0: none)", low=0.0, high=600.0
     )
+    camera_info: bool = option(
+        False,
+        "take each camera's horizon from the sensor_msgs/CameraInfo beside its images and `pitch_deg` instead of "
+        "`views.horizon`",
+    )
+    pitch_deg: list[float] = option(
+        [0.0],
+        "how far the cameras look down, in degrees: one angle for all, or one each in the order of `image_topics`",
+        low=-60.0,
+        high=60.0,
+    )
     reliability: str = option(
         "auto",
         "subscription's reliability ('auto': as the publisher offers)",
@@ -220,11 +333,14 @@ class Config:
 
     vlm: VlmOptions = field(default_factory=VlmOptions)
     segmenter: SegmenterOptions = field(default_factory=SegmenterOptions)
+    grounder: GrounderOptions = field(default_factory=GrounderOptions)
     views: ViewOptions = field(default_factory=ViewOptions)
     questions: QuestionOptions = field(default_factory=QuestionOptions)
     attention: AttentionOptions = field(default_factory=AttentionOptions)
     prompts: PromptOptions = field(default_factory=PromptOptions)
     refine: RefineOptions = field(default_factory=RefineOptions)
+    score: ScoreOptions = field(default_factory=ScoreOptions)
+    verify: VerifyOptions = field(default_factory=VerifyOptions)
     merge: MergeOptions = field(default_factory=MergeOptions)
     node: NodeOptions = field(default_factory=NodeOptions)
 
@@ -300,26 +416,32 @@ class Option:
         return f"{self.group}.{self.key}"
 
     @property
+    def item(self) -> type:
+        """What a list holds: float or str."""
+        return type(self.default[0]) if self.default else str
+
+    @property
     def type(self) -> type:
-        """bool, int, float, str or list (of str)."""
+        """bool, int, float, str or list."""
         return type(self.default)
 
     def check(self, value: Any) -> Any:
         """The value in the option's type, or `ConfigError`."""
-        wanted = self.type
-        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
+        if self.type is not list:
+            return self._checked(value, self.type)
+        kind, wanted = ("numbers", (int, float)) if self.item is float else ("strings", (str,))
+        if not isinstance(value, (list, tuple, array)) or not all(type(v) in wanted for v in value):
+            raise ConfigError(f"{self.name}: expected a list of {kind}, got {value!r}")
+        return [self._checked(v, self.item) for v in value]
+
+    def _checked(self, value: Any, wanted: Any) -> Any:
+        if wanted is float and type(value) is int:
             value = float(value)
-        if wanted is list:
-            value = list(value) if isinstance(value, (list, tuple)) else value
-            if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-                raise ConfigError(f"{self.name}: expected a list of strings, got {value!r}")
-            return value
         if type(value) is not wanted:
             raise ConfigError(f"{self.name}: expected {wanted.__name__}, got {type(value).__name__} {value!r}")
         if self.choices and value not in self.choices:
             raise ConfigError(f"{self.name}: expected one of {', '.join(self.choices)}, got {value!r}")
-        number: Any = value
-        if self.low is not None and self.high is not None and not self.low <= number <= self.high:
+        if self.low is not None and self.high is not None and not self.low <= value <= self.high:
             raise ConfigError(f"{self.name}: expected {self.low:g} to {self.high:g}, got {value!r}")
         return value
 

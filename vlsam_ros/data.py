@@ -258,11 +258,43 @@ class Segments:
 
 
 @dataclass(frozen=True)
+class Grounded:
+    """Where a grounder found N things that it was asked for, in pixels of the view.
+
+    Attributes:
+        xyxy: float32 (N, 4), inside the view, a pixel wide and high at the least.
+        scores: float32 (N,) in [0, 1].
+        names: int64 (N,), which of the names each one is.
+        masks: N masks, or None if the model gives boxes only.
+    """
+
+    xyxy: np.ndarray
+    scores: np.ndarray
+    names: np.ndarray
+    masks: tuple[Mask, ...] | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.xyxy)
+        _require(self.xyxy.shape == (n, 4), f"xyxy: expected (N, 4), got {self.xyxy.shape}")
+        for name, rows in (("scores", self.scores), ("names", self.names), ("masks", self.masks)):
+            _require(rows is None or len(rows) == n, f"{name}: expected {n} rows")
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+
+@dataclass(frozen=True)
 class Detection:
     """One labelled instance, in pixels of the frame (or of the view, before lifting).
 
-    `score` and its three parts (attention at the points, the segmenter's predicted IoU, agreement of mask and map)
-    lie in [0, 1].
+    Attributes:
+        label: the name in plain text.
+        score: in [0, 1], from the next three.
+        attention, iou, consistency: the map at the seed, the segmenter's predicted IoU, and the agreement of mask and
+            map; in [0, 1].
+        mask: what was outlined.
+        view, question: what was looked at and asked.
+        reason: why it is not believed (``inconsistent``, ``denied``); empty if it is.
     """
 
     label: str
@@ -273,6 +305,7 @@ class Detection:
     mask: Mask
     view: str = "full"
     question: str = ""
+    reason: str = ""
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:
@@ -287,7 +320,8 @@ class Detections:
     Attributes:
         size_hw: height and width of the frame in pixels.
         items: best score first.
-        skipped: names of the views and questions left out for the latency budget.
+        dropped: what would be among the items if it were believed, each with its `reason`.
+        skipped: what the latency budget left out: a view's name, or ``view: question``.
         vlm, segmenter: model names; ``demonstration`` is set when one of them is an embedded model.
         heat: float32 (h, w) in [0, 1], all names' maps fused over the frame (coarse), or None.
         answers: (view, question, text) of everything the VLM said.
@@ -303,6 +337,7 @@ class Detections:
     heat: np.ndarray | None = field(default=None, repr=False)
     answers: tuple[tuple[str, str, str], ...] = ()
     timings_s: dict[str, float] = field(default_factory=dict)
+    dropped: tuple[Detection, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)

@@ -18,7 +18,9 @@ from .errors import VlmError
 from .merge import merge
 from .questions import questions_for
 from .refine import refine
+from .schedule import left_out, plan, within
 from .tiling import lift, views
+from .verify import verify
 
 HEAT_CELL_PX = 8
 """Frame pixels on a side of one cell of the fused heat map."""
@@ -36,13 +38,13 @@ class VLSam:
     def __init__(self, vlm: Vlm, segmenter: Segmenter, config: Config | None = None) -> None:
         self.vlm, self.segmenter, self.config = vlm, segmenter, config or Config()
 
-    def __call__(self, image: np.ndarray, budget_s: float | None = None) -> Detections:
+    def __call__(self, image: np.ndarray, budget_s: float | None = None, horizon: float | None = None) -> Detections:
         """Detect everything in a frame.
 
         Args:
             image: RGB uint8 (H, W, 3).
-            budget_s: seconds to spend. A view is not started if the last one's duration would exceed them; the first
-                always is.
+            budget_s: seconds to spend; `schedule.plan` says what comes first, and the result what was left out.
+            horizon: the horizon's row as a share of the frame's height; None: the option `views.horizon`.
 
         Raises:
             BadImageError, VlmError, SegmenterError: nothing is returned when a part of the method failed.
@@ -53,23 +55,27 @@ class VLSam:
         found: list[Detection] = []
         said: list[tuple[str, str, str]] = []
         heat = np.zeros([-(-side // HEAT_CELL_PX) for side in size_hw], np.float32)
-        all_views = views(size_hw, self.config.views)
+        all_views = views(size_hw, self.config.views, horizon)
         with _timed(timings, "total"):
             with _timed(timings, "vlm"):
                 questions = questions_for(self.vlm, all_views[0].crop(image), self.config.questions)
-            for group in _within(budget_s, _batched(all_views, self.config.vlm.view_batch), started):
-                seen = self.look([view.crop(image) for view in group], questions, timings)
-                for view, (answers, maps, instances) in zip(group, seen, strict=True):
+            steps = plan(all_views, questions, self.config.vlm.view_batch, hurry=budget_s is not None)
+            for step in within(budget_s, steps, started):
+                seen = self.look([view.crop(image) for view in step.views], step.questions, timings)
+                for view, (answers, maps, instances) in zip(step.views, seen, strict=True):
                     said += [(view.name, a.question, a.text) for a in answers]
                     found += [lift(d, view) for d in instances]
                     paint(heat, maps, view)
-            looked = {name for name, _, _ in said}
             with _timed(timings, "merge"):
-                items = merge(found, all_views, size_hw, self.config.merge, self.config.views.border_px)
+                believed, dropped = (
+                    merge([d for d in found if bool(d.reason) is doubted], all_views, size_hw, self.config)
+                    for doubted in (False, True)
+                )
         return Detections(
             size_hw=size_hw,
-            items=items,
-            skipped=tuple(v.name for v in all_views if v.name not in looked),
+            items=believed,
+            dropped=dropped,
+            skipped=left_out(all_views, questions, {(view, question) for view, question, _ in said}),
             vlm=self.vlm.name,
             segmenter=self.segmenter.name,
             demonstration=self.vlm.demonstration or self.segmenter.demonstration,
@@ -95,7 +101,10 @@ class VLSam:
             with _timed(timings, "attention"):
                 maps = fuse(named_maps(answers, config.questions, config.attention, background))
             with _timed(timings, "segmenter"):
-                seen.append((answers, maps, refine(self.segmenter, pixels, maps, config)))
+                instances = refine(self.segmenter, pixels, maps, config)
+            with _timed(timings, "verify"):
+                verdicts, instances = verify(self.vlm, pixels, instances, config)
+            seen.append(([*answers, *verdicts], maps, instances))
         return seen
 
 
@@ -127,22 +136,6 @@ def paint(canvas: np.ndarray, maps: Sequence[NamedMap], view: View) -> None:
         rows = (np.arange(top, bottom) + 0.5 - y0) * m.heat.shape[0] / (y1 - y0) - 0.5
         grid = np.broadcast_arrays(columns.astype(np.float32), rows.astype(np.float32)[:, None])
         np.maximum(part, cv2.remap(m.heat, *grid, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), out=part)
-
-
-def _batched(all_views: Sequence[View], size: int) -> list[Sequence[View]]:
-    """The views in their order, `size` at a time."""
-    return [all_views[i : i + size] for i in range(0, len(all_views), size)]
-
-
-def _within(budget_s: float | None, groups: Sequence[Sequence[View]], started: float) -> Iterator[Sequence[View]]:
-    """The groups of views that time allows; the first always."""
-    last_s = 0.0
-    for i, group in enumerate(groups):
-        begun = perf_counter()
-        if i and budget_s is not None and begun - started + last_s > budget_s:
-            return
-        yield group
-        last_s = perf_counter() - begun
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """From an attention map to points for the segmenter (VL-SAM, arXiv 2410.05963, section 3.3).
 
 The paper takes one pair per name: the maximum of the largest area above the threshold, and the minimum of the rest.
-Here every separated peak of the map is a seed of its own, so that several instances of one name can be told apart, and
-a seed's negative points are the lowest ones near it: a point at the far end of the picture tells the segmenter nothing.
+Here, by default, every separated peak of the map is a seed of its own, so that several instances of one name can be
+told apart, and a seed's negative points are the lowest ones near it: a point at the far end of the picture tells the
+segmenter nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -22,29 +23,53 @@ MARGIN = 1.0
 RING = 3.0
 """Cells beyond the nearest negative cell among which the lowest one is taken."""
 
+APART = 1.0
+"""Least distance between the positive points of one seed, in cells."""
+
+Cell = tuple[int, int]
+"""Row and column of an enlarged map."""
+
 
 @dataclass(frozen=True)
 class Seed:
-    """Where one instance is thought to be.
+    """Where one instance is thought to be, in pixels of the view.
 
     Attributes:
-        point_xy: the positive point, in pixels of the view.
-        negatives_xy: negative points, in pixels of the view; none if everything is positive.
-        value: the map at the positive point, in [0, 1].
+        positives_xy: positive points, the strongest first.
+        negatives_xy: negative points; none if everything is positive.
+        value: the map at the first point, in [0, 1].
+        box_xyxy: the box of the seed's positive area.
     """
 
-    point_xy: tuple[float, float]
+    positives_xy: tuple[tuple[float, float], ...]
     negatives_xy: tuple[tuple[float, float], ...]
     value: float
+    box_xyxy: tuple[float, float, float, float]
+
+    @property
+    def point_xy(self) -> tuple[float, float]:
+        """The strongest point."""
+        return self.positives_xy[0]
 
 
-def seeds(heat: np.ndarray, layout: ImageLayout, options: PromptOptions) -> list[Seed]:
-    """Seeds of a map (h, w) in [0, 1], strongest first; none for a map of zeros."""
+def seeds(
+    heat: np.ndarray, layout: ImageLayout, options: PromptOptions, hidden: np.ndarray | None = None
+) -> list[Seed]:
+    """Seeds of a map (h, w) in [0, 1], strongest first; none for a map of zeros.
+
+    Args:
+        hidden: bool (h, w), cells where none is wanted; the threshold stays that of the whole map.
+    """
     fine = enlarged(heat, options.upsample)
     if fine.max() <= 0:
         return []
-    positive = fine >= max(options.threshold * fine.max(), np.finfo(np.float32).tiny)
-    return [_seed(fine, positive, peak, layout, options) for peak in peaks(fine, positive, options)]
+    least = level(fine, options)
+    if hidden is not None:
+        fine = enlarged(np.where(hidden, 0, heat), options.upsample)
+    positive = fine >= least
+    found = peaks(fine, positive, options) if options.seeding == "peaks" else summits(fine, positive, options)
+    areas = own_areas(positive, found)
+    return [_seed(fine, positive, area, peak, layout, options) for peak, area in zip(found, areas, strict=True)]
 
 
 def reseed(heat: np.ndarray, cover: np.ndarray, layout: ImageLayout, options: PromptOptions) -> Seed | None:
@@ -60,9 +85,17 @@ def reseed(heat: np.ndarray, cover: np.ndarray, layout: ImageLayout, options: Pr
     inside = enlarged(heat * cover, options.upsample)
     if inside.max() <= 0:
         return None
-    fine = enlarged(heat, options.upsample)
-    positive = (inside >= options.threshold * inside.max()) | (enlarged(cover, options.upsample) > 0.5)
-    return _seed(fine, positive, np.unravel_index(inside.argmax(), inside.shape), layout, options)
+    high = inside >= level(inside, options)
+    peak = _top(inside)
+    (area,) = own_areas(high, [peak])
+    positive = high | (enlarged(cover, options.upsample) > 0.5)
+    return _seed(enlarged(heat, options.upsample), positive, area, peak, layout, options)
+
+
+def level(fine: np.ndarray, options: PromptOptions) -> float:
+    """How high a cell must be to be positive: above 0, and at most the map's maximum."""
+    base, top = float(fine.mean()) if options.threshold_from == "mean" else 0.0, float(fine.max())
+    return min(max(base + options.threshold * (top - base), float(np.finfo(np.float32).tiny)), top)
 
 
 def coverage(mask: Mask, layout: ImageLayout) -> np.ndarray:
@@ -72,6 +105,11 @@ def coverage(mask: Mask, layout: ImageLayout) -> np.ndarray:
     rows = _shares(np.linspace(y0, y1, h + 1), mask.y, mask.bits.shape[0])
     columns = _shares(np.linspace(x0, x1, w + 1), mask.x, mask.bits.shape[1])
     return rows @ mask.bits @ columns.T
+
+
+def touched(cover: np.ndarray) -> np.ndarray:
+    """Cells that a mask covers in part, and their neighbours: bool (h, w). An object's map reaches beyond its mask."""
+    return cv2.dilate((cover > 0).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
 
 
 def _shares(edges: np.ndarray, start: int, n: int) -> np.ndarray:
@@ -90,15 +128,18 @@ def territories(found: Sequence[Seed], layout: ImageLayout) -> np.ndarray:
     return np.argmin([np.hypot(ys[:, None] - s.point_xy[1], xs - s.point_xy[0]) for s in found], axis=0)
 
 
-def batch(found: Sequence[Seed], negatives: int, size_hw: tuple[int, int]) -> Prompts:
-    """Seeds as one batch, each one positive point and `negatives` negative ones (label -1 where it has fewer)."""
-    points = np.zeros((len(found), 1 + negatives, 2), np.float32)
+def batch(found: Sequence[Seed], options: PromptOptions, size_hw: tuple[int, int], boxes: bool = False) -> Prompts:
+    """Seeds as one batch, each its positive and its negative points (label -1 where it has fewer), maybe its box."""
+    points = np.zeros((len(found), options.positives + options.negatives, 2), np.float32)
     labels = np.full(points.shape[:2], -1, np.int32)
     for row, seed in enumerate(found):
-        own = [seed.point_xy, *seed.negatives_xy[:negatives]]
+        positives, negatives = seed.positives_xy[: options.positives], seed.negatives_xy[: options.negatives]
+        own = [*positives, *negatives]
         points[row, : len(own)] = own
-        labels[row, : len(own)] = [1] + [0] * (len(own) - 1)
-    return Prompts(np.clip(points, 0, np.array(size_hw[::-1], np.float32)), labels)
+        labels[row, : len(own)] = [1] * len(positives) + [0] * len(negatives)
+    edge = np.array(size_hw[::-1], np.float32)
+    outlines = np.array([s.box_xyxy for s in found], np.float32).reshape(-1, 4).clip(0, np.tile(edge, 2))
+    return Prompts(np.clip(points, 0, edge), labels, outlines if boxes else None)
 
 
 def enlarged(heat: np.ndarray, factor: int) -> np.ndarray:
@@ -123,31 +164,76 @@ def peaks(fine: np.ndarray, positive: np.ndarray, options: PromptOptions) -> lis
     return kept
 
 
-def _seed(fine: np.ndarray, positive: np.ndarray, peak: tuple, layout: ImageLayout, options: PromptOptions) -> Seed:
-    negatives = _negatives(fine, positive, peak, options)
-    to_view = [_to_view(r, c, fine.shape, layout) for r, c in (peak, *negatives)]
-    return Seed(to_view[0], tuple(to_view[1:]), float(fine[peak]))
+def summits(fine: np.ndarray, positive: np.ndarray, options: PromptOptions) -> list[Cell]:
+    """The maximum of each connected part of the positive area, highest first; with ``largest`` of the largest alone."""
+    count, parts = cv2.connectedComponents(positive.astype(np.uint8), connectivity=8)
+    some: Iterable[int] = range(1, count)
+    if options.seeding == "largest" and count > 1:
+        some = [int(np.bincount(parts[positive]).argmax())]
+    tops = [_top(np.where(parts == i, fine, -1)) for i in some]
+    return sorted(tops, key=lambda cell: -fine[cell])[: options.max_seeds]
 
 
-def _negatives(fine: np.ndarray, positive: np.ndarray, peak: tuple, options: PromptOptions) -> list[tuple[int, int]]:
-    """The lowest points of a ring around the seed, off the positive area; the nearest of equals."""
-    scale = options.upsample
-    margin = 2 * int(MARGIN * scale) + 1
+def own_areas(positive: np.ndarray, found: Sequence[Cell]) -> list[np.ndarray]:
+    """Each peak's connected part of the positive area; where several share one, what is nearest to it: bool (h, w)."""
+    _, parts = cv2.connectedComponents(positive.astype(np.uint8), connectivity=8)
+    rows, columns = np.indices(positive.shape)
+    distance = [np.hypot(rows - r, columns - c) for r, c in found]
+    out = []
+    for peak, own in zip(found, distance, strict=True):
+        rivals = [d for other, d in zip(found, distance, strict=True) if parts[other] == parts[peak]]
+        out.append((parts == parts[peak]) & (own <= np.min(rivals, axis=0)))
+    return out
+
+
+def _seed(
+    fine: np.ndarray, positive: np.ndarray, area: np.ndarray, peak: Cell, layout: ImageLayout, options: PromptOptions
+) -> Seed:
+    positives, negatives = _positives(fine, area, peak, options), _negatives(fine, positive, peak, options)
+    (x0, y0, x1, y1), (rows, columns) = layout.xyxy, np.nonzero(area)
+    per_row, per_column = (y1 - y0) / fine.shape[0], (x1 - x0) / fine.shape[1]
+    low, high = (columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)
+    box = [
+        o + float(at) * size for at, o, size in zip((*low, *high), (x0, y0) * 2, (per_column, per_row) * 2, strict=True)
+    ]
+
+    def to_view(cells: Sequence[Cell]) -> tuple[tuple[float, float], ...]:
+        return tuple((float(x0 + (c + 0.5) * per_column), float(y0 + (r + 0.5) * per_row)) for r, c in cells)
+
+    return Seed(to_view(positives), to_view(negatives), float(fine[peak]), (box[0], box[1], box[2], box[3]))
+
+
+def _positives(fine: np.ndarray, area: np.ndarray, peak: Cell, options: PromptOptions) -> list[Cell]:
+    """The seed's peak, and the highest points of its area that lie apart."""
+    kept, free = [peak], area.copy()
+    rows, columns = np.indices(fine.shape) if options.positives > 1 else (0, 0)
+    while len(kept) < options.positives:
+        r, c = kept[-1]
+        free &= np.hypot(rows - r, columns - c) >= APART * options.upsample
+        if not free.any():
+            break
+        kept.append(_top(np.where(free, fine, -1)))
+    return kept
+
+
+def _negatives(fine: np.ndarray, positive: np.ndarray, peak: Cell, options: PromptOptions) -> list[Cell]:
+    """The lowest points off the positive area, in a ring around the seed or anywhere; the nearest of equals."""
+    near, scale = options.negatives_from == "near", options.upsample
+    margin = 2 * int(MARGIN * scale) + 1 if near else 1
     free = ~cv2.dilate(positive.astype(np.uint8), np.ones((margin, margin), np.uint8)).astype(bool)
     rows, columns = np.indices(fine.shape)
     distance = np.hypot(rows - peak[0], columns - peak[1]) / scale
-    kept: list[tuple[int, int]] = []
+    cost = fine + (1e-3 if near else 1e-6) * distance
+    kept: list[Cell] = []
     while free.any() and len(kept) < options.negatives:
-        ring = free & (distance <= distance[free].min() + RING)
-        cost = np.where(ring, fine + 1e-3 * distance, np.inf)
-        r, c = (int(i) for i in np.unravel_index(cost.argmin(), cost.shape))
+        among = free & (distance <= distance[free].min() + RING) if near else free
+        r, c = _top(np.where(among, -cost, -np.inf))
         kept.append((r, c))
         free &= np.hypot(rows - r, columns - c) > RING * scale
     return kept
 
 
-def _to_view(row: int, column: int, fine_hw: tuple[int, ...], layout: ImageLayout) -> tuple[float, float]:
-    """Centre of a cell of the enlarged map, in pixels of the view."""
-    x0, y0, x1, y1 = layout.xyxy
-    x = x0 + (column + 0.5) * (x1 - x0) / fine_hw[1]
-    return float(x), float(y0 + (row + 0.5) * (y1 - y0) / fine_hw[0])
+def _top(values: np.ndarray) -> Cell:
+    """Where a map is highest."""
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    return int(row), int(column)

@@ -13,6 +13,7 @@ from .backends.interfaces import Embedding, Segmenter
 from .config import Config, RefineOptions
 from .data import Detection, Mask, NamedMap, Prompts, Segments
 from .errors import SegmenterError
+from .score import score
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,30 @@ class Target:
     """One seed of one map.
 
     Attributes:
+        index: the instance that it leads to.
         own: bool (h, w), the grid cells to which no other seed of the same map is nearer.
     """
 
+    index: int
     map: NamedMap
     seed: prompts.Seed
     own: np.ndarray
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What came of a target.
+
+    Attributes:
+        mask: not empty.
+        cover: float32 (h, w), the share of each grid cell that the mask covers.
+        iou: the segmenter's estimate, in [0, 1].
+    """
+
+    target: Target
+    mask: Mask
+    cover: np.ndarray
+    iou: float
 
 
 def refine(segmenter: Segmenter, pixels: np.ndarray, maps: Sequence[NamedMap], config: Config) -> list[Detection]:
@@ -38,51 +57,80 @@ def refine(segmenter: Segmenter, pixels: np.ndarray, maps: Sequence[NamedMap], c
     Returns:
         Detections in pixels of the view, at most one for each seed: the round with the best score.
     """
-    targets = [target for m in maps for target in _targets(m, config)]
+    targets: list[Target] = []
+    for m in maps:
+        targets += _targets(m, prompts.seeds(m.heat, m.layout, config.prompts), len(targets))
     if not targets:
         return []  # nothing to outline: the view need not be encoded
-    embedding = segmenter.embed(pixels)
-    size = config.segmenter.batch
-    chunks = (targets[i : i + size] for i in range(0, len(targets), size))
-    return [d for chunk in chunks for d in _outline(segmenter, embedding, chunk, config)]
+    embedding, everything = segmenter.embed(pixels), list(targets)
+    best: dict[int, Detection] = {}
+    now: list[Outline] = []
+    outlines: list[Outline] = []
+    for number in range(config.refine.rounds):
+        if number:
+            targets = following(now, outlines, everything, config)
+            everything += [t for t in targets if t.index >= len(everything)]
+        now = outlined(segmenter, embedding, targets, config)
+        for o in now:
+            found = judged(o, config)
+            best[o.target.index] = max(best.get(o.target.index, found), found, key=lambda d: d.score)
+        outlines += now
+    return list(best.values())
 
 
-def _targets(m: NamedMap, config: Config) -> list[Target]:
-    seeds = prompts.seeds(m.heat, m.layout, config.prompts)
+def following(
+    last: Sequence[Outline], outlines: Sequence[Outline], everything: Sequence[Target], config: Config
+) -> list[Target]:
+    """The next round's targets: inside each of the last masks its instance again; outside of all masks new instances.
+
+    Args:
+        last, outlines: of the last round, and of all rounds.
+        everything: the first target of each instance so far.
+    """
+    again, options, out = config.refine.again, config.prompts, []
+    if again != "outside":
+        for o in last:
+            seed = prompts.reseed(o.target.map.heat, o.cover, o.target.map.layout, options)
+            out += [replace(o.target, seed=seed)] if seed is not None else []
+    if again != "inside":
+        new: list[Target] = []
+        for m in {id(o.target.map): o.target.map for o in outlines}.values():
+            hidden = prompts.touched(np.max([o.cover for o in outlines if o.target.map is m], axis=0))
+            known = [t.seed for t in everything if t.map is m]
+            new += _targets(m, prompts.seeds(m.heat, m.layout, options, hidden), len(everything) + len(new), known)
+        out += new
+    return out
+
+
+def _targets(
+    m: NamedMap, seeds: Sequence[prompts.Seed], first: int, known: Sequence[prompts.Seed] = ()
+) -> list[Target]:
+    """Targets of a map's new seeds, numbered from `first` on, beside those that are known."""
     if not seeds:
         return []
-    nearest = prompts.territories(seeds, m.layout)
-    return [Target(m, seed, nearest == i) for i, seed in enumerate(seeds)]
+    nearest = prompts.territories([*known, *seeds], m.layout)
+    return [Target(first + i, m, seed, nearest == len(known) + i) for i, seed in enumerate(seeds)]
 
 
-def _outline(segmenter: Segmenter, embedding: Embedding, targets: list[Target], config: Config) -> list[Detection]:
-    """All rounds for one batch of seeds."""
-    best: dict[int, Detection] = {}
-    active = dict(enumerate(targets))
-    for _ in range(config.refine.rounds):
-        points = prompts.batch([t.seed for t in active.values()], config.prompts.negatives, embedding.size_hw)
+def outlined(segmenter: Segmenter, embedding: Embedding, targets: Sequence[Target], config: Config) -> list[Outline]:
+    """One round: the targets, so many at a time, that gave a mask."""
+    out, size, boxes = [], config.segmenter.batch, config.refine.box == "map"
+    for some in (targets[i : i + size] for i in range(0, len(targets), size)):
+        points = prompts.batch([t.seed for t in some], config.prompts, embedding.size_hw, boxes)
         masks, iou = cascade(segmenter, embedding, points, config.refine)
-        following: dict[int, Target] = {}
-        for (i, target), dense, quality in zip(active.items(), masks, iou, strict=True):
+        for target, dense, quality in zip(some, masks, iou, strict=True):
             mask = component(dense, target.seed.point_xy) if config.refine.component else Mask.from_dense(dense)
-            if not mask.area:
-                continue
-            cover = prompts.coverage(mask, target.map.layout)
-            found = judged(target, mask, cover, float(quality))
-            best[i] = max(best.get(i, found), found, key=lambda d: d.score)
-            seed = prompts.reseed(target.map.heat, cover, target.map.layout, config.prompts)
-            if seed is not None:
-                following[i] = replace(target, seed=seed)
-        active = following
-        if not active:
-            break
-    return list(best.values())
+            if mask.area:
+                out.append(Outline(target, mask, prompts.coverage(mask, target.map.layout), float(quality)))
+    return out
 
 
 def cascade(
     segmenter: Segmenter, embedding: Embedding, points: Prompts, options: RefineOptions
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points; points and that low-res mask; points, that mask and its box: each step's best mask feeds the next.
+
+    Boxes that come with the points stay in every step.
 
     Returns:
         masks: bool (B, H, W) on the view's pixels.
@@ -92,7 +140,7 @@ def cascade(
     if options.cascade:
         low, iou = _best(segmenter.segment(embedding, points.with_(low_res=low), options.multimask))
     masks = embedding.upscale(low)
-    if options.cascade and options.box:
+    if options.cascade and options.box == "mask":
         boxes = np.array([Mask.from_dense(m).xyxy for m in masks], np.float32)
         boxed, iou = _best(segmenter.segment(embedding, points.with_(low_res=low, boxes_xyxy=boxes), options.multimask))
         masks = embedding.upscale(boxed) & masks.any((1, 2), keepdims=True)  # what was empty had no box
@@ -120,11 +168,12 @@ def component(dense: np.ndarray, point_xy: tuple[float, float]) -> Mask:
     return Mask.from_dense(labels == labels[rows[nearest], columns[nearest]]).shifted(mask.x, mask.y)
 
 
-def judged(target: Target, mask: Mask, cover: np.ndarray, iou: float) -> Detection:
-    """A detection with its score: the mean of attention at the point, predicted IoU, and agreement of mask and map."""
-    agreement = consistency(target.map.heat, cover, target.own)
-    score = (target.seed.value + iou + agreement) / 3
-    return Detection(target.map.name, score, target.seed.value, iou, agreement, mask, question=target.map.question)
+def judged(o: Outline, config: Config) -> Detection:
+    """A detection with its score and the parts: attention at the point, predicted IoU, agreement of mask and map."""
+    m, value = o.target.map, o.target.seed.value
+    agreement = consistency(m.heat, o.cover, o.target.own)
+    total = float(score(np.array([value, o.iou, agreement]), config.score))
+    return Detection(m.name, total, value, o.iou, agreement, o.mask, question=m.question)
 
 
 def consistency(heat: np.ndarray, cover: np.ndarray, own: np.ndarray) -> float:

@@ -7,20 +7,24 @@ from dataclasses import replace
 from .config import ViewOptions
 from .data import Detection, View
 
-HORIZON_IN_VIEW = 0.35
+HORIZON_IN_VIEW = 0.3
 """Where a far-field view shows the horizon, as a share of its height: distant hazards stand just below it."""
 
 LEAST_PX = 32
 """A part of the frame whose shorter side is smaller than this shows nothing that the full view does not."""
 
 
-def views(size_hw: tuple[int, int], options: ViewOptions) -> list[View]:
+def views(size_hw: tuple[int, int], options: ViewOptions, horizon: float | None = None) -> list[View]:
     """The views of a frame, most important first: full, far field from left to right, tiles row by row.
 
     Parts that are too small or equal to an earlier one are left out; where nothing remains, the full view is taken.
+
+    Args:
+        horizon: its row as a share of the frame's height, if known; it may lie outside the frame. None: the option's.
     """
     height, width = size_hw
     full = View("full", (0, 0, width, height))
+    options = options if horizon is None else replace(options, horizon=horizon)
     parts = [v for v in far_views(size_hw, options) + tiles(size_hw, options) if min(v.size_hw) >= LEAST_PX]
     unique: dict[tuple[int, int, int, int], View] = {full.xyxy: full} if options.full else {}
     for view in parts:

@@ -11,7 +11,7 @@ LEADING = frozenset(
     its his her their our your my this that these those what which it's i'm there's that's here's
     possibly probably maybe perhaps likely also apparently clearly only just at least about approximately around
     additionally finally first second third next lastly firstly secondly then furthermore moreover mostly yes
-    appears seems looks like be to am is are was were will do does did being it he she they we i you me can could may
+    appears seems looks like be to am is are was were will do does did being it he she they we i you me could may
     might must would have has had there here too so of visible sure answer""".split()
 )
 """Words that may stand before a name: articles, counts, adverbs, and what is left of a sentence's beginning."""
@@ -29,12 +29,12 @@ PREPOSITIONS = frozenset(
 """A phrase that begins with one of these is a place, not a name."""
 
 ENDING = PREPOSITIONS | frozenset(
-    """visible there here is are was were be being been has have had can could will would may might do does appears
+    """visible there here is are was were be being been has have had could will would may might do does appears
     appear seems seem looks look lying laying standing sitting parked walking running driving moving waiting coming
     approaching blocking stands sits lies walks runs crosses blocks hanging placed located positioned situated
     scattered surrounded stopped wearing facing leaning its their also too partially partly slightly close far
     possibly probably likely maybe perhaps using made lined""".split()
-) | {"crossing the", "crossing a", "crossing in"}  # fmt: skip
+) | {"crossing the", "crossing a", "crossing in", "can be", "can also"}  # fmt: skip
 """A name ends before one of these words (or pairs of words)."""
 
 NO_NAMES = frozenset(
