@@ -50,7 +50,7 @@ def grounding_dino(folder: Path, kind: str = "GroundingDino") -> Path:
         num_queries=20,
         **small,
     )
-    images = hf.GroundingDinoImageProcessor(size={"shortest_edge": 64, "longest_edge": 128}, **LARGE)
+    images = hf.GroundingDinoImageProcessor(size={"shortest_edge": 96, "longest_edge": 160}, **LARGE)
     model = getattr(hf, f"{kind}ForObjectDetection")(config)
     return _save(model, hf.GroundingDinoProcessor(images, bert_tokenizer()), folder)
 
@@ -67,14 +67,14 @@ def owlv2(folder: Path, kind: str = "Owlv2") -> Path:
     """OWLv2 with 6 × 6 patches."""
     torch.manual_seed(0)
     config = getattr(hf, f"{kind}Config")(
-        text_config={**CLIP, "max_position_embeddings": 16},
+        text_config={**CLIP, "max_position_embeddings": 32},
         vision_config={**VISION, "image_size": 96, "patch_size": 16},
         projection_dim=32,
     )
     size = {"height": 96, "width": 96}
     images = getattr(hf, f"{kind}ImageProcessor")(size=size, crop_size=size, **LARGE)
     model = getattr(hf, f"{kind}ForObjectDetection")(config)
-    return _save(model, getattr(hf, f"{kind}Processor")(images, clip_tokenizer(16)), folder)
+    return _save(model, getattr(hf, f"{kind}Processor")(images, clip_tokenizer(32)), folder)
 
 
 def owlvit(folder: Path) -> Path:

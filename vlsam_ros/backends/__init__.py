@@ -1,6 +1,6 @@
-"""Models behind two small interfaces: a VLM that answers with its attention, a segmenter that outlines prompts.
+"""Models behind small interfaces: a VLM that answers with its attention, a segmenter, a grounder that is told names.
 
-Importing this package imports no model library; `load_vlm` and `load_segmenter` do.
+Importing this package imports no model library; `load_vlm`, `load_segmenter` and `load_grounder` do.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from ..config import SegmenterOptions, VlmOptions
+from ..config import GrounderOptions, SegmenterOptions, VlmOptions
 from ..errors import ModelLoadError
-from .interfaces import Segmenter, Vlm
+from .interfaces import Grounder, Segmenter, Vlm
 
 PIP_NAMES = {"segment_anything": "segment-anything", "PIL": "pillow"}
 """Packages whose name for pip differs from the name for import."""
@@ -23,7 +23,7 @@ def load_vlm(options: VlmOptions) -> Vlm:
         ModelLoadError: a package, the model's files or its chat template are missing, or its family isn't supported.
         ConfigError: the device or the quantisation isn't available on this machine.
     """
-    return _loader(".vlm.loading")(options)
+    return _load(".vlm.loading", options)
 
 
 def load_segmenter(options: SegmenterOptions) -> Segmenter:
@@ -33,12 +33,22 @@ def load_segmenter(options: SegmenterOptions) -> Segmenter:
         ModelLoadError: a package or the checkpoint is missing, or the checkpoint doesn't fit its family.
         ConfigError: the device isn't available on this machine.
     """
-    return _loader(".segmenter.loading")(options)
+    return _load(".segmenter.loading", options)
 
 
-def _loader(module: str) -> Any:
+def load_grounder(options: GrounderOptions) -> Grounder:
+    """The grounder that the options name.
+
+    Raises:
+        ModelLoadError: a package or the model's files are missing, or its family isn't supported.
+        ConfigError: no model is named, or the device isn't available on this machine.
+    """
+    return _load(".grounder.loading", options)
+
+
+def _load(module: str, options: Any) -> Any:
     try:
-        return import_module(module, __package__).load
+        return import_module(module, __package__).load(options)
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
         raise ModelLoadError(f"no package {package}: pip install {PIP_NAMES.get(package, package)}") from error

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..data import Answer, Prompts, Segments
+from ..data import Answer, Grounded, Prompts, Segments
 
 
 class Vlm(Protocol):
@@ -62,5 +62,22 @@ class Segmenter(Protocol):
 
         Raises:
             SegmenterError: the model failed.
+        """
+        ...
+
+
+class Grounder(Protocol):
+    """A localiser that is told by text what to look for; stateless between calls."""
+
+    name: str
+
+    def locate(self, view: np.ndarray, names: Sequence[str]) -> Grounded:
+        """Boxes, and masks if the model gives any, of the things with these names in an RGB uint8 view (H, W, 3).
+
+        Names may be any text; one without letters and digits is found nowhere. One place may be found under several
+        names, or twice.
+
+        Raises:
+            GrounderError: the model failed.
         """
         ...
