@@ -1,7 +1,8 @@
 """The real node with a pipeline that does what the picture's first pixel says. Started by test_node.py.
 
-Red 0: one stone. 1: makes the file `busy` and waits for `go`. 2: VlmError. 3: an error nobody expected. 4: one view is
-skipped. The file `drawn` is made when an overlay is drawn. They are in the folder named by the environment's FOLDER.
+Red 0: one stone, and two that are dropped. 1: makes the file `busy` and waits for `go`. 2: VlmError. 3: an error nobody
+expected. 4: one view is skipped. With a horizon the segmenter's name says where. The file `drawn` is made when an
+overlay is drawn. They are in the folder named by the environment's FOLDER.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from vlsam_ros.ros.node import main
 FOLDER = Path(os.environ["FOLDER"])
 
 
-def pipeline(image: np.ndarray, budget_s: float | None) -> Detections:
+def pipeline(image: np.ndarray, budget_s: float | None, horizon: float | None) -> Detections:
     order = int(image[0, 0, 0])
     if order == 1:
         (FOLDER / "busy").touch()
@@ -34,9 +36,16 @@ def pipeline(image: np.ndarray, budget_s: float | None) -> Detections:
         raise KeyError("nobody expected this")
     mask = np.zeros(image.shape[:2], bool)
     mask[2:8, 3:9] = True
-    items = (Detection("stone", 0.5, 0.5, 0.5, 0.5, Mask.from_dense(mask)),)
-    skipped = ("far_0",) if order == 4 else ()
-    return Detections(image.shape[:2], items, skipped, "fake-vlm", "fake-sam", heat=np.eye(4, dtype=np.float32))
+    stone = Detection("stone", 0.5, 0.5, 0.5, 0.5, Mask.from_dense(mask))
+    return Detections(
+        image.shape[:2],
+        items=(stone,),
+        skipped=("far_0",) if order == 4 else (),
+        vlm="fake-vlm",
+        segmenter=f"horizon {horizon}" if horizon else "fake-sam",
+        heat=np.eye(4, dtype=np.float32),
+        dropped=(replace(stone, label="ghost", reason="denied"), replace(stone, label="shadow", reason="inconsistent")),
+    )
 
 
 def load(config: Config):

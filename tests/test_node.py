@@ -25,7 +25,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from vlsam_ros.msg import DetectedInstanceArray
 
@@ -139,7 +139,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def detector(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     topics = f"node.image_topics:=[{RAW}, {COMPRESSED}]"
-    process = start(folder / "log", "-p", topics, "-p", "node.keyframe_rate_hz:=0.0")
+    process = start(folder / "log", "-p", topics, "-p", "node.keyframe_rate_hz:=0.0", "-p", "node.camera_info:=true")
     yield process
     process.kill()
     process.wait()
@@ -261,6 +261,37 @@ def test_overlays_are_drawn_only_for_subscribers_and_from_the_keyframe(
         client.node.destroy_subscription(subscription)
 
 
+def test_what_was_dropped_is_published_by_its_reason(client: Client, front: Any) -> None:
+    got: dict[str, list[DetectedInstanceArray]] = {"denied": [], "inconsistent": []}
+    topics = {reason: f"/vlsam_detector/dropped/{reason}" for reason in got}
+    subscriptions = [client.node.create_subscription(DetectedInstanceArray, topics[r], got[r].append, 10) for r in got]
+    for topic in topics.values():
+        client.until(lambda t=topic: client.node.count_publishers(t), f"the publisher of {topic}")
+    client.spin(1.0)
+    header = client.header()
+    main = client.answer(front, raw(NORMAL, header))
+    client.until(lambda: all(got.values()), "what was dropped")
+    assert {r: [[i.label for i in m.instances] for m in some] for r, some in got.items()} == {
+        "denied": [["ghost"]],
+        "inconsistent": [["shadow"]],
+    }
+    assert all(m.header == header and m.keyframe == main.keyframe for some in got.values() for m in some)
+    assert [i.label for i in main.instances] == ["stone"]
+    for subscription in subscriptions:
+        client.node.destroy_subscription(subscription)
+
+
+def test_camera_info_gives_the_horizon(client: Client, left: Any) -> None:
+    assert client.answer(left, png(NORMAL, client.header())).segmenter == "fake-sam"
+    info = CameraInfo(height=SIZE_HW[0], width=SIZE_HW[1], k=[10.0, 0.0, 5.5, 0.0, 10.0, 4.5, 0.0, 0.0, 1.0])
+    publisher = client.node.create_publisher(CameraInfo, "/left/camera_info", 10)
+    client.until(publisher.get_subscription_count, "a subscriber of the CameraInfo")
+    publisher.publish(info)
+    client.until(
+        lambda: client.answer(left, png(NORMAL, client.header())).segmenter == "horizon 0.5", "the horizon to be known"
+    )
+
+
 def test_diagnostics(client: Client, front: Any) -> None:
     client.answer(front, raw(VLM_ERROR, client.header()))
     client.diagnostics.clear()
@@ -269,7 +300,11 @@ def test_diagnostics(client: Client, front: Any) -> None:
     values = {v.key: v.value for v in status.values}
     assert status.level == b"\2" and status.message == "VlmError: out of words"
     assert values["vlm"] == "embedded" and values["demonstration models"] == "true" and values["state"] == "ready"
-    assert int(values["front: frames received"]) > 5 and float(values["last latency (s)"]) >= 0
+    assert (
+        values["last dropped"] == "0"
+        and int(values["front: frames received"]) > 5
+        and float(values["last latency (s)"]) >= 0
+    )
 
 
 def test_sigterm_ends_it_cleanly_after_the_current_frame(
@@ -302,6 +337,7 @@ WRONG = {
     "name": ("-p", "vlm.modle:=x"),
     "value": ("-p", "node.keyframe_rate_hz:=-1.0"),
     "topics": ("-p", "node.image_topics:=['']"),
+    "pitches": ("-p", "node.pitch_deg:=[1.0, 2.0]"),
     "file": ("--params-file", "/no/such/file.yaml"),
 }
 

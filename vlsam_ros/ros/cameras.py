@@ -11,33 +11,59 @@ from vlsam_ros.errors import ConfigError
 
 @dataclass(frozen=True)
 class Camera:
-    """One image topic: the camera's name in messages, and whether it carries sensor_msgs/CompressedImage."""
+    """One image topic.
+
+    Attributes:
+        name: the camera's name in messages.
+        compressed: whether it carries sensor_msgs/CompressedImage.
+        pitch_deg: how far the camera looks down.
+    """
 
     name: str
     topic: str
     compressed: bool
+    pitch_deg: float = 0.0
+
+    @property
+    def info_topic(self) -> str:
+        """Where its sensor_msgs/CameraInfo is, by the convention of image_transport: beside the images."""
+        return self._image_topic.rpartition("/")[0] + "/camera_info" if "/" in self._image_topic else "camera_info"
+
+    @property
+    def rectified(self) -> bool:
+        """Whether its images are rectified, by the convention of image_proc: ``image_rect``, ``image_rect_color``."""
+        return "rect" in self._image_topic.rpartition("/")[2]
+
+    @property
+    def _image_topic(self) -> str:
+        return self.topic.rstrip("/").removesuffix("/compressed")
 
 
-def cameras(topics: Sequence[str], transport: str = "auto") -> tuple[Camera, ...]:
+def cameras(topics: Sequence[str], transport: str = "auto", pitch_deg: Sequence[float] = (0.0,)) -> tuple[Camera, ...]:
     """One camera per topic, named after the topic's namespace: ``/camera/front/image_raw/compressed`` is ``front``.
 
     Where two would share a name, the whole namespace is taken: ``left/camera`` and ``right/camera``. `transport` is
-    ``raw``, ``compressed`` or ``auto`` (compressed if the topic ends with ``/compressed``).
+    ``raw``, ``compressed`` or ``auto`` (compressed if the topic ends with ``/compressed``), `pitch_deg` one for all or
+    one each.
 
     Raises:
-        ConfigError: no topic, an empty one, or one named twice.
+        ConfigError: no topic, an empty one, one named twice, or another number of pitches.
     """
     if not topics or not all(t.strip("/ ") for t in topics):
         raise ConfigError(f"node.image_topics: expected at least one topic, none of them empty, got {list(topics)}")
     twice = [topic for topic, count in Counter(topics).items() if count > 1]
     if twice:
         raise ConfigError(f"node.image_topics: {twice[0]!r} is named twice")
+    if len(pitch_deg) not in (1, len(topics)):
+        raise ConfigError(f"node.pitch_deg: expected 1 or {len(topics)} angles, got {len(pitch_deg)}")
     spaces = [_namespace(topic) for topic in topics]
     short = Counter(space[-1] for space in spaces)
     names = [space[-1] if short[space[-1]] == 1 else "/".join(space) for space in spaces]
     if len(set(names)) < len(names):  # such as /front/image and /front/image/compressed
         names = [topic.strip("/") for topic in topics]
-    return tuple(Camera(n, t, _compressed(t, transport)) for n, t in zip(names, topics, strict=True))
+    pitches = [*pitch_deg] if len(pitch_deg) == len(topics) else [*pitch_deg] * len(topics)
+    rows = zip(names, topics, pitches, strict=True)
+    return tuple(Camera(name, topic, _compressed(topic, transport), pitch) for name, topic, pitch in rows)
 
 
 def _compressed(topic: str, transport: str) -> bool:

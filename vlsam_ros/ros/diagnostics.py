@@ -42,13 +42,14 @@ class Diagnostics:
                 "last status": str(status),
                 "last latency (s)": f"{latency_s:.3f}",
                 "last instances": str(len(detections)),
+                "last dropped": str(len(detections.dropped)),
                 "last skipped": ", ".join(detections.skipped),
             }
 
     def values(self) -> dict[str, str]:
         """All key-value pairs."""
         options = self._config
-        demonstration = "embedded" in (options.vlm.model, options.segmenter.model)
+        demonstration = any(m.startswith("embedded") for m in (options.vlm.model, options.segmenter.model))
         values = {
             "state": self._worker.state,
             "vlm": options.vlm.model,

@@ -13,6 +13,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -21,9 +22,9 @@ import rclpy
 from rclpy.duration import Duration
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from vlsam_ros import errors, overlay
 from vlsam_ros.config import Config
@@ -33,10 +34,12 @@ from vlsam_ros.msg import DetectedInstanceArray
 from vlsam_ros.ros import convert, parameters
 from vlsam_ros.ros.cameras import cameras
 from vlsam_ros.ros.diagnostics import STEADY, Diagnostics
+from vlsam_ros.ros.horizon import Horizon
 from vlsam_ros.ros.mailbox import Frame, Mailbox
 from vlsam_ros.ros.qos import ImageSubscription
 from vlsam_ros.ros.signals import stop_events
 from vlsam_ros.ros.worker import Pipeline, Worker
+from vlsam_ros.verify import REASONS
 
 DEMONSTRATION = "The embedded demonstration models know a rendered world only: never use them on a real road."
 
@@ -60,13 +63,16 @@ class DetectorNode(Node):
         super().__init__("vlsam_detector")
         self.config = parameters.declare(self)
         options = self.config.node
-        self._cameras = cameras(options.image_topics, options.transport)
+        self._cameras = cameras(options.image_topics, options.transport, options.pitch_deg)
         self._mailbox = Mailbox([c.name for c in self._cameras], options.keyframe_rate_hz, queue_all=options.queue_all)
         self._numbers: Counter[str] = Counter()
         self._ready = False
         self._detections = self.create_publisher(DetectedInstanceArray, "~/detections", 10)
         self._overlay = self.create_publisher(CompressedImage, "~/overlay/compressed", QoSProfile(depth=1))
         self._heat = self.create_publisher(CompressedImage, "~/heat/compressed", QoSProfile(depth=1))
+        self._dropped = {
+            reason: self.create_publisher(DetectedInstanceArray, f"~/dropped/{reason}", 10) for reason in REASONS
+        }
         self._images = [
             ImageSubscription(
                 self,
@@ -78,6 +84,10 @@ class DetectorNode(Node):
             )
             for camera in self._cameras
         ]
+        self._horizons = {camera.name: Horizon(camera) for camera in self._cameras if options.camera_info}
+        for camera in self._cameras if options.camera_info else ():
+            quality = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+            self.create_subscription(CameraInfo, camera.info_topic, partial(self._learn, camera.name), quality)
         self.worker = Worker(lambda: load(self.config), self._mailbox, self._handle)
         self._announce()
         self.worker.start()
@@ -85,7 +95,7 @@ class DetectorNode(Node):
         self.create_timer(0.2, self._refresh, clock=STEADY)
 
     def _announce(self) -> None:
-        if "embedded" in (self.config.vlm.model, self.config.segmenter.model):
+        if any(m.startswith("embedded") for m in (self.config.vlm.model, self.config.segmenter.model)):
             self.get_logger().warning(DEMONSTRATION)
         self.get_logger().info(f"loading {self.config.vlm.model} and {self.config.segmenter.model}")
 
@@ -98,6 +108,13 @@ class DetectorNode(Node):
             self.get_logger().info("ready")
         for subscription in self._images:
             subscription.refresh()
+
+    def _learn(self, camera: str, info: CameraInfo) -> None:
+        horizon = self._horizons[camera]
+        if horizon.learn(info):
+            share = horizon.share()
+            where = "not calibrated, views.horizon holds" if share is None else f"horizon at {share:.3f} of the height"
+            self.get_logger().info(f"{camera}: {where}")
 
     def _store(self, camera: str, message: Any) -> None:
         stamp = message.header.stamp
@@ -126,6 +143,10 @@ class DetectorNode(Node):
         )
         self._numbers[frame.camera] += 1
         self._detections.publish(to_message(keyframe, detections, convert.TYPES))
+        for reason, publisher in self._dropped.items():
+            if publisher.get_subscription_count():  # no subscriber, no work
+                items = tuple(d for d in detections.dropped if d.reason == reason)
+                publisher.publish(to_message(keyframe, replace(detections, items=items), convert.TYPES))
         latency_s = (finished - started).nanoseconds * 1e-9
         self._diagnostics.keyframe(status, text, latency_s, detections)
         if image is not None:
@@ -136,7 +157,8 @@ class DetectorNode(Node):
         image = None
         try:
             image = convert.to_rgb(frame.message, self.config.node.max_image_pixels)
-            detections = pipeline(image, self.config.node.latency_budget_s or None)
+            horizon = self._horizons[frame.camera].share() if self._horizons else None
+            detections = pipeline(image, self.config.node.latency_budget_s or None, horizon)
             return image, detections, errors.PARTIAL if detections.skipped else errors.OK, ""
         except Exception as error:  # one bad frame must not end the node: it is reported in the frame's message
             text = f"{type(error).__name__}: {error}"

@@ -12,8 +12,9 @@ from vlsam_ros.data import Detections
 from vlsam_ros.errors import VlsamError
 from vlsam_ros.ros.mailbox import Frame, Mailbox
 
-Pipeline = Callable[[np.ndarray, float | None], Detections]
-"""An RGB uint8 image (H, W, 3) and the time for it in seconds (None: unlimited) to detections."""
+Pipeline = Callable[[np.ndarray, float | None, float | None], Detections]
+"""An RGB uint8 image (H, W, 3), the time for it in seconds (None: unlimited) and the horizon's row as a share of its
+height (None: unknown) to detections."""
 
 
 class Worker(threading.Thread):
