@@ -12,7 +12,7 @@ from ..score import PARTS, score
 from . import operating
 from .metrics import Geometry, Scored
 
-RIDGE = 1e-3
+RIDGE = 1e-4
 """Keeps the weights finite where the parts tell right from wrong without a mistake."""
 
 

@@ -1,0 +1,174 @@
+"""Predictions: written while a detector runs, also after a kill; read for scoring, also from elsewhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.labelled import coloured, keyframe, recording, thing
+from vlsam_ros.data import Detections
+from vlsam_ros.errors import DataError, VlmError
+from vlsam_ros.evaluation.dataset import Dataset, Frame, load
+from vlsam_ros.evaluation.predictions import FILE, predict, read
+
+HEADER = {"threshold": 0.5, "options": {"merge.iou": 0.6}}
+
+
+class Detector:
+    """One dog in each frame; fails on some; keeps a log."""
+
+    def __init__(self, fails: tuple[int, ...] = (), error: Callable[[str], Exception] = VlmError) -> None:
+        self.fails, self.error, self.log = fails, error, []
+
+    def __call__(self, frame: Frame) -> Detections:
+        self.log.append(frame.id)
+        if frame.id in self.fails:
+            raise self.error("out of words")
+        items = (thing("dog", 4, 6, 24, 36, 0.8),)
+        return Detections(frame.size_hw, items, vlm="v", segmenter="s", timings_s={"total": 0.5}, dropped=items)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Dataset:
+    return load(str(coloured(tmp_path)))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "out" / FILE
+
+
+def test_there_and_back(data: Dataset, file: Path) -> None:
+    assert predict(data.frames, Detector(), file, HEADER) == 0
+    for path in (file, file.parent):
+        found = read(path, data)
+        assert found.header == HEADER and found.models == "v + s" and found.seconds == [0.5] * 3
+        assert list(found.found) == [1, 2, 3] and not found.failed and not found.warnings
+        (item,) = found.found[2]
+        assert (item.label, item.xyxy, item.score, item.parts) == ("dog", (4, 6, 24, 36), 0.8, (0.8, 0.8, 0.8))
+        assert found.dropped[2] == (item,)
+
+
+@pytest.mark.parametrize("error", [VlmError, KeyError, RuntimeError])
+def test_errors_are_recorded_and_tried_again(error: type[Exception], data: Dataset, file: Path) -> None:
+    assert predict(data.frames, Detector(fails=(2,), error=error), file, HEADER) == 1
+    found = read(file, data)
+    assert sorted(found.found) == [1, 3] and list(found.failed) == [2] and "out of words" in found.failed[2]
+    detector = Detector()
+    assert predict(data.frames, detector, file, HEADER) == 0
+    assert detector.log == [2] and sorted(read(file, data).found) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("left", [1, 40, -1])
+def test_goes_on_after_a_kill(left: int, data: Dataset, file: Path) -> None:
+    predict(data.frames[:2], Detector(), file, HEADER)
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:2]) + lines[2][:left])
+    found = read(file, data)
+    assert list(found.found) == [1] and found.warnings == {"half-written last line, left out": 1}
+    detector = Detector()
+    predict(data.frames, detector, file, HEADER)
+    assert detector.log == [2, 3]
+    whole = read(file, data)
+    assert sorted(whole.found) == [1, 2, 3] and not whole.warnings
+
+
+def test_goes_on_after_a_kill_in_the_first_line(data: Dataset, file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text('{"thresh')
+    with pytest.raises(DataError, match="no whole line"):
+        read(file, data)
+    predict(data.frames, Detector(), file, HEADER)
+    assert read(file, data).header == HEADER
+
+
+def test_other_settings_are_refused(data: Dataset, file: Path) -> None:
+    predict(data.frames[:1], Detector(), file, HEADER)
+    with pytest.raises(DataError, match=r"merge.iou 0.6 -> 0.7.*another --out"):
+        predict(data.frames, Detector(), file, HEADER | {"options": {"merge.iou": 0.7}})
+
+
+def edited(file: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    change(records)
+    file.write_text("".join(json.dumps(r) + "\n" for r in records))
+
+
+def test_unknown_frames_are_counted(data: Dataset, file: Path) -> None:
+    predict(data.frames, Detector(), file, HEADER)
+    edited(file, lambda r: r.append(r[1] | {"id": 99, "image": "99.png"}))
+    found = read(file, data)
+    assert (
+        found.warnings == {"predictions for frames that the data doesn't have, left out": 1} and len(found.found) == 3
+    )
+
+
+def test_another_size_is_a_failure(data: Dataset, file: Path) -> None:
+    predict(data.frames, Detector(), file, HEADER)
+    edited(file, lambda r: r[1].update(size_hw=[61, 80]))
+    assert list(read(file, data).failed) == [1]
+
+
+BROKEN: dict[str, tuple[Callable[[list[dict[str, Any]]], None], str]] = {
+    "ids off by one": (lambda r: [x.update(id=x["id"] + 1) for x in r[1:]], "predictions of other data: frame 2"),
+    "all unknown": (lambda r: [x.update(id=x["id"] + 50) for x in r[1:]], "no predictions for any frame"),
+    "no frames": (lambda r: r.__delitem__(slice(1, None)), "no predictions for any frame"),
+    "no record": (lambda r: r.insert(1, {"a": 1}), "line 2: expected a frame's record"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_clear_errors(case: str, data: Dataset, file: Path) -> None:
+    change, said = BROKEN[case]
+    predict(data.frames, Detector(), file, HEADER)
+    edited(file, change)
+    with pytest.raises(DataError, match=said):
+        read(file, data)
+
+
+def test_a_broken_line_in_the_middle(data: Dataset, file: Path) -> None:
+    predict(data.frames, Detector(), file, HEADER)
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([lines[0], lines[1][:30], *lines[2:]]) + "\n")
+    with pytest.raises(DataError, match="line 2"):
+        read(file, data)
+    with pytest.raises(DataError, match="no such predictions"):
+        read(file.parent / "none.jsonl", data)
+
+
+RESULTS = [
+    {"image_id": 1, "category_id": 5, "bbox": [4, 6, 20, 30], "score": 0.3},
+    {"image_id": 1, "category_id": 9, "segmentation": {"size": [60, 80], "counts": [10, 20, 4770]}, "score": 0.7},
+    {"image_id": 70, "category_id": 9, "bbox": [4, 6, 20, 30], "score": 0.7},
+]
+
+
+def test_results_in_cocos_format(data: Dataset, tmp_path: Path) -> None:
+    file = tmp_path / "other.json"
+    file.write_text(json.dumps(RESULTS))
+    found = read(file, data)
+    assert [i.label for i in found.found[1]] == ["blue ball", "red box"] and found.found[2] == ()
+    assert found.found[1][0].xyxy == (0, 10, 1, 30) and found.found[1][1].rle is None
+    assert sum(found.warnings.values()) == 1 and found.models == "other"
+    file.write_text(json.dumps([RESULTS[0] | {"image_id": i} for i in (2, 3, 4)]))
+    with pytest.raises(DataError, match="off by one"):
+        read(file, data)
+    file.write_text("[1]")
+    with pytest.raises(DataError, match="expected COCO's results"):
+        read(file, data)
+
+
+def test_recorded_detections(tmp_path: Path) -> None:
+    dog = thing("dog", 4, 5, 20, 25)
+    found = [keyframe(3, dog, thing("cat", 1, 1, 5, 5, 0.2)), keyframe(4, status=20), keyframe(77)]
+    bag = recording(tmp_path / "bag", {3: [dog], 4: [dog], 5: [dog]}, [3], vlsam_detector=found)
+    result = read(bag, load(str(bag)), "/vlsam_detector")
+    assert [i.label for i in result.found[1]] == ["dog", "cat"] and list(result.found) == [1]
+    assert result.failed == {2: "status 20: out of words"}
+    assert result.warnings == {"predictions for frames that the data doesn't have, left out": 1}
+    assert np.allclose(result.found[1][0].parts, 1)
