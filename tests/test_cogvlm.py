@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import cogvlm_code
@@ -12,10 +13,11 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from vlsam_ros.attention import scores
+from vlsam_ros.attention import named_maps, scores, token_rows
 from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm import memory
 from vlsam_ros.backends.vlm.cogvlm import CogVlm, watching
-from vlsam_ros.config import VlmOptions
+from vlsam_ros.config import AttentionOptions, QuestionOptions, VlmOptions
 from vlsam_ros.errors import ModelLoadError, VlmError
 
 VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
@@ -29,10 +31,10 @@ def load(folder: Path, **options: object) -> CogVlm:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cogvlm")
     torch.manual_seed(0)
-    model = cogvlm_code.CogVLMForCausalLM(cogvlm_code.CogVLMConfig(eos_token_id=1))
+    model = cogvlm_code.CogVLMForCausalLM(cogvlm_code.CogVLMConfig())
     with torch.no_grad():
         for layer in model.model.layers:
-            layer.self_attn.language_expert_query_key_value.weight *= 4  # peaked attention: equality is not vacuous
+            layer.self_attn.language_expert_query_key_value.weight *= 2  # peaked attention: equality is not vacuous
     model.save_pretrained(folder)
     tiny_models.tokenizer().save_pretrained(folder)
     shutil.copy(cogvlm_code.__file__, folder / "cogvlm_code.py")
@@ -51,37 +53,68 @@ def vlm(folder: Path) -> CogVlm:
 
 
 def test_its_code_runs_only_if_it_is_trusted(folder: Path) -> None:
-    with pytest.raises(ModelLoadError, match="trust_remote_code"):
+    with pytest.raises(ModelLoadError, match="set vlm.trust_remote_code if you trust it"):
         load(folder)
 
 
-def test_the_attention_is_that_of_the_decoder(vlm: CogVlm) -> None:
+def test_the_attention_is_that_of_the_decoder(vlm: CogVlm, monkeypatch: pytest.MonkeyPatch) -> None:
     (answer,) = vlm.answer(VIEW, ["What is here?"])
     inputs = vlm._prompt(Image.fromarray(VIEW), "What is here?")
-    prompt = inputs["input_ids"].shape[1]
-    assert (answer.layers, answer.first_row, answer.layout.grid_hw) == (2, prompt, (4, 4))
-    assert answer.layout.xyxy == (0, 0, 100, 60)
-    assert answer.length == prompt + len(answer.token_spans)
-    model = vlm._model
-    types = functional.pad(inputs["token_type_ids"], (0, answer.length - prompt))
+    first, expected = inputs["input_ids"].shape[1], []
+    assert (answer.layers, answer.first_row, answer.layout.grid_hw) == (2, first, (4, 4))
+    assert answer.layout.xyxy == (0, 0, 100, 60) and answer.truncated
+    assert answer.length == first + 6 == first + len(answer.token_spans)
+
+    def eager(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        expected.append((query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5 + mask).softmax(-1))
+        return expected[-1] @ value
+
     with torch.inference_mode():
-        generated = model.generate(**inputs, max_new_tokens=6, do_sample=False)[:, : answer.length]
-        hidden = model.model.embed_tokens(generated)
-        seen = model.model.vision(torch.stack(inputs["images"][0]))
-        hidden = hidden.masked_scatter((types == 1)[..., None], seen)
-        for index, layer in enumerate(model.model.layers):
-            attn = layer.self_attn
-            mixed = torch.where(
-                types[..., None] == 1,
-                attn.vision_expert_query_key_value(hidden),
-                attn.language_expert_query_key_value(hidden),
-            )
-            query, key, _ = (t.unflatten(-1, (4, -1)).transpose(1, 2)[0] for t in mixed.chunk(3, -1))
-            causal = torch.ones(answer.length, answer.length, dtype=torch.bool).tril()
-            expected = (query @ key.transpose(1, 2) / 8**0.5).masked_fill(~causal, -torch.inf).softmax(-1)
-            ours = scores(answer.layer(index), slice(0, 4), slice(0, answer.length))
-            assert torch.allclose(ours, expected, atol=2e-6)
-            hidden = layer(hidden, types)
+        tokens, _ = vlm._written(inputs, 6)
+        monkeypatch.setattr(sys.modules[type(vlm._model).__module__], "attention_fn", eager)
+        whole = torch.cat([inputs["input_ids"][0], tokens])[None]
+        types = functional.pad(inputs["token_type_ids"], (0, 6))
+        out = vlm._model(whole, inputs["images"], types, torch.ones_like(whole))
+    assert torch.equal(out.logits[0, first - 1 : -1].argmax(-1), tokens)
+    for index, attention in enumerate(expected):
+        ours = scores(answer.layer(index), slice(0, 4), slice(0, answer.length))
+        assert (ours - attention[0]).abs().max() < 2e-6
+
+
+def test_names_find_their_tokens(vlm: CogVlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text is forced: random weights name nothing."""
+    text, head = "a dog, two cones", vlm._model.lm_head.forward
+    ids = iter([*vlm._tokenizer(text)["input_ids"], 1])
+
+    def forced(hidden: torch.Tensor) -> torch.Tensor:
+        logits = head(hidden)
+        logits[:, -1, next(ids)] = 1e4
+        return logits
+
+    monkeypatch.setattr(vlm._model.lm_head, "forward", forced)
+    monkeypatch.setattr(vlm, "_limit", 64)
+    (answer,) = vlm.answer(VIEW, ["What is here?"])
+    assert (answer.text, answer.truncated) == (text, False)
+    assert [m.name for m in named_maps([answer], QuestionOptions(), AttentionOptions())] == ["dog", "cone"]
+    assert token_rows(answer, [(2, 5)]) == [answer.first_row + i for i in (2, 3, 4)]
+
+
+def test_too_little_memory_is_an_error_before_the_run(
+    vlm: CogVlm, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda device: 1000)
+    monkeypatch.setattr(vlm._model, "prepare_inputs_for_generation", lambda **_: pytest.fail("it ran"))
+    with pytest.raises(VlmError, match="1 questions about 1 views at once need"):
+        vlm.answer(VIEW, ["What is here?"])
+    with pytest.raises(ModelLoadError, match="take a smaller model"):
+        load(folder, trust_remote_code=True)
+
+
+def test_an_attention_that_escapes_is_noticed(vlm: CogVlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules[type(vlm._model).__module__]
+    monkeypatch.setattr(module, "attention_fn", lambda query, key, value, mask: query)
+    with pytest.raises(VlmError, match="expected the attention of 2 layers over .* tokens, recorded .* {}"):
+        vlm.answer(VIEW, ["What is here?"])
 
 
 def test_the_token_that_moves_most_is_the_one_whose_cell_changed(vlm: CogVlm) -> None:

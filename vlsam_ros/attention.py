@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
@@ -32,7 +33,7 @@ from .data import Answer, LayerQK, NamedMap
 from .errors import ConfigError, VlmError
 from .questions import parse_names
 
-ROWS = 128
+ROWS = 96
 """Queries computed at once: with 4 heads the block stays in the cache."""
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -343,12 +344,17 @@ def scores(layer: LayerQK, heads: slice, rows: slice, buffer: Tensor | None = No
     if layer.softcap is not None:
         s.div_(layer.softcap).tanh_().mul_(layer.softcap)
     if layer.mask is None:
-        later = torch.ones(count, count, dtype=torch.bool, device=s.device).triu(1)
-        s[..., -count:].masked_fill_(later, -torch.inf)
+        s[..., -count:].masked_fill_(_later(count, s.device), -torch.inf)
         return torch.softmax(s, -1, out=s)
     seen = layer.mask[rows]
     s.masked_fill_(~seen, torch.finfo(s.dtype).min)
     return torch.softmax(s, -1, out=s).mul_(seen)  # a row that sees nothing is zero
+
+
+@lru_cache(8)
+def _later(count: int, device: torch.device) -> Tensor:
+    """True where a key comes after the query, (count, count)."""
+    return torch.ones(count, count, dtype=torch.bool, device=device).triu(1)
 
 
 def ramp(layer: LayerQK) -> Tensor:

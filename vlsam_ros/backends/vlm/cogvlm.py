@@ -1,9 +1,11 @@
 """CogVLM and CogVLM2, which run their own code: loaded only with `vlm.trust_remote_code`.
 
-Their attention does not pass through transformers' interface. It calls torch's `scaled_dot_product_attention`, which is
-watched while one of the decoder's layers runs; everything else that calls it is left alone. The prompt is made by the
-model's own `build_conversation_input_ids`; its token types tell the image's tokens, of which the first and the last
-mark the image's beginning and end, and the rest are the whole view, stretched to a square, row-major.
+Their code was written for an older transformers. What is used of it here is its own: `build_conversation_input_ids`
+makes the prompt, `prepare_inputs_for_generation` and the model's forward pass write the answer token by token. Their
+attention does not pass through transformers' interface either. It calls torch's `scaled_dot_product_attention`, which
+is watched while one of the decoder's layers runs; everything else that calls it is left alone. The prompt's token types
+tell the image's tokens, of which the first and the last mark the image's beginning and end, and the rest are the whole
+view, stretched to a square, row-major.
 """
 
 from __future__ import annotations
@@ -23,17 +25,18 @@ from torch.nn import functional
 from ...data import Answer, ImageLayout, check_image
 from ...errors import VlmError
 from .capture import Call, Recorder
+from .memory import generation, require_for_answers
 from .text import control_tokens, end_tokens, token_spans
 
-MODEL_TYPES = ("cogvlm", "cogvlm2")
-"""`model_type` of their configurations."""
+ARCHITECTURE = "CogVLMForCausalLM"
+"""What their configurations call the model; they have no `model_type`."""
 
 VISION = 1
 """Token type of the image's tokens."""
 
 
 class CogVlm:
-    """Greedy answers, each by itself; the attention comes from one more pass over the finished sequence."""
+    """Greedy answers, each by itself."""
 
     demonstration = False
 
@@ -47,7 +50,7 @@ class CogVlm:
 
         Raises:
             BadImageError: the view is no RGB uint8 image.
-            VlmError: the model failed, or its attention was not recorded.
+            VlmError: the model failed, its memory does not suffice, or its attention was not recorded.
         """
         picture = Image.fromarray(check_image(view))
         with torch.inference_mode(), self._typed_errors(picture):
@@ -61,7 +64,7 @@ class CogVlm:
         """Free text about an RGB uint8 view (H, W, 3), and whether the limit cut it off; see `interfaces.Vlm`."""
         picture = Image.fromarray(check_image(view))
         with torch.inference_mode(), self._typed_errors(picture):
-            tokens, truncated = self._generated(self._prompt(picture, request), max_new_tokens)
+            tokens, truncated = self._written(self._prompt(picture, request), max_new_tokens)
             return self._decode(tokens.tolist()), truncated
 
     @contextmanager
@@ -71,49 +74,54 @@ class CogVlm:
         except (RuntimeError, ValueError) as error:
             raise VlmError(f"{self.name} failed on a view of {picture.width} × {picture.height} px: {error}") from error
 
-    def _generated(self, inputs: Mapping[str, Any], limit: int) -> tuple[Tensor, bool]:
-        """What the model writes (T,) before an end token, and whether the limit cut it off."""
-        out = self._model.generate(**inputs, max_new_tokens=limit, do_sample=False, eos_token_id=self._ends)
-        generated = out[0, inputs["input_ids"].shape[1] :]
-        ends = torch.isin(generated, generated.new_tensor(self._ends)).nonzero()[:, 0].tolist()
-        return generated[: min(ends, default=len(generated))], not ends
-
     def _ask(self, picture: Image.Image, question: str) -> Answer:
-        inputs = self._prompt(picture, question)
-        ids, types = inputs["input_ids"], inputs["token_type_ids"]
-        tokens, truncated = self._generated(inputs, self._limit)
-        whole = torch.cat([ids[0], tokens])[None]
-        with watching(self._model.model.layers) as recorder:
-            self._model(
-                **dict(inputs)
-                | {
-                    "input_ids": whole,
-                    "token_type_ids": functional.pad(types, (0, len(tokens))),
-                    "attention_mask": torch.ones_like(whole),
-                },
-                use_cache=False,
-            )
-        layers, length = len(self._model.model.layers), whole.shape[1]
-        recorder.check(layers, length)
+        prompt = self._prompt(picture, question)
+        layers, first = self._model.model.layers, prompt["input_ids"].shape[1]
+        with watching(layers) as recorder:
+            tokens, truncated = self._written(prompt, self._limit)
+        length = first + len(tokens)
+        recorder.check(len(layers), length)
         text, spans = token_spans(self._decode, tokens.tolist())
         return Answer(
             question=question,
             text=text,
             token_spans=spans,
-            first_row=ids.shape[1],
+            first_row=first,
             length=length,
-            layout=_layout(types[0], picture.size),
-            layers=layers,
-            layer=partial(recorder.layer, row=0, keep=torch.ones(length, dtype=torch.bool, device=ids.device)),
+            layout=_layout(prompt["token_type_ids"][0], picture.size),
+            layers=len(layers),
+            layer=partial(recorder.layer, row=0, keep=torch.ones_like(tokens.new_empty(length), dtype=torch.bool)),
             truncated=truncated,
         )
+
+    def _written(self, prompt: Mapping[str, Any], limit: int) -> tuple[Tensor, bool]:
+        """What the model writes (T,) before an end token, and whether the limit cut it off; every token is fed back."""
+        ids, types, cache = prompt["input_ids"], prompt["token_type_ids"], None
+        first = ids.shape[1]
+        need = generation(self._model.config, self._model.dtype, first, 0, limit)
+        require_for_answers(need, self._model.device, 1, 1)
+        while True:
+            inputs = self._model.prepare_inputs_for_generation(
+                ids,
+                token_type_ids=types,
+                images=prompt["images"],
+                attention_mask=torch.ones_like(ids),
+                past_key_values=cache,
+                use_cache=True,
+            )
+            out = self._model(**inputs)
+            token, cache = out.logits[:, -1:].argmax(-1), out.past_key_values
+            ended = int(token) in self._ends
+            if ended or ids.shape[1] - first == limit:
+                return ids[0, first:], not ended
+            ids, types = torch.cat([ids, token], 1), functional.pad(types, (0, 1))
 
     def _prompt(self, picture: Image.Image, question: str) -> Mapping[str, Any]:
         for token in self._control:
             question = question.replace(token, " ")
         device, dtype = self._model.device, self._model.dtype
         made = self._model.build_conversation_input_ids(self._tokenizer, query=question, history=[], images=[picture])
-        inputs = {k: made[k][None].to(device) for k in ("input_ids", "token_type_ids", "attention_mask")}
+        inputs = {k: made[k][None].to(device) for k in ("input_ids", "token_type_ids")}
         return inputs | {"images": [[image.to(device, dtype) for image in made["images"]]]}
 
     def _decode(self, ids: list[int]) -> str:
@@ -146,7 +154,7 @@ def watching(layers: Sequence[nn.Module]) -> Iterator[Recorder]:
             causal = kwargs.get("is_causal", args[1] if len(args) > 1 else False)
             mask = _mask(query, key, attn_mask, causal)
             scale = kwargs.get("scale") or query.shape[-1] ** -0.5
-            recorder.add(running[-1], Call(query, key, mask, scale, None))
+            recorder.add(running[-1], Call(query, key[:, :, -query.shape[2] :].clone(), mask, scale, None))
         return original(query, key, value, attn_mask, *args, **kwargs)
 
     def leave(*_: Any) -> None:

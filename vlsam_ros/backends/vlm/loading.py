@@ -24,7 +24,7 @@ from ...config import VlmOptions
 from ...embedded import VLMS, vlm_path
 from ...errors import ConfigError, ModelLoadError, VlmError
 from ..devices import pick_device, pick_dtype
-from .cogvlm import MODEL_TYPES, CogVlm
+from .cogvlm import ARCHITECTURE, CogVlm
 from .layouts import FAMILIES, REFUSED, Family, refusal
 from .memory import require_for_loading, weights
 from .prompting import Prompter
@@ -45,12 +45,11 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm:
         name = Path(options.model).name
     trust = options.trust_remote_code
     config = _read(AutoConfig, source, trust)
-    if config.model_type in MODEL_TYPES:
+    if ARCHITECTURE in (config.architectures or ()):
         return _load_cogvlm(config, source, name, options, device)
     family = _family(config)
-    dtype = pick_dtype(options.dtype, device)
     if not demonstration:
-        require_for_loading(weights(config, dtype, options.quantisation), device, source)
+        _require_memory(config, source, options, device)
     processor = _read(AutoProcessor, source, trust)
     model = _read_model(source, options, device)
     prompter = Prompter(processor, family, config.image_token_id, device, model.dtype)
@@ -62,6 +61,7 @@ def _load_cogvlm(config: PreTrainedConfig, source: str, name: str, options: VlmO
     if not options.trust_remote_code:
         raise ModelLoadError(f"{source!r} runs its own code; set vlm.trust_remote_code if you trust it")
     tokenizer = _read(AutoTokenizer, source, True)
+    _require_memory(config, source, options, device, AutoModelForCausalLM, trust_remote_code=True)
     model = _read_model(source, options, device, AutoModelForCausalLM)
     if not hasattr(model, "build_conversation_input_ids"):
         raise ModelLoadError(f"the code of {source!r} has no build_conversation_input_ids, as CogVLM's has")
@@ -72,10 +72,27 @@ def _read(kind: Any, source: str, trust: bool, **options: Any) -> Any:
     try:
         return kind.from_pretrained(source, trust_remote_code=trust, **options)
     except UNREADABLE as error:
+        own = "; set vlm.trust_remote_code if you trust it" if "custom code" in str(error) else ""
         raise ModelLoadError(
             f"{kind.__name__} can't load {source!r}; expected 'embedded', a folder with a transformers model, "
-            f"or a hub id that is cached or within reach: {error}"
+            f"or a hub id that is cached or within reach{own}: {error}"
         ) from error
+
+
+def _require_memory(
+    config: PreTrainedConfig,
+    source: str,
+    options: VlmOptions,
+    device: torch.device,
+    kind: Any = AutoModelForImageTextToText,
+    **trust: bool,
+) -> None:
+    """Raises `ModelLoadError` unless the device can hold the model that a configuration describes."""
+    try:
+        need = weights(config, pick_dtype(options.dtype, device), options.quantisation, kind, **trust)
+    except UNREADABLE as error:
+        raise ModelLoadError(f"{kind.__name__} can't build the model of {source!r}: {error}") from error
+    require_for_loading(need, device, source)
 
 
 def _read_model(
@@ -105,7 +122,7 @@ def _family(config: PreTrainedConfig) -> Family:
         return FAMILIES[known]
     why = f" ({reason})" if reason else ""
     raise ModelLoadError(
-        f"can't use a model of type {known!r}{why}; supported are {', '.join(sorted([*FAMILIES, *MODEL_TYPES]))}"
+        f"can't use a model of type {known!r}{why}; supported are {', '.join(sorted(FAMILIES))} and CogVLM"
     )
 
 

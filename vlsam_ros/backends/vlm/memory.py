@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -45,10 +46,20 @@ class Memory:
         return f"{self.total / GIB:.2f} GiB ({parts})"
 
 
-def weights(config: PreTrainedConfig, dtype: torch.dtype, quantisation: str = "none") -> Memory:
-    """What the weights of a configuration take; the model is built without memory, on the meta device."""
+def weights(
+    config: PreTrainedConfig,
+    dtype: torch.dtype,
+    quantisation: str = "none",
+    kind: Any = AutoModelForImageTextToText,
+    **options: Any,
+) -> Memory:
+    """What the weights of a configuration take; the model is built without memory, on the meta device.
+
+    Args:
+        kind: the auto class that builds it, with these options.
+    """
     with torch.device("meta"):
-        model = AutoModelForImageTextToText.from_config(config)
+        model = kind.from_config(config, **options)
     return Memory(weights=weights_of(model, dtype, quantisation))
 
 
@@ -95,6 +106,7 @@ def generation(
 def _vision(config: Any, tokens: int, size: int) -> int:
     """Activations of the vision tower for one view: of one layer, at the most patches that `tokens` can stand for."""
     vision = getattr(config, "vision_config", None)
+    vision = SimpleNamespace(**vision) if isinstance(vision, dict) else vision
     width: int = getattr(vision, "hidden_size", None) or getattr(vision, "embed_dim", None) or 0
     inner: int = getattr(vision, "intermediate_size", None) or 4 * width
     merge = getattr(vision, "spatial_merge_size", 1) ** 2

@@ -27,7 +27,8 @@ def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple
 
 def end_tokens(model: Any, tokenizer: Any) -> list[int]:
     """Every token that ends an answer, sorted."""
-    ends = model.generation_config.eos_token_id
+    settings = getattr(model, "generation_config", None) or model.config  # a model's own code may have no `generate`
+    ends = getattr(settings, "eos_token_id", None)
     ends = ends if isinstance(ends, list) else [ends]
     return sorted({end for end in [*ends, tokenizer.eos_token_id] if end is not None})
 
