@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import torch
 
-from vlsam_ros.data import Answer, ImageLayout, LayerQK, Prompts, Segments
+from vlsam_ros.data import Answer, Grounded, ImageLayout, LayerQK, Mask, Prompts, Segments
 
 COLOURS = {"red box": (255, 0, 0), "blue ball": (0, 0, 255), "green cone": (0, 255, 0)}
 GREY = (128, 128, 128)
@@ -82,7 +82,10 @@ class FakeEmbedding:
 
 
 class FakeSegmenter:
-    """Outlines everything that has the colour of the first point; of several candidates the second is the right one."""
+    """Outlines everything that has the colour of the first point, or of the box's middle if there is none.
+
+    Of several candidates the second is the right one.
+    """
 
     name, demonstration = "fake-segmenter", True
 
@@ -95,7 +98,10 @@ class FakeSegmenter:
 
     def segment(self, embedding: FakeEmbedding, prompts: Prompts, multimask: bool) -> Segments:
         self.log.append((prompts, multimask))
-        low = [self._flood(embedding.pixels, x, y) for x, y in prompts.points_xy[:, 0]]
+        points = (
+            prompts.points_xy if prompts.labels.size else prompts.boxes_xyxy.reshape(-1, 2, 2).mean(1, keepdims=True)
+        )
+        low = [self._flood(embedding.pixels, x, y) for x, y in points[:, 0]]
         if not multimask or self.candidates == 1:
             return Segments(np.stack(low)[:, None], np.full((len(low), 1), 0.9, np.float32))
         junk = np.full_like(low[0], 1)
@@ -105,3 +111,27 @@ class FakeSegmenter:
     def _flood(pixels: np.ndarray, x: float, y: float) -> np.ndarray:
         colour = pixels[min(int(y), pixels.shape[0] - 1), min(int(x), pixels.shape[1] - 1)]
         return np.where(np.all(pixels == colour, -1) & (colour != GREY).any(), 1, -1).astype(np.float32)
+
+
+class FakeGrounder:
+    """A box, and if asked for a mask, around everything that has the colour of a name; it knows nothing else."""
+
+    name = "fake-grounder"
+
+    def __init__(self, score: float = 0.7, masks: bool = False) -> None:
+        self.score, self.masks, self.asked = score, masks, []
+
+    def locate(self, view: np.ndarray, names: Sequence[str]) -> Grounded:
+        self.asked.append(list(names))
+        found = []
+        for i, name in enumerate(names):
+            seen = np.all(view == COLOURS.get(name, (1, 2, 3)), -1).astype(np.uint8)
+            count, parts = cv2.connectedComponents(seen)
+            found += [(i, Mask.from_dense(parts == k)) for k in range(1, count)]
+        masks = tuple(mask for _, mask in found)
+        return Grounded(
+            xyxy=np.array([m.xyxy for m in masks], np.float32).reshape(-1, 4),
+            scores=np.full(len(found), self.score, np.float32),
+            names=np.array([i for i, _ in found], np.int64),
+            masks=masks if self.masks else None,
+        )

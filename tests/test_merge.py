@@ -128,8 +128,32 @@ def test_meaning_and_synonyms_are_options():
     assert len(run(BIG, replace(pair[1], label="puppy"), meaning=False)) == 2
 
 
+CONFIRMED = {
+    "one path twice": ([("dog", 0.9, "grounder"), ("dog", 0.5, "grounder")], 0.9, "grounder"),
+    "both paths": ([("dog", 0.6, "attention"), ("dog", 0.5, "grounder")], 0.8, "both"),
+    "the best of each counts": (
+        [("dog", 0.6, "grounder"), ("dog", 0.5, "attention"), ("dog", 0.4, "grounder")],
+        0.8,
+        "both",
+    ),
+    "one meaning": ([("dog", 0.6, "attention"), ("puppy", 0.5, "grounder")], 0.8, "both"),
+    "another name confirms nothing": ([("dog", 0.6, "attention"), ("cat", 0.5, "grounder")], 0.6, "attention"),
+    "an outvoted name takes its path along": (
+        [("dog", 0.6, "attention"), ("cat", 0.5, "grounder"), ("cat", 0.4, "grounder")],
+        0.6,
+        "grounder",
+    ),
+}
+
+
+@pytest.mark.parametrize(("votes", "score", "source"), CONFIRMED.values(), ids=CONFIRMED)
+def test_what_both_paths_find_scores_higher(votes, score, source):
+    (kept,) = run(*(replace(box(10, 10, 50, 50, s, name), source=by) for name, s, by in votes))
+    assert (kept.score, kept.source) == (pytest.approx(score), source)
+
+
 def slow(found: list[Detection], options: MergeOptions) -> list[tuple]:
-    """The same rules, obvious: dense masks, plain loops. Rows of label, score, view and dense mask."""
+    """The same rules, obvious: dense masks, plain loops. Rows of label, source, view, score and dense mask."""
     views = {v.name: v for v in VIEWS}
     left = [
         {
@@ -139,7 +163,7 @@ def slow(found: list[Detection], options: MergeOptions) -> list[tuple]:
             "view": d.view,
             "cut": cut_by_border(d, views[d.view], SIZE, 3),
             "px": views[d.view].size_hw[0] * views[d.view].size_hw[1],
-            "votes": [(d.label, d.score)],
+            "votes": [(d.label, d.score, d.source)],
         }
         for d in found
         if d.score >= options.min_score and d.mask.area >= options.min_area_px
@@ -151,8 +175,13 @@ def slow(found: list[Detection], options: MergeOptions) -> list[tuple]:
                 kept.append(b)
         for c in kept:
             c["label"] = winner(c["votes"])
+            named = [(s, by) for n, s, by in c["votes"] if meaning(n) == meaning(c["label"])]
+            a, g = (max((s for s, by in named if by == path), default=0) for path in ("attention", "grounder"))
+            c["source"] = "both" if a and g else "attention" if a else "grounder"
+            c["score"] = a + g - a * g if a and g else c["score"]
         if len(kept) == len(left):
-            return [(c["label"], c["score"], c["view"], c["mask"]) for c in sorted(kept, key=lambda c: -c["score"])]
+            kept.sort(key=lambda c: -c["score"])
+            return [(c["label"], c["source"], c["view"], c["score"], c["mask"]) for c in kept]
         left = kept
 
 
@@ -176,10 +205,10 @@ def takes_in(a: dict, b: dict, options: MergeOptions) -> bool:
     return True
 
 
-def winner(votes: list[tuple[str, float]]) -> str:
-    by_meaning = {m: sum(s for n, s in votes if meaning(n) == m) for m in sorted({meaning(n) for n, _ in votes})}
+def winner(votes: list[tuple[str, float, str]]) -> str:
+    by_meaning = {m: sum(s for n, s, _ in votes if meaning(n) == m) for m in sorted({meaning(n) for n, *_ in votes})}
     best = max(by_meaning, key=by_meaning.get)
-    by_name = {n: sum(s for m, s in votes if m == n) for n in sorted({n for n, _ in votes if meaning(n) == best})}
+    by_name = {n: sum(s for m, s, _ in votes if m == n) for n in sorted({n for n, *_ in votes if meaning(n) == best})}
     return max(by_name, key=by_name.get)
 
 
@@ -202,7 +231,8 @@ def scattered(seed: int, views: list[str], n: int = 40) -> list[Detection]:
         bits = rng.random(size) < rng.choice([0.8, 1.0])
         mask = Mask.from_dense(np.pad(bits, ((int(y), 0), (int(x), 0))))
         score = float(rng.uniform(0.2, 1))
-        out.append(Detection(str(rng.choice(NAMES)), score, 0, 0, 0, mask, view.name))
+        source = str(rng.choice(["attention", "grounder"]))
+        out.append(Detection(str(rng.choice(NAMES)), score, 0, 0, 0, mask, view.name, source=source))
     return out
 
 
@@ -215,8 +245,9 @@ ALL_VIEWS = [v.name for v in VIEWS]
 def test_equals_the_slow_reference(seed, options, views):
     found = scattered(seed, views)
     fast, expected = run(*found, **options), slow(found, MergeOptions(**options))
-    assert [(d.label, d.score, d.view) for d in fast] == [row[:3] for row in expected]
-    assert all(np.array_equal(d.mask.dense(SIZE), row[3]) for d, row in zip(fast, expected, strict=True))
+    assert [(d.label, d.source, d.view) for d in fast] == [row[:3] for row in expected]
+    assert [d.score for d in fast] == pytest.approx([row[3] for row in expected])
+    assert all(np.array_equal(d.mask.dense(SIZE), row[4]) for d, row in zip(fast, expected, strict=True))
 
 
 def whole(d: Detection) -> tuple:

@@ -26,8 +26,11 @@ def option(default: Any, doc: str, *, low: float | None = None, high: float | No
 class VlmOptions:
     """The vision-language model."""
 
-    model: str = option("embedded", "'embedded' ('embedded-plain': the same without training where to look), a local path, or a hub id of a "
-        "transformers image-text-to-text model")
+    model: str = option(
+        "embedded",
+        "'embedded' ('embedded-plain': the same without training where to look), a local path, or a hub id of a "
+        "transformers image-text-to-text model",
+    )
     device: str = option("auto", "torch device ('auto': cuda if there is one, else cpu)")
     dtype: str = option(
         "auto",
@@ -44,6 +47,10 @@ class VlmOptions:
         1, "most views answered at once; more is faster on a GPU and takes more memory", low=1, high=32
     )
     max_new_tokens: int = option(64, "longest answer to one question, in tokens", low=1, high=2048)
+    beams: int = option(1, "beams that search for an answer (1: none)", low=1, high=16)
+    temperature: float = option(
+        0.0, "answers are sampled at this temperature (0: none, the likeliest token each time)", low=0.0, high=2.0
+    )
     trust_remote_code: bool = option(False, "allow the model's own Python code to run; only for checkpoints you trust")
 
 
@@ -244,9 +251,13 @@ class ScoreOptions:
         choices=("mean", "logistic"),
     )
     bias: float = option(0.0, "bias of the logistic mapping", low=-100.0, high=100.0)
-    attention: float = option(1.0, "weight of the attention at the seed", low=0.0, high=100.0)
+    attention: float = option(
+        1.0, "weight of the attention at the seed, or of the grounder's score", low=0.0, high=100.0
+    )
     iou: float = option(1.0, "weight of the segmenter's predicted IoU", low=0.0, high=100.0)
-    consistency: float = option(1.0, "weight of the agreement of mask and map", low=0.0, high=100.0)
+    consistency: float = option(
+        1.0, "weight of the agreement of mask and map, or of the mask's box and the grounder's", low=0.0, high=100.0
+    )
 
     def __post_init__(self) -> None:
         if self.attention + self.iou + self.consistency <= 0:
@@ -258,7 +269,10 @@ class VerifyOptions:
     """Names that are not believed."""
 
     min_consistency: float = option(
-        0.0, "an instance whose mask agrees less with the attention map is dropped", low=0.0, high=1.0
+        0.0,
+        "an instance whose mask agrees less with the attention map (or the grounder's box) is dropped",
+        low=0.0,
+        high=1.0,
     )
     ask: bool = option(
         False, "ask the VLM about each name once more, and drop what it denies; costs an answer per view"

@@ -291,10 +291,11 @@ class Detection:
         label: the name in plain text.
         score: in [0, 1], from the next three.
         attention, iou, consistency: the map at the seed, the segmenter's predicted IoU, and the agreement of mask and
-            map; in [0, 1].
+            map; in [0, 1]. From a grounder: its own score, the predicted IoU, and the IoU of its box and the mask's.
         mask: what was outlined.
         view, question: what was looked at and asked.
         reason: why it is not believed (``inconsistent``, ``denied``); empty if it is.
+        source: ``attention``, ``grounder``, or ``both`` if each of them found it.
     """
 
     label: str
@@ -306,6 +307,7 @@ class Detection:
     view: str = "full"
     question: str = ""
     reason: str = ""
+    source: str = "attention"
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:
@@ -322,7 +324,7 @@ class Detections:
         items: best score first.
         dropped: what would be among the items if it were believed, each with its `reason`.
         skipped: what the latency budget left out: a view's name, or ``view: question``.
-        vlm, segmenter: model names; ``demonstration`` is set when one of them is an embedded model.
+        vlm, segmenter, grounder: model names; ``demonstration`` is set when one of them is an embedded model.
         heat: float32 (h, w) in [0, 1], all names' maps fused over the frame (coarse), or None.
         answers: (view, question, text) of everything the VLM said.
         timings_s: seconds per stage.
@@ -338,6 +340,7 @@ class Detections:
     answers: tuple[tuple[str, str, str], ...] = ()
     timings_s: dict[str, float] = field(default_factory=dict)
     dropped: tuple[Detection, ...] = ()
+    grounder: str = ""
 
     def __len__(self) -> int:
         return len(self.items)

@@ -44,6 +44,7 @@ def as_json(name: str, found: Detections) -> dict[str, Any]:
         "size_hw": list(found.size_hw),
         "vlm": found.vlm,
         "segmenter": found.segmenter,
+        "grounder": found.grounder,
         "demonstration": found.demonstration,
         "skipped": list(found.skipped),
         "timings_s": {k: round(v, 4) for k, v in found.timings_s.items()},
@@ -60,5 +61,6 @@ def _instance(d: Detection, size_hw: tuple[int, int]) -> dict[str, Any]:
         "parts": {k: round(getattr(d, k), 4) for k in PARTS},
         "box_xyxy": list(d.xyxy),
         "view": d.view,
+        "source": d.source,
         "segmentation": to_coco(encode(d.mask.bits, (d.mask.x, d.mask.y)), size_hw),
     }

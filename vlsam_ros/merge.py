@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ class Candidate:
         meaning: stands for all names that mean the same as its label.
         cut: an inner border of its view cuts it.
         view_px: area of its view; the smaller it is, the more detail the models saw.
-        votes: (label, score) of it and of all that it took in.
+        votes: (label, score, source) of it and of all that it took in.
     """
 
     detection: Detection
@@ -34,7 +35,7 @@ class Candidate:
     cut: bool
     view_px: int
     area: int
-    votes: tuple[tuple[str, float], ...]
+    votes: tuple[tuple[str, float, str], ...]
 
     def showing(self, mask: Mask, view: str) -> Detection:
         """Its detection with another mask."""
@@ -109,12 +110,21 @@ def absorb(a: Candidate, b: Candidate, options: MergeOptions) -> Candidate | Non
 
 
 def elected(c: Candidate, mean: Callable[[str], str]) -> Candidate:
-    """The candidate under the label with the largest sum of scores, among those of the meaning with the largest."""
-    meanings = _sums((mean(label), score) for label, score in c.votes)
+    """The candidate under the label with the largest sum of scores, among those of the meaning with the largest.
+
+    If both paths voted for that meaning, its score is the chance that not both are wrong, 1 - (1 - a)(1 - g), with the
+    best score of each.
+    """
+    meanings = _sums((mean(label), score) for label, score, _ in c.votes)
     best = min(meanings, key=lambda m: (-meanings[m], m))
-    labels = _sums((label, score) for label, score in c.votes if mean(label) == best)
+    votes = [vote for vote in c.votes if mean(vote[0]) == best]
+    labels = _sums((label, score) for label, score, _ in votes)
     label = min(labels, key=lambda name: (-labels[name], name))
-    return replace(c, meaning=best, detection=replace(c.detection, label=label))
+    paths = {source: max(score for _, score, by in votes if by == source) for *_, source in votes}
+    found = replace(c.detection, label=label, source=votes[0][2])
+    if len(paths) > 1:
+        found = replace(found, score=1 - math.prod(1 - score for score in paths.values()), source="both")
+    return replace(c, meaning=best, detection=found)
 
 
 def _sums(votes: Iterable[tuple[str, float]]) -> dict[str, float]:
@@ -144,7 +154,7 @@ def _candidates(
         area, view = d.mask.area, by_name[d.view]
         if d.score >= options.min_score and area >= max(1, options.min_area_px):
             cut = cut_by_border(d, view, size_hw, config.views.border_px)
-            yield Candidate(d, mean(d.label), cut, int(np.prod(view.size_hw)), area, ((d.label, d.score),))
+            yield Candidate(d, mean(d.label), cut, int(np.prod(view.size_hw)), area, ((d.label, d.score, d.source),))
 
 
 def _rank(c: Candidate) -> tuple:

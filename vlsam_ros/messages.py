@@ -62,6 +62,7 @@ def to_message(keyframe: Keyframe, detections: Detections, types: Types) -> Any:
         skipped=list(detections.skipped),
         vlm=detections.vlm,
         segmenter=detections.segmenter,
+        grounder=detections.grounder,
         demonstration=detections.demonstration,
         instances=[_instance(item, types) for item in detections.items],
     )
@@ -90,6 +91,7 @@ def _instance(item: Detection, types: Types) -> Any:
         has_ground_point=False,
         ground_point=types.make("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0),
         view=item.view,
+        source=item.source,
     )
 
 
@@ -105,6 +107,7 @@ def from_message(message: Any) -> Detections:
         skipped=tuple(message.skipped),
         vlm=message.vlm,
         segmenter=message.segmenter,
+        grounder=message.grounder,
         demonstration=message.demonstration,
     )
 
@@ -120,4 +123,5 @@ def _detection(instance: Any) -> Detection:
         consistency=instance.consistency_score,
         mask=Mask(roi.x, roi.y, rle.decode(roi)),
         view=instance.view,
+        source=instance.source,
     )

@@ -1,4 +1,4 @@
-"""The whole method on one page: image -> views -> names and maps -> masks -> Detections."""
+"""The whole method on one page: image -> views -> names and maps (or boxes) -> masks -> Detections."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from .attention import fuse, named_maps, wants_background
-from .backends.interfaces import Segmenter, Vlm
+from .backends.interfaces import Embedding, Grounder, Segmenter, Vlm
 from .config import Config
 from .data import Answer, Detection, Detections, NamedMap, View, check_image
-from .errors import VlmError
+from .errors import ConfigError, VlmError
+from .grounding import detections, names_in
 from .merge import merge
 from .questions import questions_for
 from .refine import refine
@@ -33,10 +34,16 @@ class VLSam:
         vlm: answers questions about a view and shows its attention.
         segmenter: outlines what points show.
         config: every option.
+        grounder: finds what the VLM names, beside its attention or instead of it (option `grounder.mode`).
     """
 
-    def __init__(self, vlm: Vlm, segmenter: Segmenter, config: Config | None = None) -> None:
+    def __init__(
+        self, vlm: Vlm, segmenter: Segmenter, config: Config | None = None, grounder: Grounder | None = None
+    ) -> None:
         self.vlm, self.segmenter, self.config = vlm, segmenter, config or Config()
+        self.grounder = grounder if self.config.grounder.mode != "attention" else None
+        if grounder is None and self.config.grounder.mode != "attention":
+            raise ConfigError(f"grounder.mode {self.config.grounder.mode!r}: expected a grounder, got none")
 
     def __call__(self, image: np.ndarray, budget_s: float | None = None, horizon: float | None = None) -> Detections:
         """Detect everything in a frame.
@@ -47,7 +54,7 @@ class VLSam:
             horizon: the horizon's row as a share of the frame's height; None: the option `views.horizon`.
 
         Raises:
-            BadImageError, VlmError, SegmenterError: nothing is returned when a part of the method failed.
+            BadImageError, VlmError, SegmenterError, GrounderError: a part of the method failed; nothing is returned.
         """
         started = perf_counter()
         size_hw = check_image(image).shape[:2]
@@ -78,6 +85,7 @@ class VLSam:
             skipped=left_out(all_views, questions, {(view, question) for view, question, _ in said}),
             vlm=self.vlm.name,
             segmenter=self.segmenter.name,
+            grounder=self.grounder.name if self.grounder else "",
             demonstration=self.vlm.demonstration or self.segmenter.demonstration,
             heat=heat,
             answers=tuple(said),
@@ -88,8 +96,8 @@ class VLSam:
         self, views: Sequence[np.ndarray], questions: Sequence[str], timings: dict[str, float]
     ) -> list[tuple[list[Answer], list[NamedMap], list[Detection]]]:
         """For each view (H, W, 3): what the VLM says, one map per name, and instances in pixels of the view."""
-        config, aside = self.config, []
-        if wants_background(config.attention):
+        config, aside, attends = self.config, [], self.config.grounder.mode != "grounder"
+        if attends and wants_background(config.attention):
             aside = [config.attention.background_question]
         with _timed(timings, "vlm"):
             answered = self.vlm.answer_views(views, [*questions, *aside])
@@ -98,14 +106,27 @@ class VLSam:
             if len(answers) != len(questions) + len(aside):
                 raise VlmError(f"expected {len(questions) + len(aside)} answers, got {len(answers)}")
             background = answers.pop() if aside else None
+            grounded, embedding = self._ground(pixels, answers, timings) if self.grounder else ([], None)
             with _timed(timings, "attention"):
-                maps = fuse(named_maps(answers, config.questions, config.attention, background))
+                maps = fuse(named_maps(answers, config.questions, config.attention, background)) if attends else []
             with _timed(timings, "segmenter"):
-                instances = refine(self.segmenter, pixels, maps, config)
+                instances = [*grounded, *refine(self.segmenter, pixels, maps, config, embedding)]
             with _timed(timings, "verify"):
                 verdicts, instances = verify(self.vlm, pixels, instances, config)
             seen.append(([*answers, *verdicts], maps, instances))
         return seen
+
+    def _ground(
+        self, pixels: np.ndarray, answers: Sequence[Answer], timings: dict[str, float]
+    ) -> tuple[list[Detection], Embedding | None]:
+        """The second path: instances of the names in the answers, and the view's embedding if they took one."""
+        assert self.grounder
+        names = names_in(answers, self.config.questions)
+        with _timed(timings, "grounder"):
+            found = self.grounder.locate(pixels, list(names))
+        with _timed(timings, "segmenter"):
+            embedding = self.segmenter.embed(pixels) if len(found) and found.masks is None else None
+            return detections(self.segmenter, embedding, found, names, self.config), embedding
 
 
 def load(config: Config | None = None) -> VLSam:
@@ -114,14 +135,15 @@ def load(config: Config | None = None) -> VLSam:
     Raises:
         ModelLoadError: a model is missing or unreadable.
     """
-    from .backends import load_segmenter, load_vlm
+    from .backends import load_grounder, load_segmenter, load_vlm
 
     config = config or Config()
     if config.vlm.threads:
         import torch
 
         torch.set_num_threads(config.vlm.threads)
-    return VLSam(load_vlm(config.vlm), load_segmenter(config.segmenter), config)
+    grounder = load_grounder(config.grounder) if config.grounder.mode != "attention" else None
+    return VLSam(load_vlm(config.vlm), load_segmenter(config.segmenter), config, grounder)
 
 
 def paint(canvas: np.ndarray, maps: Sequence[NamedMap], view: View) -> None:

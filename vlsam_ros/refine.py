@@ -47,12 +47,19 @@ class Outline:
     iou: float
 
 
-def refine(segmenter: Segmenter, pixels: np.ndarray, maps: Sequence[NamedMap], config: Config) -> list[Detection]:
+def refine(
+    segmenter: Segmenter,
+    pixels: np.ndarray,
+    maps: Sequence[NamedMap],
+    config: Config,
+    embedding: Embedding | None = None,
+) -> list[Detection]:
     """Outline every instance that the maps of one view point at.
 
     Args:
         pixels: uint8 (H, W, 3), the view.
         maps: one for each name.
+        embedding: the view's, if it is there already.
 
     Returns:
         Detections in pixels of the view, at most one for each seed: the round with the best score.
@@ -62,7 +69,7 @@ def refine(segmenter: Segmenter, pixels: np.ndarray, maps: Sequence[NamedMap], c
         targets += _targets(m, prompts.seeds(m.heat, m.layout, config.prompts), len(targets))
     if not targets:
         return []  # nothing to outline: the view need not be encoded
-    embedding, everything = segmenter.embed(pixels), list(targets)
+    embedding, everything = embedding or segmenter.embed(pixels), list(targets)
     best: dict[int, Detection] = {}
     now: list[Outline] = []
     outlines: list[Outline] = []
