@@ -73,6 +73,12 @@ def test_far_views_lie_evenly_about_the_middle(far, scale):
         assert out[0][0] + out[-1][2] == pytest.approx(1600, abs=2)
 
 
+def test_the_near_field_is_a_band_of_its_own_between_far_field_and_tiles():
+    out = views((900, 1600), ViewOptions(far=1, near=2, near_scale=0.5, overlap=0.0))
+    assert [v.name for v in out][:4] == ["full", "far_0", "near_0", "near_1"] and out[4].name == "tile_0_0"
+    assert [v.xyxy for v in out[2:4]] == [(0, 315, 800, 765), (800, 315, 1600, 765)]
+
+
 @pytest.mark.parametrize("size_hw", [(1, 1), (1, 5000), (5000, 1), (2, 3), (31, 31)])
 @pytest.mark.parametrize("full", [True, False])
 def test_a_tiny_frame_has_one_view(size_hw, full):

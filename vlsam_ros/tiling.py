@@ -8,14 +8,14 @@ from .config import ViewOptions
 from .data import Detection, View
 
 HORIZON_IN_VIEW = 0.3
-"""Where a far-field view shows the horizon, as a share of its height: distant hazards stand just below it."""
+"""Where a far-field or near-field view shows the horizon, as a share of its height: hazards stand below it."""
 
 LEAST_PX = 32
 """A part of the frame whose shorter side is smaller than this shows nothing that the full view does not."""
 
 
 def views(size_hw: tuple[int, int], options: ViewOptions, horizon: float | None = None) -> list[View]:
-    """The views of a frame, most important first: full, far field from left to right, tiles row by row.
+    """The views of a frame, most important first: full, far field and near field from left to right, tiles row by row.
 
     Parts that are too small or equal to an earlier one are left out; where nothing remains, the full view is taken.
 
@@ -25,25 +25,27 @@ def views(size_hw: tuple[int, int], options: ViewOptions, horizon: float | None 
     height, width = size_hw
     full = View("full", (0, 0, width, height))
     options = options if horizon is None else replace(options, horizon=horizon)
-    parts = [v for v in far_views(size_hw, options) + tiles(size_hw, options) if min(v.size_hw) >= LEAST_PX]
+    far = band(size_hw, options, "far", options.far, options.far_scale)
+    near = band(size_hw, options, "near", options.near, options.near_scale)
+    parts = [v for v in far + near + tiles(size_hw, options) if min(v.size_hw) >= LEAST_PX]
     unique: dict[tuple[int, int, int, int], View] = {full.xyxy: full} if options.full else {}
     for view in parts:
         unique.setdefault(view.xyxy, view)
     return list(unique.values()) or [full]
 
 
-def far_views(size_hw: tuple[int, int], options: ViewOptions) -> list[View]:
-    """A band of views of the frame's aspect along the horizon.
+def band(size_hw: tuple[int, int], options: ViewOptions, name: str, n: int, scale: float) -> list[View]:
+    """A band of n views of the frame's aspect along the horizon, each `scale` of the frame's width.
 
     Neighbours overlap by `options.overlap`, or by more where the band would be wider than the frame; a narrower band
     lies in the frame's middle.
     """
     height, width = size_hw
-    n, w, h = options.far, options.far_scale * width, options.far_scale * height
-    band = min(width, w * (n - (n - 1) * options.overlap))
+    w, h = scale * width, scale * height
+    length = min(width, w * (n - (n - 1) * options.overlap))
     top = min(max(options.horizon * height - HORIZON_IN_VIEW * h, 0), height - h)
-    lefts = spread((width - band) / 2, band, w, n)
-    return [_view(f"far_{i}", left, top, w, h) for i, left in enumerate(lefts)]
+    lefts = spread((width - length) / 2, length, w, n)
+    return [_view(f"{name}_{i}", left, top, w, h) for i, left in enumerate(lefts)]
 
 
 def tiles(size_hw: tuple[int, int], options: ViewOptions) -> list[View]:
