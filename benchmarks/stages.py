@@ -22,6 +22,7 @@ import torch
 from benchmarks.common import finish, header, table
 from vlsam_ros import attention, pipeline, prompts
 from vlsam_ros.config import Config, profile_path
+from vlsam_ros.embedded import QUESTIONS
 from vlsam_ros.pipeline import VLSam, load
 from vlsam_ros.questions import ParsedName
 from vlsam_ros.synthetic.render import render
@@ -30,9 +31,6 @@ from vlsam_ros.synthetic.scene import sample_world
 FULL = {"views.far": 0, "views.tile_rows": 0}
 BAND = {"views.tile_rows": 0}
 """The full frame and three far-field views; by default four tiles come on top."""
-
-ALONE = ["List every object on or near the road."]
-FOUR = [*ALONE, "What hazards are ahead?", "Name all objects in the picture.", "What is on the road?"]
 
 
 class Clock:
@@ -128,9 +126,9 @@ def main() -> None:
         ("1 view", FULL, None),
         ("4 views", BAND, None),
         ("8 views", {}, None),
-        ("4 views, 1 question", BAND | {"questions.questions": ALONE}, None),
-        ("4 views, 2 questions", BAND | {"questions.questions": FOUR[:2]}, None),
-        ("4 views, 4 questions", BAND | {"questions.questions": FOUR}, None),
+        ("4 views, 1 question", BAND | {"questions.questions": list(QUESTIONS[:1])}, None),
+        ("4 views, 2 questions", BAND | {"questions.questions": list(QUESTIONS[:2])}, None),
+        ("4 views, 4 questions", BAND | {"questions.questions": list(QUESTIONS)}, None),
         ("4 views, 1 name each", BAND, 1),
         ("4 views, 4 names each", BAND, 4),
         ("4 views, 8 names each", BAND, 8),

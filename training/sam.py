@@ -237,7 +237,7 @@ def main() -> None:
         trainee.sam.load_state_dict(load_sam().state_dict())
     if args.dense.exists() or not args.shipped:
         trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
-    run = Run(args, trainee, lr=1.2e-3)
+    run = Run(args, trainee, lr=1e-3)
     validation = Views(args.data / "val")
     views = Views(args.data / "train", augment=True)
     run.train(

@@ -26,16 +26,10 @@ from training.data import Views, names_of
 from training.dense import class_loss, coverage, ignored
 from training.loop import Run, add_start, arguments, normalised, parsed
 from vlsam_ros.config import AttentionOptions, VerifyOptions
-from vlsam_ros.embedded import vlm_path
+from vlsam_ros.embedded import QUESTIONS, vlm_path
 from vlsam_ros.embedded.tower import STRIDE, VIEW_HW, ConvVisionConfig
 from vlsam_ros.synthetic.kinds import NAMES
 
-QUESTIONS = (
-    "List every object on or near the road.",
-    "What hazards are ahead?",
-    "Name all objects in the picture.",
-    "What is on the road?",
-)
 VERIFY = VerifyOptions().question
 BACKGROUND, BACKGROUND_ANSWER = AttentionOptions().background_question, "sky, road"
 SHARES = (0.75, 0.2, 0.05)
@@ -53,7 +47,8 @@ PATCHES = (VIEW_HW[0] // STRIDE) * (VIEW_HW[1] // STRIDE)
 def build_processor() -> LlavaProcessor:
     """Word-level tokenizer over the names and the questions, and an image processor that resizes to 448 × 256."""
     split = pre_tokenizers.Whitespace()
-    texts = [*NAMES, *QUESTIONS, VERIFY.format(name=""), BACKGROUND, BACKGROUND_ANSWER, "user : assistant :", ",", "none no yes"]
+    spoken = [VERIFY.format(name=""), BACKGROUND, BACKGROUND_ANSWER, "user : assistant :", ",", "none no yes"]
+    texts = [*NAMES, *QUESTIONS, *spoken]
     words = sorted({word for text in texts for word, _ in split.pre_tokenize_str(text.lower())})
     vocabulary = {word: i for i, word in enumerate([*SPECIAL, *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
@@ -330,7 +325,7 @@ def main() -> None:
         trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
     if args.frozen:
         trainee.freeze_tower()
-    run = Run(args, trainee, lr=1.5e-3)
+    run = Run(args, trainee, lr=1e-3)
     validation = Views(args.data / "val")
     run.train(
         Views(args.data / "train", augment=True),

@@ -19,6 +19,14 @@ WEIGHTS = Path(__file__).parent / "weights"
 VLMS = {"embedded": "vlm", "embedded-plain": "vlm_plain"}
 """What `vlm.model` calls the embedded VLMs -> folder. The plain one never learnt where to look, as no real VLM did."""
 
+QUESTIONS = (
+    "List every object on or near the road.",
+    "What hazards are ahead?",
+    "Name all objects in the picture.",
+    "What is on the road?",
+)
+"""What the embedded VLMs answer with a list of names."""
+
 
 def vlm_path(model: str = "embedded") -> Path:
     """Folder of an embedded VLM, for transformers' Auto classes; registers its vision tower with them."""
