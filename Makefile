@@ -1,5 +1,5 @@
 # make test     set up on the first run, then run the tests          make demo     detector on a rendered drive
-# make quality  scores on synthetic scenes                           make lint     ruff and mypy
+# make quality  the embedded pair on held-out synthetic scenes       make lint     ruff and mypy
 # make setup    .venv only                                           make build    messages and package
 # make format   ruff's formatter and fixes                           make clean    all but .venv
 # Another Python (3.10 to 3.12): make PYTHON=python3.12 test
@@ -22,7 +22,8 @@ test: build
 demo: build
 	@$(IN_ENV) python -m vlsam_ros.demo $(ARGS)
 quality: build
-	@$(IN_ENV) python -m vlsam_ros.evaluation.quality $(ARGS)
+	@rm -rf log/quality
+	@$(IN_ENV) python -m vlsam_ros.cli evaluate run --data synthetic:60+20 --out log/quality $(ARGS)
 lint: setup
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .

@@ -23,15 +23,17 @@ from vlsam_ros.pipeline import VLSam
 
 
 class BoxSegmenter(FakeSegmenter):
-    """Outlines the box of the prompt."""
+    """Outlines the box of a prompt without points, and of one with a point in it too, but thinks less of that."""
 
     def segment(self, embedding: Any, prompts: Prompts, multimask: bool) -> Segments:
-        if prompts.boxes_xyxy is None or (prompts.labels >= 0).any():
+        if (prompts.labels >= 0).all():
             return super().segment(embedding, prompts, multimask)
+        assert prompts.boxes_xyxy is not None
+        alone = (prompts.labels < 0).all(1)
         low = np.full((len(prompts), 1, *embedding.size_hw), -1, np.float32)
-        for m, (x0, y0, x1, y1) in zip(low, prompts.boxes_xyxy.round().astype(int), strict=True):
-            m[0, y0:y1, x0:x1] = 1
-        return Segments(low, np.full((len(prompts), 1), 0.9, np.float32))
+        for m, (x0, y0, x1, y1), ok in zip(low, prompts.boxes_xyxy.round().astype(int), alone, strict=True):
+            m[0, y0 if ok else y1 - 1 : y1, x0:x1] = 1
+        return Segments(low, np.where(alone, 0.9, 0.3).astype(np.float32)[:, None])
 
 
 @pytest.fixture

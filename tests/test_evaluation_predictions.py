@@ -93,6 +93,15 @@ def test_other_settings_are_refused(data: Dataset, file: Path) -> None:
         predict(data.frames, Detector(), file, HEADER | {"options": {"merge.iou": 0.7}})
 
 
+@pytest.mark.parametrize("content", ["my thesis", "my thesis\n", '{"a": 1}\n'])
+def test_files_of_others_are_left_alone(content: str, data: Dataset, file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text(content)
+    with pytest.raises(DataError):
+        predict(data.frames, Detector(), file, HEADER)
+    assert file.read_text() == content
+
+
 def edited(file: Path, change: Callable[[list[dict[str, Any]]], None]) -> None:
     records = [json.loads(line) for line in file.read_text().splitlines()]
     change(records)
@@ -118,7 +127,7 @@ BROKEN: dict[str, tuple[Callable[[list[dict[str, Any]]], None], str]] = {
     "ids off by one": (lambda r: [x.update(id=x["id"] + 1) for x in r[1:]], "predictions of other data: frame 2"),
     "all unknown": (lambda r: [x.update(id=x["id"] + 50) for x in r[1:]], "no predictions for any frame"),
     "no frames": (lambda r: r.__delitem__(slice(1, None)), "no predictions for any frame"),
-    "no record": (lambda r: r.insert(1, {"a": 1}), "line 2: expected a frame's record"),
+    "no record": (lambda r: r.insert(1, {"a": 1}), "line 2: expected a frame's record, got"),
 }
 
 
@@ -159,7 +168,7 @@ def test_results_in_cocos_format(data: Dataset, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="off by one"):
         read(file, data)
     file.write_text("[1]")
-    with pytest.raises(DataError, match="expected COCO's results"):
+    with pytest.raises(DataError, match="expected a list of image_id, score"):
         read(file, data)
 
 

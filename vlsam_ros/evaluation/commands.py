@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
 from ..config import Config
 from ..data import Detections
 from ..errors import ConfigError, DataError
@@ -148,7 +149,7 @@ def _must_have_pictures(data: Dataset) -> None:
 
 def _header(data: Dataset, config: Config) -> dict[str, Any]:
     options = {k: v for k, v in config.flat().items() if not k.startswith("node.")}
-    return {"data": data.name, "threshold": config.merge.min_score, "options": options}
+    return {"vlsam_ros": __version__, "data": data.name, "threshold": config.merge.min_score, "options": options}
 
 
 def _predicted(data: Dataset, detect: Callable[[Frame], Detections], out: Path, header: dict[str, Any]) -> int:

@@ -20,6 +20,8 @@ from ..score import PARTS
 from .dataset import Dataset, Frame, Instance, compressed, strangers
 
 FILE = "predictions.jsonl"
+RECORDS = ({"id", "image", "size_hw", "instances"}, {"id", "image", "error"})
+"""What a frame's line has, of one that was looked at and of one that failed."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,19 @@ def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
     if not path.exists():
         return set()
     records, whole = _records(path)
+    if not records and not json.dumps(dict(header)).encode().startswith(path.read_bytes()):
+        raise DataError(f"{path} is there and holds no predictions: use another --out, or remove it")
+    _check_same(path, records[0] if records else header, header)
     with path.open("rb+") as file:
         file.truncate(whole)
-    if not records:
-        return set()
-    theirs = records[0]
+    return {r["id"] for r in records[1:] if "error" not in r}
+
+
+def _check_same(path: Path, theirs: Mapping[str, Any], header: Mapping[str, Any]) -> None:
     keys = sorted({*header, *theirs} - {"options"}) + sorted({*header.get("options", {}), *theirs.get("options", {})})
     flat = [dict(h) | h.get("options", {}) for h in (theirs, header)]
     if differ := [f"{k} {flat[0].get(k)!r} -> {flat[1].get(k)!r}" for k in keys if flat[0].get(k) != flat[1].get(k)]:
         raise DataError(f"{path} was made with other settings ({'; '.join(differ)}): use another --out, or remove it")
-    return {r["id"] for r in records[1:] if "error" not in r}
 
 
 def _records(path: Path) -> tuple[list[dict[str, Any]], int]:
@@ -104,8 +109,8 @@ def _records(path: Path) -> tuple[list[dict[str, Any]], int]:
             record = json.loads(line)
         except ValueError as error:
             raise DataError(f"{path}, line {number}: {error}; remove this line") from error
-        if not isinstance(record, dict) or (number > 1 and "id" not in record):
-            raise DataError(f"{path}, line {number}: expected a frame's record with an id, got {line[:80]!r}")
+        if not isinstance(record, dict) or (number > 1 and not any(keys <= record.keys() for keys in RECORDS)):
+            raise DataError(f"{path}, line {number}: expected a frame's record, got {line[:80]!r}")
         records.append(record)
         whole += len(line)
     return records, whole
@@ -147,9 +152,9 @@ def _gathered(
             result.warnings["predictions for frames that the data doesn't have, left out"] += 1
             continue
         frame = frames[i]
-        if record.get("image") != frame.name:
+        if record["image"] != frame.name:
             raise DataError(
-                f"predictions of other data: frame {i} is {record.get('image')!r} there and {frame.name!r} in "
+                f"predictions of other data: frame {i} is {record['image']!r} there and {frame.name!r} in "
                 f"{dataset.name}"
             )
         if "error" in record:
@@ -160,7 +165,11 @@ def _gathered(
             result.found[i] = _best_first(_instances(record, "instances"))
             result.dropped[i] = _best_first(_instances(record, "dropped"))
             result.seconds.extend([record["timings_s"]["total"]] if "total" in record.get("timings_s", {}) else [])
-    models = {" + ".join(filter(None, (r.get("vlm"), r.get("segmenter")))) for r in latest.values() if "error" not in r}
+    models = {
+        " + ".join(filter(None, map(r.get, ("vlm", "segmenter", "grounder"))))
+        for r in latest.values()
+        if "error" not in r
+    }
     return replace(result, models=", ".join(sorted(models)), warnings=+result.warnings)
 
 
@@ -175,9 +184,12 @@ def _coco(file: Path, dataset: Dataset) -> Predictions:
     """Another detector's results in COCO's format: a list of boxes or masks with image_id, category_id and score."""
     try:
         results = json.loads(file.read_text())
-        ids = {r["image_id"] for r in results}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file}: expected COCO's results, a list of objects with image_id ({error})") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"can't read {file}: {error}") from error
+    for r in results if isinstance(results, list) else [results]:
+        if not isinstance(r, dict) or not {"image_id", "score"} <= r.keys() or not {"bbox", "segmentation"} & r.keys():
+            raise DataError(f"{file}: expected a list of image_id, score, and bbox or segmentation; got {r!r:.120}")
+    ids = {r["image_id"] for r in results}
     frames, names = {f.id: f for f in dataset.frames}, {c.id: c.name for c in dataset.categories}
     unknown = strangers("image ids of predictions", ids, frames)
     found: dict[int, list[Instance]] = {i: [] for i in frames}

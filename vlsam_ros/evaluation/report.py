@@ -111,8 +111,8 @@ def _of_its_kind(scores: dict[str, Any]) -> Iterator[Block]:
         if "coda" in part:
             yield Block(table=((f"CODA, {geometry}", *keys), *((k, *_cells(f, keys)) for k, f in part["coda"].items())))
             yield Block(table=((f"SSLAD, {geometry}", *part["sslad"]), ("", *_cells(part["sslad"], part["sslad"]))))
-        if "lvis" in part:
-            yield Block(table=((f"LVIS, {geometry}", *part["lvis"]), ("", *_cells(part["lvis"], part["lvis"]))))
+        if rare := [k for k in ("AP", "APr", "APc", "APf") if "APr" in part["named"]]:
+            yield Block(table=((f"LVIS, {geometry}", *rare), ("", *_cells(part["named"], rare))))
 
 
 def _in_use(scores: dict[str, Any]) -> Iterator[Block]:

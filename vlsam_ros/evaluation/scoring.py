@@ -107,15 +107,14 @@ def _unmasked(scored: Sequence[Scored]) -> Counter[str]:
 
 def published_kind(dataset: Dataset, scored: Sequence[Scored], geometry: Geometry) -> dict[str, Any]:
     """The figures of COCO's kind, and those that the dataset is known by."""
+    of_names = metrics.lvis if dataset.kind == "lvis" else metrics.by_category
     figures: dict[str, Any] = {
         "agnostic": metrics.agnostic(scored, geometry),
-        "named": metrics.by_category(scored, geometry, dataset.categories),
+        "named": of_names(scored, geometry, dataset.categories),
     }
     if dataset.kind == "coda":
         figures["coda"] = metrics.coda(scored, geometry, dataset.categories)
         figures["sslad"] = metrics.sslad(scored, geometry, dataset.categories)
-    if dataset.kind == "lvis":
-        figures["lvis"] = metrics.lvis(scored, geometry, dataset.categories)
     return figures
 
 
