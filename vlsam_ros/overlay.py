@@ -70,8 +70,8 @@ def summary(
     The age is left out if it is no sane number, as in the replay of an old recording.
     """
     parts = [f"FAILED: {problem}" if problem else f"{len(detections)} found"]
-    if detections.vlm or detections.segmenter:
-        parts.append(f"{detections.vlm} + {detections.segmenter}")
+    if models := [name for name in (detections.vlm, detections.grounder, detections.segmenter) if name]:
+        parts.append(" + ".join(models))
     if latency_s is not None:
         parts.append(f"{latency_s:.2f} s")
     if age_s is not None and not math.isnan(age_s) and 0 <= age_s < _LONGEST_AGE_S:

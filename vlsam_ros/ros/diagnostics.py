@@ -54,6 +54,7 @@ class Diagnostics:
             "state": self._worker.state,
             "vlm": options.vlm.model,
             "segmenter": options.segmenter.model,
+            "grounder": "none" if options.grounder.mode == "attention" else options.grounder.model,
             "demonstration models": str(demonstration).lower(),
         }
         for camera, counts in self._mailbox.counts().items():
