@@ -208,7 +208,7 @@ def detections() -> Detections:
     dot[39, 59] = True
     items = (
         Detection("traffic cone", 0.875, 0.625, 0.75, 0.5, Mask.from_dense(ring), view="far_0", source="both"),
-        Detection("stone", 0.5, 0.5, 0.5, 0.5, Mask.from_dense(dot)),
+        Detection("stone", 0.5, 0.5, 0.5, 0.5, Mask.from_dense(dot), reason="denied"),
         Detection("nothing", 0.25, 0.5, 0.5, 0.5, Mask.from_dense(np.zeros((40, 60), bool))),
     )
     return Detections((40, 60), items, skipped=("far_1",), vlm="v", segmenter="s", demonstration=True, grounder="g")
@@ -222,7 +222,7 @@ def keyframe() -> Keyframe:
 def same(a: Detections, b: Detections) -> None:
     assert a.labels == b.labels and a.size_hw == b.size_hw and a.skipped == b.skipped
     assert (a.vlm, a.segmenter, a.grounder, a.demonstration) == (b.vlm, b.segmenter, b.grounder, b.demonstration)
-    assert [d.source for d in a.items] == [d.source for d in b.items]
+    assert [(d.source, d.reason) for d in a.items] == [(d.source, d.reason) for d in b.items]
     np.testing.assert_allclose(a.scores, b.scores)
     np.testing.assert_array_equal(a.boxes_xyxy, b.boxes_xyxy)
     np.testing.assert_array_equal(a.masks(), b.masks())

@@ -92,6 +92,7 @@ def _instance(item: Detection, types: Types) -> Any:
         ground_point=types.make("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0),
         view=item.view,
         source=item.source,
+        reason=item.reason,
     )
 
 
@@ -124,4 +125,5 @@ def _detection(instance: Any) -> Detection:
         mask=Mask(roi.x, roi.y, rle.decode(roi)),
         view=instance.view,
         source=instance.source,
+        reason=instance.reason,
     )

@@ -13,7 +13,7 @@ from .config import Config
 from .data import Answer, Detection
 from .errors import VlmError
 
-REASONS = INCONSISTENT, DENIED = "inconsistent", "denied"
+INCONSISTENT, DENIED = "inconsistent", "denied"
 """Values of `Detection.reason`."""
 
 _THOUGHT = re.compile(r".*</think>", re.S)

@@ -39,7 +39,6 @@ from vlsam_ros.ros.mailbox import Frame, Mailbox
 from vlsam_ros.ros.qos import ImageSubscription
 from vlsam_ros.ros.signals import stop_events
 from vlsam_ros.ros.worker import Pipeline, Worker
-from vlsam_ros.verify import REASONS
 
 DEMONSTRATION = "The embedded demonstration models know a rendered world only: never use them on a real road."
 
@@ -70,9 +69,7 @@ class DetectorNode(Node):
         self._detections = self.create_publisher(DetectedInstanceArray, "~/detections", 10)
         self._overlay = self.create_publisher(CompressedImage, "~/overlay/compressed", QoSProfile(depth=1))
         self._heat = self.create_publisher(CompressedImage, "~/heat/compressed", QoSProfile(depth=1))
-        self._dropped = {
-            reason: self.create_publisher(DetectedInstanceArray, f"~/dropped/{reason}", 10) for reason in REASONS
-        }
+        self._dropped = self.create_publisher(DetectedInstanceArray, "~/dropped", 10)
         self._images = [
             ImageSubscription(
                 self,
@@ -143,10 +140,9 @@ class DetectorNode(Node):
         )
         self._numbers[frame.camera] += 1
         self._detections.publish(to_message(keyframe, detections, convert.TYPES))
-        for reason, publisher in self._dropped.items():
-            if publisher.get_subscription_count():  # no subscriber, no work
-                items = tuple(d for d in detections.dropped if d.reason == reason)
-                publisher.publish(to_message(keyframe, replace(detections, items=items), convert.TYPES))
+        if self._dropped.get_subscription_count():  # no subscriber, no work
+            doubted = replace(detections, items=detections.dropped)
+            self._dropped.publish(to_message(keyframe, doubted, convert.TYPES))
         latency_s = (finished - started).nanoseconds * 1e-9
         self._diagnostics.keyframe(status, text, latency_s, detections)
         if image is not None:
