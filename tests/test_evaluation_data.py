@@ -48,6 +48,12 @@ def test_masks_of_every_kind(case: str, tmp_path: Path) -> None:
     assert (None if item.rle is None else int(coco.area(item.rle))) == area
 
 
+def test_sizes_may_be_floats(tmp_path: Path) -> None:
+    images = [{"id": 1, "file_name": "1.png", "height": 60.0, "width": 80.0}]
+    frame = load(str(coloured(tmp_path, images=images, annotations=[annotation(1, 5, [4, 6, 20, 30])]))).frames[0]
+    assert frame.size_hw == (60, 80) and coco.area(frame.truth()[0].rle) == 600
+
+
 def test_crowds_are_ignored(tmp_path: Path) -> None:
     file = coloured(tmp_path, annotations=[annotation(1, 5, [4, 6, 20, 30], iscrowd=1)])
     assert [i.ignore for i in load(str(file)).frames[0].truth()] == [True]

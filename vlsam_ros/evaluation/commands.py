@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,10 @@ from typing import Any
 from .. import __version__
 from ..config import Config
 from ..data import Detections
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 from . import dataset, predictions
-from .dataset import KINDS, Dataset, Frame
+from .dataset import DATA, Dataset, Frame, must_have_pictures
 
-DATA = "; ".join(f"{kind}:… {what}" for kind, (_, what) in KINDS.items()) + "; or the file alone"
 ORACLE = "oracle.jsonl"
 Configured = Callable[[argparse.Namespace], Config]
 
@@ -69,7 +67,7 @@ def predict(args: argparse.Namespace, data: Dataset, configured: Configured) -> 
     from ..pipeline import load
 
     config = configured(args)
-    _must_have_pictures(data)
+    must_have_pictures(data)
     detector = load(config)
     return _predicted(data, lambda f: detector(f.image(), horizon=f.horizon), args.out, _header(data, config))
 
@@ -80,7 +78,7 @@ def oracle(args: argparse.Namespace, data: Dataset, configured: Configured) -> i
     from .oracle import oracle as outliner
 
     config = configured(args)
-    _must_have_pictures(data)
+    must_have_pictures(data)
     outline = outliner(load_segmenter(config.segmenter), config)
     return _predicted(data, outline, args.out, _header(data, config) | {"threshold": 0.0})
 
@@ -131,20 +129,10 @@ def calibrate(args: argparse.Namespace, data: Dataset, _: Configured) -> int:
 
 def _run(run: Callable[..., int], configured: Configured, args: argparse.Namespace) -> int:
     try:
-        return run(args, _data(args), configured)
+        return run(args, dataset.read(args), configured)
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0].replace("_", "-")
         raise ConfigError(f"no package {package}: pip install {package}") from error
-
-
-def _data(args: argparse.Namespace) -> Dataset:
-    data = dataset.load(args.data, args.images)
-    return replace(data, frames=data.frames[: getattr(args, "limit", None)])
-
-
-def _must_have_pictures(data: Dataset) -> None:
-    if data.warnings["pictures that are not there"] >= len(data.frames):
-        raise DataError(f"{data.name}: none of the pictures is there, such as {data.frames[0].name}; give --images")
 
 
 def _header(data: Dataset, config: Config) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -110,6 +111,22 @@ KINDS = {
     "synthetic": ("scene_data", "rendered scenes, '<scenes>[+<empty roads>][@<first seed>]'"),
 }
 """Kind -> the module whose `load(rest, images, kind)` reads it, and what stands behind the colon."""
+
+
+DATA = "; ".join(f"{kind}:… {what}" for kind, (_, what) in KINDS.items()) + "; or the file alone"
+"""What a command line's `--data` takes."""
+
+
+def read(args: argparse.Namespace) -> Dataset:
+    """The dataset of a command line, with `--data`, `--images` and, if it has that, `--limit`."""
+    data = load(args.data, args.images)
+    return replace(data, frames=data.frames[: getattr(args, "limit", None)])
+
+
+def must_have_pictures(data: Dataset) -> None:
+    """Raises `DataError` if not one picture of the dataset is there."""
+    if data.warnings["pictures that are not there"] >= len(data.frames):
+        raise DataError(f"{data.name}: none of the pictures is there, such as {data.frames[0].name}; give --images")
 
 
 def load(spec: str, images: Path | None = None) -> Dataset:

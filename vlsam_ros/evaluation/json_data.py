@@ -117,8 +117,8 @@ def _objects(
             warnings["annotations of a category that the file doesn't list, counted without a name"] += (
                 a["category_id"] in unnamed
             )
-            size_hw = pictures[a["image_id"]]["height"], pictures[a["image_id"]]["width"]
-            objects[a["image_id"]].append(partial(_instance, a, names.get(a["category_id"], ""), size_hw))
+            name, size_hw = names.get(a["category_id"], ""), _size_hw(pictures[a["image_id"]])
+            objects[a["image_id"]].append(partial(_instance, a, name, size_hw))
     return objects
 
 
@@ -147,12 +147,16 @@ def _frame(picture: dict[str, Any], folder: Path, objects: list[Callable[[], Ins
     return Frame(
         id=picture["id"],
         name=name,
-        size_hw=(int(picture["height"]), int(picture["width"])),
+        size_hw=_size_hw(picture),
         image=partial(read, folder / name),
         truth=cache(lambda: tuple(read_one() for read_one in objects)),
         absent=tuple(picture.get("neg_category_ids", ())),
         not_all=tuple(picture.get("not_exhaustive_category_ids", ())),
     )
+
+
+def _size_hw(picture: dict[str, Any]) -> tuple[int, int]:
+    return int(picture["height"]), int(picture["width"])
 
 
 def _name(picture: dict[str, Any]) -> str:

@@ -30,6 +30,8 @@ def write(result: Result, folder: Path, worst_frames: int = 6) -> None:
     """Write report.md, report.html (everything in one file), scores.json and pictures/ into a folder."""
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     (folder / "scores.json").write_text(json.dumps(without_nan(result.scores), indent=1) + "\n")
+    for old in (folder / "pictures").glob("worst_*.jpg"):
+        old.unlink()
     drawn = dict(plots(result)) | dict(worst(result, worst_frames))
     for name, (_, data) in drawn.items():
         (folder / "pictures" / name).write_bytes(data)
