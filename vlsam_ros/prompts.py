@@ -68,8 +68,8 @@ def seeds(
         fine = enlarged(np.where(hidden, 0, heat), options.upsample)
     positive = fine >= least
     found = peaks(fine, positive, options) if options.seeding == "peaks" else summits(fine, positive, options)
-    areas = own_areas(positive, found)
-    return [_seed(fine, positive, area, peak, layout, options) for peak, area in zip(found, areas, strict=True)]
+    free, areas = _negative(positive, options), own_areas(positive, found)
+    return [_seed(fine, free, area, peak, layout, options) for peak, area in zip(found, areas, strict=True)]
 
 
 def reseed(heat: np.ndarray, cover: np.ndarray, layout: ImageLayout, options: PromptOptions) -> Seed | None:
@@ -88,8 +88,8 @@ def reseed(heat: np.ndarray, cover: np.ndarray, layout: ImageLayout, options: Pr
     high = inside >= level(inside, options)
     peak = _top(inside)
     (area,) = own_areas(high, [peak])
-    positive = high | (enlarged(cover, options.upsample) > 0.5)
-    return _seed(enlarged(heat, options.upsample), positive, area, peak, layout, options)
+    free = _negative(high | (enlarged(cover, options.upsample) > 0.5), options)
+    return _seed(enlarged(heat, options.upsample), free, area, peak, layout, options)
 
 
 def level(fine: np.ndarray, options: PromptOptions) -> float:
@@ -177,19 +177,23 @@ def summits(fine: np.ndarray, positive: np.ndarray, options: PromptOptions) -> l
 def own_areas(positive: np.ndarray, found: Sequence[Cell]) -> list[np.ndarray]:
     """Each peak's connected part of the positive area; where several share one, what is nearest to it: bool (h, w)."""
     _, parts = cv2.connectedComponents(positive.astype(np.uint8), connectivity=8)
-    rows, columns = np.indices(positive.shape)
-    distance = [np.hypot(rows - r, columns - c) for r, c in found]
-    out = []
-    for peak, own in zip(found, distance, strict=True):
-        rivals = [d for other, d in zip(found, distance, strict=True) if parts[other] == parts[peak]]
-        out.append((parts == parts[peak]) & (own <= np.min(rivals, axis=0)))
-    return out
+    owner, least = np.full(positive.shape, -1), np.full(positive.shape, np.inf)
+    for i, peak in enumerate(found):
+        distance = _distance(positive.shape, peak)
+        own = (parts == parts[peak]) & (distance < least)
+        owner[own], least[own] = i, distance[own]
+    return [owner == i for i in range(len(found))]
+
+
+def _distance(shape: tuple[int, ...], cell: Cell) -> np.ndarray:
+    """From each cell to one: float (h, w), in cells of the enlarged map."""
+    return np.hypot(np.arange(shape[0])[:, None] - cell[0], np.arange(shape[1]) - cell[1])
 
 
 def _seed(
-    fine: np.ndarray, positive: np.ndarray, area: np.ndarray, peak: Cell, layout: ImageLayout, options: PromptOptions
+    fine: np.ndarray, free: np.ndarray, area: np.ndarray, peak: Cell, layout: ImageLayout, options: PromptOptions
 ) -> Seed:
-    positives, negatives = _positives(fine, area, peak, options), _negatives(fine, positive, peak, options)
+    positives, negatives = _positives(fine, area, peak, options), _negatives(fine, free, peak, options)
     (x0, y0, x1, y1), (rows, columns) = layout.xyxy, np.nonzero(area)
     per_row, per_column = (y1 - y0) / fine.shape[0], (x1 - x0) / fine.shape[1]
     low, high = (columns.min(), rows.min()), (columns.max() + 1, rows.max() + 1)
@@ -205,31 +209,31 @@ def _seed(
 
 def _positives(fine: np.ndarray, area: np.ndarray, peak: Cell, options: PromptOptions) -> list[Cell]:
     """The seed's peak, and the highest points of its area that lie apart."""
-    kept, free = [peak], area.copy()
-    rows, columns = np.indices(fine.shape) if options.positives > 1 else (0, 0)
+    kept, free = [peak], area
     while len(kept) < options.positives:
-        r, c = kept[-1]
-        free &= np.hypot(rows - r, columns - c) >= APART * options.upsample
+        free = free & (_distance(fine.shape, kept[-1]) >= APART * options.upsample)
         if not free.any():
             break
         kept.append(_top(np.where(free, fine, -1)))
     return kept
 
 
-def _negatives(fine: np.ndarray, positive: np.ndarray, peak: Cell, options: PromptOptions) -> list[Cell]:
-    """The lowest points off the positive area, in a ring around the seed or anywhere; the nearest of equals."""
+def _negative(positive: np.ndarray, options: PromptOptions) -> np.ndarray:
+    """The cells that a negative point may stand on: off the positive area, and off its margin unless ``anywhere``."""
+    margin = 2 * int(MARGIN * options.upsample) + 1 if options.negatives_from == "near" else 1
+    return ~cv2.dilate(positive.astype(np.uint8), np.ones((margin, margin), np.uint8)).astype(bool)
+
+
+def _negatives(fine: np.ndarray, free: np.ndarray, peak: Cell, options: PromptOptions) -> list[Cell]:
+    """The lowest of the free points, in a ring around the seed or anywhere; the nearest of equals."""
     near, scale = options.negatives_from == "near", options.upsample
-    margin = 2 * int(MARGIN * scale) + 1 if near else 1
-    free = ~cv2.dilate(positive.astype(np.uint8), np.ones((margin, margin), np.uint8)).astype(bool)
-    rows, columns = np.indices(fine.shape)
-    distance = np.hypot(rows - peak[0], columns - peak[1]) / scale
+    distance = _distance(fine.shape, peak) / scale
     cost = fine + (1e-3 if near else 1e-6) * distance
     kept: list[Cell] = []
     while free.any() and len(kept) < options.negatives:
         among = free & (distance <= distance[free].min() + RING) if near else free
-        r, c = _top(np.where(among, -cost, -np.inf))
-        kept.append((r, c))
-        free &= np.hypot(rows - r, columns - c) > RING * scale
+        kept.append(_top(np.where(among, -cost, -np.inf)))
+        free = free & (_distance(fine.shape, kept[-1]) > RING * scale)
     return kept
 
 

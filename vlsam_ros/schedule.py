@@ -26,8 +26,8 @@ def plan(views: Sequence[View], questions: Sequence[str], batch: int, hurry: boo
     """The work on a frame in the order of its importance, at most `batch` views at a time.
 
     Without hurry each view is looked at once and asked everything. In a hurry the first question alone goes to the full
-    view and the far field, then the other questions go to them, then all questions to the tiles: more questions find
-    more than tiles do where objects are small, and cost less. A view that is looked at twice is encoded twice.
+    view and the bands along the horizon, then the other questions go to them, then all questions to the tiles. A view
+    that is looked at twice is encoded twice.
     """
     first, rest = tuple(questions[:1]), tuple(questions[1:])
     tiles = [view for view in views if view.name.startswith("tile")]
