@@ -180,7 +180,9 @@ def headline(scores: dict[str, Any]) -> dict[str, float]:
             if "oracle" in scores:
                 line[f"{geometry}_mAR_of_oracle"] = scores["oracle"][f"{geometry} ratio"]["mAR"]
     part = scores["mask" if "mask" in scores else "box"]
-    line |= {f"recall50_{r['from']:g}_to_{r['to']:g}px": r["recall"] for r in part["recall by height in px"]}
+    for r in part["recall by height in px"]:
+        end = f"{r['from']:g}_to_{r['to']:g}px" if np.isfinite(r["to"]) else f"from_{r['from']:g}px"
+        line[f"recall50_{end}"] = r["recall"]
     empty = part["empty road"]
     line["names_right"], line["calibration_error"] = part["names right"], part["calibration error"]
     line["false_per_frame"] = part["false positives per frame"]
