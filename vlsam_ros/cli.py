@@ -111,7 +111,9 @@ def _add(command: argparse.ArgumentParser, option: Option) -> None:
         command.add_argument(f"--{option.name}", dest=option.name, action=argparse.BooleanOptionalAction, help=doc)
     elif option.type is list:
         metavar = "NUMBER" if option.item is float else "TEXT"
-        command.add_argument(f"--{option.name}", dest=option.name, nargs="*", type=option.item, metavar=metavar, help=doc)
+        command.add_argument(
+            f"--{option.name}", dest=option.name, nargs="*", type=option.item, metavar=metavar, help=doc
+        )
     else:
         choices = option.choices or None
         command.add_argument(f"--{option.name}", dest=option.name, type=option.type, choices=choices, help=doc)
