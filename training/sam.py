@@ -82,11 +82,19 @@ def first_prompt(masks: list[np.ndarray]) -> tuple[Tensor, Tensor, Tensor | None
     """Points (B, P, 2), labels (B, P) and perhaps boxes (B, 4): the same make-up for all prompts of a view."""
     positive = 1 + int(np.random.rand() < 0.2)
     negative = int(np.random.choice(4, p=[0.45, 0.3, 0.15, 0.1]))
-    box = np.random.rand() < 0.15
+    box = np.random.rand() < 0.3
+    if box and np.random.rand() < 0.7:
+        return box_prompt(masks)
     points = [[inside_point(m) for _ in range(positive)] + [outside_point(m) for _ in range(negative)] for m in masks]
     labels = torch.tensor([[1] * positive + [0] * negative] * len(masks))
     boxes = torch.from_numpy(np.stack([noisy_box(m) for m in masks])) if box else None
     return torch.from_numpy(np.array(points)), labels, boxes
+
+
+def box_prompt(masks: list[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
+    """Boxes alone, with the padding point that the detector puts beside them."""
+    boxes = torch.from_numpy(np.stack([noisy_box(m) for m in masks]))
+    return torch.zeros(len(masks), 1, 2), -torch.ones(len(masks), 1, dtype=torch.long), boxes
 
 
 def error_click(logits: Tensor, target: np.ndarray) -> tuple[np.ndarray, int]:
@@ -171,7 +179,10 @@ def losses_of(trainee: Trainee, items: list, most: int, again: float) -> dict[st
             clicks = [error_click(x[0], m) for x, m in zip(low, masks, strict=True)]
             points = torch.cat([points, torch.from_numpy(np.stack([c[0] for c in clicks]))[:, None]], 1)
             labels = torch.cat([labels, torch.tensor([[c[1]] for c in clicks])], 1)
-        boxes = torch.from_numpy(np.stack([noisy_box(m) for m in masks])) if np.random.rand() < 0.3 else None
+        if (labels > 0).any() and np.random.rand() > 0.3:
+            boxes = None
+        elif boxes is None:
+            boxes = torch.from_numpy(np.stack([noisy_box(m) for m in masks]))
         logits, iou = decode(trainee.sam, embeddings[b : b + 1], points, labels, boxes, low)
         second.append(mask_losses(logits, iou, *targets))
     fine = trainee.fine(torch.relu(embeddings))
@@ -195,7 +206,7 @@ def evaluate(trainee: Trainee, views: Views, count: int = 96) -> dict[str, float
     trainee.eval()
     state = np.random.get_state()
     np.random.seed(1)
-    one, again, best, small = [], [], [], []
+    one, again, best, small, from_box = [], [], [], [], []
     for i in range(min(count, len(views))):
         image, ids, objects = views[i]
         masks = chosen(ids, objects, 8)
@@ -207,6 +218,7 @@ def evaluate(trainee: Trainee, views: Views, count: int = 96) -> dict[str, float
         low, _ = decode(trainee.sam, embedding, points, labels, None, None)
         one += ious(low[:, 0], masks)
         small += [v for v, m in zip(ious(low[:, 0], masks), masks, strict=True) if np.flatnonzero(m.any(1)).size < 24]
+        from_box += ious(decode(trainee.sam, embedding, *box_prompt(masks), None)[0][:, 0], masks)
         low, iou = decode(trainee.sam, embedding, points, labels, None, low[:, :1])
         again += ious(low[:, 0], masks)
         best += ious(low[torch.arange(len(low)), 1 + iou[:, 1:].argmax(1)], masks)
@@ -217,6 +229,7 @@ def evaluate(trainee: Trainee, views: Views, count: int = 96) -> dict[str, float
         "again": np.mean(again),
         "best": np.mean(best),
         "small": np.mean(small),
+        "box": np.mean(from_box),
         "r50": np.mean(np.array(one) > 0.5),
     }
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import (
     AutoTokenizer,
     CLIPImageProcessor,
@@ -226,6 +227,10 @@ def losses_of(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, items: list,
     cover = torch.from_numpy(np.stack([coverage(m, o) for m, o in zip(maps, objects, strict=True)]))
     ignore = torch.from_numpy(np.stack([ignored(m) for m in maps]))
     losses = {"text": out.loss, "kinds": class_loss(trainee.kinds(features[0]), cover, ignore)}
+    verdicts = [b for b, (tokens, start, _) in enumerate(sequences) if tokens[start] in yes_no(tokenizer)]
+    if verdicts:  # one token each, which counts as much as a whole list
+        said = torch.stack([out.logits[b, sequences[b][1] - 1] for b in verdicts])
+        losses["verdict"] = 0.5 * F.cross_entropy(said.float(), ids[verdicts, [sequences[b][1] for b in verdicts]])
     if attention > 0 and wanted:
         per_item = max(sum(w[0] == b for w in wanted) for b in range(len(items)))
         starts, before = torch.zeros(2, len(items), per_item, longest)
@@ -290,7 +295,13 @@ def says_yes(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, image: np.nda
     """Whether the model says that a name is in the picture."""
     tokens, start, _ = sequence(tokenizer, VERIFY.format(name=name), [])
     logits = trainee.vlm(input_ids=torch.tensor([tokens[:start]]), pixel_values=normalised([image])).logits[0, -1]
-    return bool(logits[tokenizer.convert_tokens_to_ids("yes")] > logits[tokenizer.convert_tokens_to_ids("no")])
+    yes, no = yes_no(tokenizer)
+    return bool(logits[yes] > logits[no])
+
+
+def yes_no(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """The tokens of the two words."""
+    return tokenizer.convert_tokens_to_ids(["yes", "no"])
 
 
 def pointing(
