@@ -12,6 +12,7 @@ import cv2
 
 from .config import PROFILES, Config, Option, options, profile_path
 from .errors import ConfigError, VlsamError
+from .evaluation import ablate
 from .evaluation import commands as evaluate
 from .files import as_json, read
 
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(run=lambda parsed: detect(parsed.images, parsed.out, configured(parsed)))
     _add_options(command)
     evaluate.add(commands, _add_options, configured)
+    ablate.add(commands, _add_options, configured)
     return top
 
 

@@ -14,14 +14,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import embedded
 from ..config import Config
-from ..pipeline import VLSam
+from ..data import Detections
 from . import metrics, operating, predictions, scoring
-from .dataset import DATA, Dataset, must_have_pictures, read
+from .dataset import DATA, Dataset, Frame, must_have_pictures, read
 from .names import by_words
+
+if TYPE_CHECKING:
+    from ..pipeline import VLSam
 
 FLOOR = 0.05
 """Least score that is kept: the figures here need no threshold."""
@@ -133,22 +136,22 @@ def add(commands: Any, model: Callable[[argparse.ArgumentParser], None], configu
     model(command)
 
 
-def run(args: argparse.Namespace, data: Dataset, configured: Callable[[argparse.Namespace], Config]) -> int:
+def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Namespace) -> int:
     """Predict and score every row with every VLM; print the tables and one line of JSON."""
     from ..backends import load_segmenter, load_vlm
+    from ..pipeline import VLSam
 
-    config = configured(args)
+    config, data = configured(args), read(args)
     must_have_pictures(data)
-    segmenter, tables, failed = load_segmenter(config.segmenter), {}, 0
+    segmenter, failed = load_segmenter(config.segmenter), 0
+    tables: dict[str, list[dict[str, Any]]] = {}
     for model in args.models or [config.vlm.model]:
         vlm = load_vlm(replace(config.vlm, model=model))
         folder, table = args.out / vlm.name, []
         for row in rows(config, questions_of(replace(config, vlm=replace(config.vlm, model=model)))):
             detector = VLSam(vlm, segmenter, Config.from_flat({**row.options, "vlm.model": model}))
             header = {"data": data.name, "options": dict(row.options)}
-            failed += predictions.predict(
-                data.frames, lambda f, d=detector: d(f.image(), horizon=f.horizon), folder / row.file, header
-            )
+            failed += predictions.predict(data.frames, partial(look, detector), folder / row.file, header)
             table.append({"title": row.title, "paper": row.paper} | figures(data, folder / row.file))
         tables[vlm.name] = table
     text = "\n\n".join(f"## {name}\n\n{markdown(table)}" for name, table in tables.items())
@@ -156,6 +159,11 @@ def run(args: argparse.Namespace, data: Dataset, configured: Callable[[argparse.
     print(f"\n{text}\n\n{args.out / 'ablation.md'}")
     print(json.dumps({name: {r["title"]: round(r["mAR"], 4) for r in table} for name, table in tables.items()}))
     return 1 if failed else 0
+
+
+def look(detector: VLSam, frame: Frame) -> Detections:
+    """What the detector finds in a frame."""
+    return detector(frame.image(), horizon=frame.horizon)
 
 
 def figures(data: Dataset, path: Path) -> dict[str, float]:
@@ -176,7 +184,7 @@ def figures(data: Dataset, path: Path) -> dict[str, float]:
 def markdown(table: list[dict[str, Any]]) -> str:
     """The ladder, each row against the one before it, then the variants against the whole method."""
     lines = [
-        "| | mAR % | change | paper's mAR % | sign as there | AR50 % | recall % at 1 false a frame | names right % | s |",
+        "| | mAR % | change | paper's mAR % | sign as there | AR50 % | recall %, 1 false a frame | names right % | s |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for i, row in enumerate(table):

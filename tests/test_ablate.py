@@ -1,0 +1,92 @@
+"""The ladder and its variants, with models that know pictures by their colours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import FakeSegmenter, FakeVlm
+from tests.labelled import coloured
+from vlsam_ros import cli
+from vlsam_ros.config import Config, profile_path
+from vlsam_ros.embedded import QUESTIONS
+from vlsam_ros.evaluation import ablate
+
+PROFILES = ["embedded", "desktop", "jetson"]
+
+
+def rows_of(profile: str) -> tuple[Config, list[ablate.Row]]:
+    config = Config.from_file(profile_path(profile))
+    return config, list(ablate.rows(config, ablate.questions_of(config)))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_row_is_a_valid_configuration_of_its_own(profile: str) -> None:
+    _, rows = rows_of(profile)
+    for row in rows:
+        Config.from_flat(row.options)
+    assert len({row.file for row in rows}) == len({row.title for row in rows}) == len(rows)
+    assert all(row.options["merge.min_score"] == ablate.FLOOR for row in rows)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_ladder_ends_at_the_whole_method_and_variants_change_only_what_they_say(profile: str) -> None:
+    config, rows = rows_of(profile)
+    whole = config.flat() | {"merge.min_score": ablate.FLOOR, "questions.questions": ablate.questions_of(config)}
+    ladder, variants = rows[: len(ablate.LADDER)], rows[len(ablate.LADDER) :]
+    assert ladder[-1].options == whole
+    changes = dict(ablate.VARIANTS)
+    for row in variants:
+        assert {o for o in whole if row.options[o] != whole[o]} <= set(changes[row.title])
+        assert row.options != whole
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_step_changes_what_its_name_says(profile: str) -> None:
+    _, rows = rows_of(profile)
+    for before, (_, taken_back, _), after in zip(rows, ablate.LADDER[1:], rows[1:], strict=False):
+        changed = {o for o in after.options if before.options[o] != after.options[o]}
+        assert all(o.startswith(taken_back) for o in changed)
+    assert rows[0].options["attention.flow"] == "last" and rows[1].options["attention.flow"] == "flow"
+    assert len(rows[0].options["questions.questions"]) == 1
+
+
+def test_a_single_question_for_an_embedded_vlm_becomes_all_that_it_knows() -> None:
+    assert ablate.questions_of(Config.from_flat({"questions.questions": ["What?"]})) == list(QUESTIONS)
+    several = Config.from_flat({"questions.questions": ["What?", "Where?"]})
+    assert ablate.questions_of(several) == ["What?", "Where?"]
+    other = Config.from_flat({"questions.questions": ["What?"], "vlm.model": "/a/real/model"})
+    assert ablate.questions_of(other) == ["What?"]
+
+
+def test_a_table_from_the_command_line_and_a_second_run_that_has_nothing_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vlm = FakeVlm()
+    monkeypatch.setattr("vlsam_ros.backends.load_vlm", lambda options: vlm)
+    monkeypatch.setattr("vlsam_ros.backends.load_segmenter", lambda options: FakeSegmenter())
+    monkeypatch.setattr(ablate, "VARIANTS", ablate.VARIANTS[:2])
+    args = ["ablate", "--data", str(coloured(tmp_path)), "--out", str(tmp_path / "out"), "--views.tile_rows", "0"]
+    assert cli.main(args) == 0
+    said = capsys.readouterr().out
+    mar = json.loads(said.splitlines()[-1])["fake-vlm"]
+    assert list(mar)[: len(ablate.LADDER)] == [title for title, *_ in ablate.LADDER]
+    assert len(mar) == len(ablate.LADDER) + 2 and mar["+ questions"] == 1.0
+    table = (tmp_path / "out" / "ablation.md").read_text()
+    assert table.count("\n| ") == len(mar) + 1 and "| + views | 100.0 |" in table
+    calls = vlm.calls
+    assert cli.main(args) == 0 and vlm.calls == calls
+
+
+def test_signs_are_compared_with_the_papers() -> None:
+    row = {"AR50": 0.5, "recall": 0.5, "names": 0.5, "seconds": 1.0}
+    ours = [0.2, 0.1, 0.05, 0.3, 0.3, 0.4, 0.5, 0.6, 0.7]
+    papers = [paper for *_, paper in ablate.LADDER] + [float("nan")]
+    lines = ablate.markdown(
+        [row | {"title": str(i), "mAR": m, "paper": p} for i, (m, p) in enumerate(zip(ours, papers, strict=True))]
+    )
+    signs = [line.split("|")[5].strip() for line in lines.splitlines()[2:]]
+    assert signs == ["", "yes", "no", "yes", "no", "yes", "yes", "yes", ""]
+    assert lines.splitlines()[-1].split("|")[3].strip() == "+10.0"
