@@ -2,61 +2,82 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-
-import torch
-from segment_anything import sam_model_registry
-from segment_anything.modeling import Sam
+from typing import NamedTuple
 
 from ...config import SegmenterOptions
 from ...errors import ModelLoadError
 from ..devices import pick_device, pick_dtype
-from .sam import SamSegmenter
-
-FAMILIES: dict[str, Callable[[], Sam]] = {kind: sam_model_registry[kind] for kind in ("vit_h", "vit_l", "vit_b")}
-"""Image encoders of segment_anything -> builder with random weights."""
+from ..interfaces import Segmenter
 
 
-def load(options: SegmenterOptions) -> SamSegmenter:
+class Row(NamedTuple):
+    """Where a kind of segmenter is loaded.
+
+    Attributes:
+        module: of this package, with a function `load`; not imported before the kind is asked for.
+        needs: a package that only this kind needs, or an empty string.
+    """
+
+    module: str
+    needs: str = ""
+
+
+SEGMENTERS: dict[str, Row] = {
+    "embedded": Row(".segment_anything_sam"),
+    "vit_h": Row(".segment_anything_sam"),
+    "vit_l": Row(".segment_anything_sam"),
+    "vit_b": Row(".segment_anything_sam"),
+    "vit_t": Row(".segment_anything_sam", "timm"),
+    "sam": Row(".transformers_sam"),
+    "sam_hq": Row(".transformers_sam"),
+    "sam2": Row(".transformers_sam"),
+    "sam2_video": Row(".transformers_sam"),
+    "edgetam": Row(".transformers_sam", "timm"),
+    "edgetam_video": Row(".transformers_sam", "timm"),
+}
+"""Every segmenter: ``embedded``, a checkpoint file's prefix, or the `model_type` in a folder's config.json."""
+
+FILES = tuple(kind for kind in SEGMENTERS if kind.startswith("vit_"))
+"""Kinds that are one file."""
+
+TYPES = tuple(kind for kind, row in SEGMENTERS.items() if row.module == ".transformers_sam")
+"""Kinds that are a folder or a hub id."""
+
+
+def load(options: SegmenterOptions) -> Segmenter:
     """The segmenter of the options; see `vlsam_ros.backends.load_segmenter`."""
     device = pick_device(options.device)
-    dtype = pick_dtype(options.dtype, device)
-    if options.model == "embedded":
-        from ...embedded import load_sam
-
-        return SamSegmenter(load_sam(), "embedded-sam", True, device, dtype)
-    kind, path = split_name(options.model)
-    return SamSegmenter(_read(kind, path), path.name, False, device, dtype)
+    kind, source = identify(options.model)
+    row = SEGMENTERS[kind]
+    if row.needs:
+        import_module(row.needs)
+    return import_module(row.module, __package__).load(kind, source, device, pick_dtype(options.dtype, device))
 
 
-def split_name(model: str) -> tuple[str, Path]:
-    """``<family>:<path>``, or a path whose file name holds the family as the official ones do -> family and path.
+def identify(model: str) -> tuple[str, str]:
+    """``embedded``, ``<vit_…>:<file>``, a folder or a hub id -> a key of `SEGMENTERS`, and the file, folder or id.
 
     Raises:
-        ModelLoadError: no family, or an unknown one.
+        ModelLoadError: it is none of these, or its model_type isn't in the table.
     """
-    kind, colon, path = model.partition(":")
-    if colon and kind in FAMILIES:
-        return kind, Path(path).expanduser()
-    named = [family for family in FAMILIES if family in Path(model).name]
-    if len(named) != 1:
-        choices = ", ".join(f"'{family}:<path>'" for family in FAMILIES)
-        raise ModelLoadError(f"segmenter.model: expected 'embedded' or {choices}, got {model!r}")
-    return named[0], Path(model).expanduser()
+    prefix, _, path = model.partition(":")
+    if model == "embedded" or (prefix in FILES and path):
+        return prefix, path
+    if not model or prefix in FILES or Path(model).suffix in (".pth", ".pt", ".safetensors"):
+        raise ModelLoadError(f"segmenter.model: expected {_choices()}, got {model!r}")
+    from transformers import AutoConfig
+
+    from ..checkpoint import read
+
+    source = str(Path(model).expanduser())
+    kind = read(AutoConfig, source).model_type
+    if kind not in TYPES:
+        raise ModelLoadError(f"segmenter.model: expected {_choices()}, got {model!r} of type {kind!r}")
+    return kind, source
 
 
-def _read(kind: str, path: Path) -> Sam:
-    """The model with the checkpoint's weights, read without running any code that the file may hold."""
-    if not path.is_file():
-        raise ModelLoadError(
-            f"no checkpoint {path}; download the {kind} checkpoint of segment-anything and name its path"
-        )
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-        sam = FAMILIES[kind]()
-        sam.load_state_dict(weights)
-    except (OSError, RuntimeError, EOFError, TypeError, AttributeError, pickle.UnpicklingError) as error:
-        raise ModelLoadError(f"{path} is not a whole {kind} checkpoint of segment-anything: {error}") from error
-    return sam
+def _choices() -> str:
+    files = ", ".join(f"'{kind}:<path>'" for kind in FILES)
+    return f"'embedded', a checkpoint as {files}, or a folder or hub id of a transformers model ({', '.join(TYPES)})"

@@ -1,20 +1,59 @@
-"""Segment Anything without a hidden current image: the view's embedding is a value."""
+"""Promptable segmenters of the Segment Anything kind without a hidden current image: a view's embedding is a value."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import torch
-from PIL import Image
-from segment_anything.modeling import Sam
 from torch import Tensor
-from torch.nn.functional import interpolate, pad
+from torch.nn.functional import interpolate
 
-from ...data import Prompts, Segments, check_image, letterbox_hw
+from ...data import Prompts, Segments, check_image
 from ...errors import SegmenterError
+
+BLOCK_BYTES = 2**24
+"""Prompts that are decoded together on a CPU fill a tensor of this size at the most; larger ones leave the cache, and
+the allocator returns their memory each time."""
+
+
+class Sam(Protocol):
+    """What differs between the families: how a view goes in, and the two networks. Runs under autocast.
+
+    Attributes:
+        mask_hw: the grid of low-resolution masks.
+        channels: of the image embedding; the finest grid has an eighth of them at `mask_hw`.
+        candidates: masks for each prompt if there are several.
+        threshold: logits above it are mask.
+    """
+
+    mask_hw: tuple[int, int]
+    channels: int
+    candidates: int
+    threshold: float
+
+    def encode(self, view: np.ndarray) -> tuple[Any, tuple[int, int], tuple[int, int]]:
+        """RGB uint8 (H, W, 3) -> features; the size of the model's input; that of the view in it, at the top left."""
+        ...
+
+    def decode(
+        self, features: Any, points_xy: Tensor, labels: Tensor, boxes: Tensor | None, masks: Tensor | None, many: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Prompts in pixels of the input -> logits (B, M, h, w) and IoU estimates (B, M).
+
+        Args:
+            features: from `encode`.
+            points_xy: float32 (B, P, 2).
+            labels: int32 (B, P), as in `Prompts`.
+            boxes: float32 (B, 4), or None.
+            masks: float32 (B, 1, h, w), or None.
+            many: give all candidates, not one.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -22,98 +61,100 @@ class SamEmbedding:
     """SAM's encoding of one view.
 
     Attributes:
-        features: float tensor (1, C, h, w).
+        features: what the family's decoder takes.
         size_hw: the view's height and width in pixels.
         scaled_hw: the same after resizing; the rest of `input_hw`, at the bottom and right, is padding.
         input_hw: the image encoder's input.
         threshold: logits above it are mask.
+        device: where masks are upscaled.
     """
 
-    features: Tensor
+    features: Any
     size_hw: tuple[int, int]
     scaled_hw: tuple[int, int]
     input_hw: tuple[int, int]
     threshold: float
+    device: torch.device
 
-    @torch.inference_mode()
     def upscale(self, low_res: np.ndarray) -> np.ndarray:
         """Logits (B, h, w) -> bool masks (B, H, W) on the view's pixels."""
-        if not len(low_res):
-            return np.zeros((0, *self.size_hw), bool)
-        logits = torch.as_tensor(low_res, dtype=torch.float32, device=self.features.device)[:, None]
-        logits = interpolate(logits, self.input_hw, mode="bilinear", align_corners=False)
-        logits = logits[..., : self.scaled_hw[0], : self.scaled_hw[1]]
-        logits = interpolate(logits, self.size_hw, mode="bilinear", align_corners=False)
+        out = np.zeros((len(low_res), *self.size_hw), bool)
+        if self.device.type != "cpu" and len(low_res):
+            return self._upscale_on_device(low_res)
+        for mask, logits in zip(out, low_res, strict=True):
+            for size, part in self._steps():
+                logits = cv2.resize(logits, size[::-1], interpolation=cv2.INTER_LINEAR)[: part[0], : part[1]]
+            np.greater(logits, self.threshold, out=mask)
+        return out
+
+    @torch.inference_mode()
+    def _upscale_on_device(self, low_res: np.ndarray) -> np.ndarray:
+        logits = torch.as_tensor(low_res, dtype=torch.float32, device=self.device)[:, None]
+        for size, part in self._steps():
+            logits = interpolate(logits, size, mode="bilinear", align_corners=False)[..., : part[0], : part[1]]
         return (logits[:, 0] > self.threshold).cpu().numpy()
+
+    def _steps(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+        """Sizes to resize to, and what is kept of each: via the input only if that has padding to cut off."""
+        last = (self.size_hw, self.size_hw)
+        return [last] if self.scaled_hw == self.input_hw else [(self.input_hw, self.scaled_hw), last]
 
 
 class SamSegmenter:
-    """A `Segmenter` around the parts of a segment_anything model."""
+    """A `Segmenter` around the networks of any family."""
 
     def __init__(self, sam: Sam, name: str, demonstration: bool, device: torch.device, dtype: torch.dtype) -> None:
-        """Moves `sam` to the device; its weights stay float32, `dtype` is what autocast computes in."""
+        """`sam` is on the device with float32 weights; `dtype` is what autocast computes in."""
         self.name, self.demonstration = name, demonstration
-        self._sam = sam.eval().to(device)
-        self._input_hw = sam.prompt_encoder.input_image_size
-        self._device, self._dtype = device, dtype
-        self._dense_pe = self._sam.prompt_encoder.get_dense_pe()
+        self._sam, self._device, self._dtype = sam, device, dtype
+        floats = sam.mask_hw[0] * sam.mask_hw[1] * sam.channels // 8
+        self._together = max(1, BLOCK_BYTES // (4 * floats)) if device.type == "cpu" else 2**31
 
     @torch.inference_mode()
     def embed(self, view: np.ndarray) -> SamEmbedding:
-        """Encode an RGB uint8 view (H, W, 3): scaled into the input, normalised, zero-padded at the bottom and right.
+        """Encode an RGB uint8 view (H, W, 3).
 
         Raises:
             BadImageError: the view is no RGB uint8 image.
             SegmenterError: the encoder failed.
         """
         size_hw = check_image(view).shape[:2]
-        scaled_hw = letterbox_hw(size_hw, self._input_hw)
-        scaled = np.array(Image.fromarray(view).resize(scaled_hw[::-1], Image.Resampling.BILINEAR))
         with self._running():
-            image = torch.from_numpy(scaled).to(self._device).permute(2, 0, 1)
-            image = (image - self._sam.pixel_mean) / self._sam.pixel_std
-            image = pad(image, (0, self._input_hw[1] - scaled_hw[1], 0, self._input_hw[0] - scaled_hw[0]))
-            features = self._sam.image_encoder(image[None])
-        return SamEmbedding(features, size_hw, scaled_hw, self._input_hw, self._sam.mask_threshold)
+            features, input_hw, scaled_hw = self._sam.encode(view)
+        return SamEmbedding(features, size_hw, scaled_hw, input_hw, self._sam.threshold, self._device)
 
     @torch.inference_mode()
     def segment(self, embedding: SamEmbedding, prompts: Prompts, multimask: bool) -> Segments:
-        """One decoder call for all prompts: one mask each, or several candidates if `multimask`.
+        """Masks for all prompts in one call: one each, or several candidates if `multimask`.
 
         Raises:
-            SegmenterError: the decoder failed.
+            SegmenterError: the decoder failed, or the prompts' masks don't have the grid that it needs.
         """
-        sam = self._sam
+        h, w = self._sam.mask_hw
+        masks, candidates = prompts.low_res, self._sam.candidates if multimask else 1
+        if masks is not None and masks.shape[1:] != (h, w):
+            raise SegmenterError(f"{self.name}: expected low-res masks of {(h, w)}, got {masks.shape[1:]}")
         if not len(prompts):
-            candidates = sam.mask_decoder.num_multimask_outputs if multimask else 1
-            low_res = np.zeros((0, candidates, *sam.prompt_encoder.mask_input_size), np.float32)
-            return Segments(low_res, np.zeros((0, candidates), np.float32))
+            return Segments(np.zeros((0, candidates, h, w), np.float32), np.zeros((0, candidates), np.float32))
+        starts = range(0, len(prompts), self._together)
         with self._running():
-            sparse, dense = self._encoded(embedding, prompts)
-            low_res, iou = sam.mask_decoder(
-                image_embeddings=embedding.features,
-                image_pe=self._dense_pe,
-                sparse_prompt_embeddings=sparse,
-                dense_prompt_embeddings=dense,
-                multimask_output=multimask,
-            )
-            return Segments(low_res.float().cpu().numpy(), iou.float().cpu().numpy())
+            parts = [self._decode(embedding, prompts, slice(i, i + self._together), multimask) for i in starts]
+            low_res, iou = (torch.cat(part).float().cpu().numpy() for part in zip(*parts, strict=True))
+        return Segments(low_res, iou)
 
-    def _encoded(self, embedding: SamEmbedding, prompts: Prompts) -> tuple[Tensor, Tensor]:
-        """Sparse (B, n, C) and dense (B, C, h, w) prompt embeddings, in float32: coordinates need its precision."""
-        scale = np.array(embedding.scaled_hw[::-1], np.float32) / embedding.size_hw[::-1]
+    def _decode(self, embedding: SamEmbedding, prompts: Prompts, rows: slice, multimask: bool) -> tuple[Tensor, Tensor]:
+        scale = np.divide(embedding.scaled_hw[::-1], embedding.size_hw[::-1])
         boxes, masks = prompts.boxes_xyxy, prompts.low_res
-        expected = self._sam.prompt_encoder.mask_input_size
-        if masks is not None and masks.shape[1:] != expected:
-            raise SegmenterError(f"expected low-res masks of {expected}, got {masks.shape[1:]}")
-        with torch.autocast(self._device.type, enabled=False):
-            return self._sam.prompt_encoder(
-                points=(self._float(prompts.points_xy * scale), torch.as_tensor(prompts.labels, device=self._device)),
-                boxes=None if boxes is None else self._float(boxes * np.tile(scale, 2)),
-                masks=None if masks is None else self._float(masks)[:, None],
-            )
+        return self._sam.decode(
+            embedding.features,
+            self._tensor(prompts.points_xy[rows] * scale),
+            torch.as_tensor(prompts.labels[rows], device=self._device),
+            None if boxes is None else self._tensor(boxes[rows] * np.tile(scale, 2)),
+            None if masks is None else self._tensor(masks[rows])[:, None],
+            multimask,
+        )
 
-    def _float(self, array: np.ndarray) -> Tensor:
+    def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.as_tensor(array, dtype=torch.float32, device=self._device)
 
     @contextmanager
@@ -122,5 +163,5 @@ class SamSegmenter:
         try:
             with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
                 yield
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise SegmenterError(f"{self.name} failed: {error}") from error
