@@ -58,7 +58,11 @@ class VlmOptions:
 class SegmenterOptions:
     """The promptable segmenter."""
 
-    model: str = option("embedded", "'embedded', or a segment_anything checkpoint as '<vit_h|vit_l|vit_b>:<path>'")
+    model: str = option(
+        "embedded",
+        "'embedded'; a checkpoint of segment_anything or MobileSAM as '<vit_h|vit_l|vit_b|vit_t>:<path>'; or a local "
+        "path or hub id of a transformers SAM, SAM-HQ, SAM 2 or EdgeTAM",
+    )
     device: str = option("auto", "torch device ('auto': cuda if there is one, else cpu)")
     dtype: str = option(
         "auto",
@@ -112,6 +116,8 @@ class ViewOptions:
     far: int = option(3, "views side by side in the far-field band along the horizon (0: none)", low=0, high=8)
     horizon: float = option(0.5, "the horizon's row as a share of the frame's height", low=0.0, high=1.0)
     far_scale: float = option(0.35, "width of a far-field view as a share of the frame's width", low=0.05, high=1.0)
+    near: int = option(0, "views side by side in a second, larger band along the horizon (0: none)", low=0, high=8)
+    near_scale: float = option(0.55, "width of a near-field view as a share of the frame's width", low=0.05, high=1.0)
     border_px: float = option(
         3.0,
         "a box this close to an inner border of its tile is cut off; it stays only if nothing better covers it",
@@ -242,7 +248,7 @@ class RefineOptions:
 
 @dataclass(frozen=True)
 class ScoreOptions:
-    """From the three parts of a score, each in [0, 1], to the score."""
+    """From the parts of a score, each in [0, 1], to the score."""
 
     mapping: str = option(
         "mean",
@@ -259,9 +265,13 @@ class ScoreOptions:
         1.0, "weight of the agreement of mask and map, or of the mask's box and the grounder's", low=0.0, high=100.0
     )
 
+    certainty: float = option(
+        0.0, "weight of the probability that the VLM gave to the name's words", low=0.0, high=100.0
+    )
+
     def __post_init__(self) -> None:
-        if self.attention + self.iou + self.consistency <= 0:
-            raise ConfigError("score: expected a weight above 0 for attention, iou or consistency, got 0 for all")
+        if self.attention + self.iou + self.consistency + self.certainty <= 0:
+            raise ConfigError("score: expected a weight above 0 for one of its parts, got 0 for all")
 
 
 @dataclass(frozen=True)

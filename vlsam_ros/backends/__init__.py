@@ -12,7 +12,7 @@ from ..config import GrounderOptions, SegmenterOptions, VlmOptions
 from ..errors import ModelLoadError
 from .interfaces import Grounder, Segmenter, Vlm
 
-PIP_NAMES = {"segment_anything": "segment-anything", "PIL": "pillow"}
+PIP_NAMES = {"segment_anything": "segment-anything", "PIL": "pillow", "cv2": "opencv-python"}
 """Packages whose name for pip differs from the name for import."""
 
 
