@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,8 @@ def fake(image: np.ndarray) -> Detections:
     """Finds what is red."""
     mask = Mask.from_dense((image[..., 0] > 200) & (image[..., 1] < 60))
     items = (Detection("red thing", 0.8, 0.7, 0.8, 0.9, mask),) if mask.area else ()
-    return Detections(image.shape[:2], items, vlm="fake", segmenter="fake", timings_s={"total": 0.1})
+    dropped = tuple(replace(d, label="ghost", reason="denied") for d in items)
+    return Detections(image.shape[:2], items, vlm="fake", segmenter="fake", timings_s={"total": 0.1}, dropped=dropped)
 
 
 @pytest.fixture
@@ -37,7 +39,10 @@ def test_pictures_in_overlays_and_json_out(pictures: Path) -> None:
     (item,) = result["instances"]
     assert item["label"] == "red thing" and item["box_xyxy"] == [20, 10, 50, 30]
     assert paste(from_coco(item["segmentation"]), (60, 80)).sum() == 600
-    assert json.loads((out / "b.json").read_text())["instances"] == []
+    (ghost,) = result["dropped"]
+    assert ghost == item | {"label": "ghost", "reason": "denied"} and "reason" not in item
+    empty = json.loads((out / "b.json").read_text())
+    assert empty["instances"] == [] and empty["dropped"] == []
     assert cv2.imread(str(out / "a.overlay.jpg")).shape == (60, 80, 3)
 
 
