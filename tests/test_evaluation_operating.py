@@ -134,9 +134,9 @@ def test_fitted_scores_are_probabilities() -> None:
 
     def frames(n: int) -> list[Scored]:
         made = []
-        for i, parts in enumerate(rng.random((n, 3)), 1):
+        for i, parts in enumerate(rng.random((n, 4)), 1):
             right = rng.random() < score(parts, truth)
-            item = box("dog", 0, 0, 10, 10, float(parts.mean()), parts=tuple(parts))
+            item = box("dog", 0, 0, 10, 10, float(parts[1]), parts=tuple(parts))
             made.append(scored(i, [box("dog", 0, 0, 10, 10)] if right else [], [item]))
         return made
 
@@ -150,6 +150,6 @@ def test_fitted_scores_are_probabilities() -> None:
 
 
 def test_nothing_to_fit() -> None:
-    for found in ([], [box("dog", 0, 0, 9, 9, 0.5)], [box("dog", 0, 0, 9, 9, 0.5, parts=(0.5, 0.5, 0.5))]):
+    for found in ([], [box("dog", 0, 0, 9, 9, 0.5)], [box("dog", 0, 0, 9, 9, 0.5, parts=(0.5, 0.5, 0.5, 1.0))]):
         with pytest.raises(DataError, match="some right and some not"):
             calibration.fit([scored(1, [box("dog", 0, 0, 9, 9)], found)], "box")

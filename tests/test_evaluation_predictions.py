@@ -50,7 +50,7 @@ def test_there_and_back(data: Dataset, file: Path) -> None:
         assert found.header == HEADER and found.models == "v + s" and found.seconds == [0.5] * 3
         assert list(found.found) == [1, 2, 3] and not found.failed and not found.warnings
         (item,) = found.found[2]
-        assert (item.label, item.xyxy, item.score, item.parts) == ("dog", (4, 6, 24, 36), 0.8, (0.8, 0.8, 0.8))
+        assert (item.label, item.xyxy, item.score, item.parts) == ("dog", (4, 6, 24, 36), 0.8, (0.8, 0.8, 0.8, 1.0))
         assert found.dropped[2] == (item,)
 
 

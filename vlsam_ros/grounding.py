@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .attention import certainty
 from .backends.interfaces import Embedding, Segmenter
 from .config import Config, QuestionOptions
 from .data import Answer, Detection, Grounded, Mask, Prompts
@@ -15,23 +16,27 @@ from .refine import cascade, component
 from .score import score
 
 
-def names_in(answers: Sequence[Answer], options: QuestionOptions) -> dict[str, str]:
-    """Each name that some answers hold, and the first question that brought it."""
-    found: dict[str, str] = {}
+def names_in(answers: Sequence[Answer], options: QuestionOptions) -> dict[str, tuple[str, float]]:
+    """Each name that some answers hold: the first question that brought it, and the mean of its certainties."""
+    found: dict[str, list[tuple[str, float]]] = {}
     for answer in answers:
         for parsed in parse_names(answer.text, options, answer.truncated):
-            found.setdefault(parsed.name, answer.question)
-    return found
+            found.setdefault(parsed.name, []).append((answer.question, certainty(answer, parsed.spans)))
+    return {name: (own[0][0], float(np.mean([sure for _, sure in own]))) for name, own in found.items()}
 
 
 def detections(
-    segmenter: Segmenter, embedding: Embedding | None, found: Grounded, names: Mapping[str, str], config: Config
+    segmenter: Segmenter,
+    embedding: Embedding | None,
+    found: Grounded,
+    names: Mapping[str, tuple[str, float]],
+    config: Config,
 ) -> list[Detection]:
     """What a grounder found in a view, outlined, in pixels of the view.
 
     Args:
         embedding: the view's; None if the grounder brought masks.
-        names: what it was asked for, in order, each with its question.
+        names: what it was asked for, in order, each with its question and certainty.
 
     Returns:
         Detections whose score has the grounder's own in place of the attention, and the IoU of box and mask's box in
@@ -42,14 +47,15 @@ def detections(
     else:
         masks, iou = outlined(segmenter, embedding, found.xyxy, config)
     agreement = box_iou(found.xyxy, np.array([m.xyxy for m in masks], np.float32).reshape(-1, 4))
-    totals = score(np.stack([found.scores, iou, agreement], 1), config.score)
     asked, out = list(names.items()), []
+    sure = np.array([asked[i][1][1] for i in found.names], np.float32)
+    totals = score(np.stack([found.scores, iou, agreement, sure], 1), config.score)
     for row, mask in enumerate(masks):
-        name, question = asked[found.names[row]]
+        name, (question, certain) = asked[found.names[row]]
         parts = (float(found.scores[row]), float(iou[row]), float(agreement[row]))
         if mask.area:
             total = float(totals[row])
-            out.append(Detection(name, total, *parts, mask=mask, question=question, source="grounder"))
+            out.append(Detection(name, total, *parts, mask, question=question, source="grounder", certainty=certain))
     return out
 
 

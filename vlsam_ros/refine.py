@@ -176,11 +176,11 @@ def component(dense: np.ndarray, point_xy: tuple[float, float]) -> Mask:
 
 
 def judged(o: Outline, config: Config) -> Detection:
-    """A detection with its score and the parts: attention at the point, predicted IoU, agreement of mask and map."""
+    """A detection with its score and the parts of that."""
     m, value = o.target.map, o.target.seed.value
     agreement = consistency(m.heat, o.cover, o.target.own)
-    total = float(score(np.array([value, o.iou, agreement]), config.score))
-    return Detection(m.name, total, value, o.iou, agreement, o.mask, question=m.question)
+    total = float(score(np.array([value, o.iou, agreement, m.certainty]), config.score))
+    return Detection(m.name, total, value, o.iou, agreement, o.mask, question=m.question, certainty=m.certainty)
 
 
 def consistency(heat: np.ndarray, cover: np.ndarray, own: np.ndarray) -> float:

@@ -176,7 +176,7 @@ def _gathered(
 def _instances(record: Mapping[str, Any], key: str) -> Iterator[Instance]:
     for item in record.get(key, ()):
         rle = compressed(item["segmentation"], record["size_hw"]) if item.get("segmentation") else None
-        parts = tuple(item["parts"][p] for p in PARTS) if "parts" in item else ()
+        parts = tuple(item["parts"].get(p, 1.0) for p in PARTS) if "parts" in item else ()
         yield Instance(str(item["label"]), tuple(item["box_xyxy"]), rle, float(item["score"]), parts=parts)
 
 

@@ -62,7 +62,7 @@ def sample_drive(seed: int = 7, frames: int = 60) -> Drive:
         weather=Weather(visibility_m=500.0, haze=scene.haze_colour(light), rain=0.0, wet=0.0),
         sensor=Sensor(1.0, (1.0, 1.0, 1.0), 0.7, 0.008, 0.15, 0),
         land=dataclasses.replace(world.land, season="green", shade=0.0),
-        placed=_hazards(rng),
+        placed=tuple(scene.with_looks(_hazards(rng), held_out=True)),
         scenery=scene.sample_scenery(rng, road, 200.0),
         flats=scene.sample_flats(rng, road, 100.0),
     )

@@ -190,11 +190,11 @@ def sample_crowd(rng: np.random.Generator, world: World, window: Box, count: int
         seen = y0 < middle < y1 and 8 < scale * height * 256 / (y1 - y0) < 300
         if seen and (not _overlaps(thing, placed) or rng.random() < 0.05):
             placed.append(thing)
-    return dataclasses.replace(world, placed=tuple(_with_looks(placed, held_out=world.seed >= HELD_OUT)))
+    return dataclasses.replace(world, placed=tuple(with_looks(placed, held_out=world.seed >= HELD_OUT)))
 
 
-def _with_looks(placed: Sequence[Placed], held_out: bool) -> Iterator[Placed]:
-    """The objects with even look seeds, or with odd ones for measuring."""
+def with_looks(placed: Sequence[Placed], held_out: bool) -> Iterator[Placed]:
+    """The objects with looks for training (even seeds), or with looks for measuring (odd ones)."""
     return (dataclasses.replace(thing, seed=thing.seed // 2 * 2 + held_out) for thing in placed)
 
 
@@ -275,7 +275,7 @@ def sample_world(seed: int, *, empty: bool | None = None) -> World:
         sensor=sample_sensor(rng, light),
         road=road,
         land=sample_land(rng, road),
-        placed=tuple(_with_looks(sample_placed(rng, road, count), held_out=seed >= HELD_OUT)),
+        placed=tuple(with_looks(sample_placed(rng, road, count), held_out=seed >= HELD_OUT)),
         scenery=sample_scenery(rng, road),
         flats=sample_flats(rng, road),
     )
