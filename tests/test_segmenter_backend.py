@@ -19,10 +19,11 @@ from vlsam_ros.backends.segmenter import sam as sam_module
 from vlsam_ros.backends.segmenter.loading import FILES, SEGMENTERS, TYPES
 from vlsam_ros.backends.segmenter.sam import SamSegmenter
 from vlsam_ros.backends.segmenter.segment_anything_sam import SegmentAnything
-from vlsam_ros.config import SegmenterOptions
+from vlsam_ros.config import RefineOptions, SegmenterOptions
 from vlsam_ros.data import Prompts
 from vlsam_ros.embedded import load_sam
 from vlsam_ros.errors import BadImageError, SegmenterError
+from vlsam_ros.refine import cascade
 
 SIZES = [(128, 128), (70, 100), (300, 90)]
 """A square view, a wide and a high one."""
@@ -221,6 +222,13 @@ def test_no_prompts_no_masks(kind: Kind, multimask: bool) -> None:
     out, count = kind.segmenter.segment(embedding, none, multimask), 3 if multimask else 1
     assert (out.low_res.shape, out.iou.shape) == ((0, count, *kind.mask_hw), (0, count))
     assert embedding.upscale(out.low_res[:, 0]).shape == (0, 20, 30)
+
+
+def test_the_cascade_runs(kind: Kind) -> None:
+    points = only(random_prompts(3, kind.mask_hw), "points")
+    masks, iou = cascade(kind.segmenter, kind.segmenter.embed(view(70, 100)), points, RefineOptions())
+    assert (masks.shape, masks.dtype, iou.shape) == ((3, 70, 100), bool, (3,))
+    assert ((iou >= 0) & (iou <= 1)).all()
 
 
 @pytest.mark.parametrize(("dtype", "correlation"), [("bfloat16", 0.9), ("float16", 0.99)])
