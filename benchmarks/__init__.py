@@ -1,1 +1,1 @@
-"""Speed and memory, each beside its baseline in the same run: `python -m benchmarks.NAME`, a table, then one JSON line."""
+"""Speed and memory, each beside its baseline in one run: `python -m benchmarks.NAME`, a table, then one JSON line."""

@@ -26,9 +26,11 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=9)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    header(f"Capture: {args.layers} layers of {args.width}, {args.side**2} image tokens, {args.new_tokens} new, float32")
+    header(
+        f"Capture: {args.layers} layers of {args.width}, {args.side**2} image tokens, {args.new_tokens} new, float32"
+    )
     vlm = llava(args.layers, args.width, args.side, args.new_tokens)
-    model, settings = vlm._model, vlm._greedy
+    model, settings = vlm._model, vlm._search
     prompt = vlm._prompter(np.random.default_rng(0).integers(0, 255, (336, 336, 3), dtype=np.uint8), ["What is here?"])
     inputs = prompt.inputs(torch.cat([prompt.prefix, prompt.tails[0]]))
     seconds: dict[str, list[float]] = {"plain": [], "recorded": []}

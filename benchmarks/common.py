@@ -55,7 +55,8 @@ def alone(module: str, *args: object) -> dict[str, float]:
 
 def header(title: str) -> None:
     """What was measured, on what."""
-    model = next((line.split(":")[1] for line in open("/proc/cpuinfo") if line.startswith("model name")), " unknown CPU")
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1] for line in lines if line.startswith("model name")), "unknown CPU")
     print(f"{title}\n{model.strip()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}\n")
 
 

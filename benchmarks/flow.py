@@ -1,7 +1,7 @@
 """The attention flow against the obvious way, and against the products Q · Kᵀ alone.
 
-The obvious way holds S and S · W of all heads and layers and multiplies whole N × N matrices. Each way runs in a process
-of its own, on the same random queries and keys; extra memory is what comes on top of those.
+The obvious way holds S and S · W of all heads and layers and multiplies whole N × N matrices. Each way runs in a
+process of its own, on the same random queries and keys; extra memory is what comes on top of those.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def way(args: argparse.Namespace) -> None:
 
 def compared(args: argparse.Namespace, tokens: int) -> dict[str, float]:
     """The three ways at one length; the naive one on fewer layers where memory is short, and scaled up."""
-    naive_bytes = 2.2 * args.layers * args.heads * tokens**2 * 4 + 2 * args.layers * args.heads * tokens * args.width * 4
+    naive_bytes = (
+        2.2 * args.layers * args.heads * tokens**2 * 4 + 2 * args.layers * args.heads * tokens * args.width * 4
+    )
     part = min(1.0, 0.8 * available_bytes() / naive_bytes)
     some = max(1, int(args.layers * part))
     size = ["--tokens", tokens, "--heads", args.heads, "--width", args.width]

@@ -23,7 +23,7 @@ def independent(vlm: TransformersVlm, view: np.ndarray, question: str) -> str:
     with torch.inference_mode(), recording(vlm._model):
         prompt = vlm._prompter(view, [question])
         ids = torch.cat([prompt.prefix, prompt.tails[0]])
-        out = vlm._model.generate(**prompt.inputs(ids), **vlm._greedy)
+        out = vlm._model.generate(**prompt.inputs(ids), **vlm._search)
     tokens, _ = vlm._tokens(out[0, len(ids) :], vlm._limit)
     return vlm._decode(tokens.tolist())
 

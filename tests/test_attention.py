@@ -314,6 +314,28 @@ def test_rows_of_a_name_are_averaged():
     assert np.allclose(maps(a, [[16, 17]], options)[0], attention.normalised(cells), atol=1e-5)
 
 
+def test_what_went_to_crops_is_added_where_they_are():
+    crop = ImageLayout(np.arange(13, 17).reshape(2, 2), (40.0, 0.0, 80.0, 30.0))
+    a = replace(answer(random_layers()), layout=replace(GRID, crops=(crop,)))
+    assert a.layout.grid_hw == (4, 4) and a.layout.positions.tolist() == list(range(1, 17))
+    row = flowed(a, torch.eye(20)[[18]], AttentionOptions())[0].numpy()
+    expected = np.zeros((12, 4))
+    expected += np.repeat(row[1:13].reshape(3, 4), 4, axis=0) / 4
+    expected[:6, 2:] += np.repeat(row[13:17].reshape(2, 2), 3, axis=0) / 3
+    expected = expected.reshape(4, 3, 4).sum(1)
+    assert np.allclose(maps(a, [[18]], AttentionOptions())[0], attention.normalised(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize("xyxy", [(0.0, 0.0, 80.0, 60.0), (10.0, 7.0, 31.0, 59.0), (20.0, 20.0, 40.0, 40.0)])
+def test_regridding_keeps_the_sum_and_the_place(xyxy):
+    heat = np.random.default_rng(0).random((1, 5, 3), np.float32)
+    out = attention.regridded(heat, xyxy, GRID)
+    assert out.shape == (1, 3, 4) and out.sum() == pytest.approx(heat.sum(), rel=1e-5)
+    x, y = (np.average(np.arange(n) + 0.5, weights=out[0].sum(axis)) * 20 for n, axis in ((4, 0), (3, 1)))
+    x0, y0, x1, y1 = xyxy
+    assert x0 - 10 < x < x1 + 10 and y0 - 10 < y < y1 + 10
+
+
 def test_no_name_no_map():
     assert maps(answer(random_layers()), [], AttentionOptions()).shape == (0, 3, 4)
     assert attention.named_maps([answer(random_layers(), "none")], QuestionOptions(), AttentionOptions()) == []
@@ -333,6 +355,29 @@ def test_names_without_tokens_are_left_out():
     assert [m.name for m in attention.named_maps([a], QuestionOptions(), AttentionOptions())] == ["dog"]
     beyond = answer(random_layers(), "dog, cat", ((0, 3), (3, 8)), first_row=19)
     assert [m.name for m in attention.named_maps([beyond], QuestionOptions(), AttentionOptions())] == ["dog"]
+
+
+def test_a_name_said_a_hundred_times_is_one_map_of_all_its_tokens():
+    layers = random_layers(n=120)
+    a = answer(layers, "dog, " * 100, tuple((5 * i, 5 * i + 5) for i in range(100)), first_row=20)
+    (found,) = attention.named_maps([a], QuestionOptions(), AttentionOptions())
+    assert found.name == "dog"
+    assert np.allclose(found.heat, maps(a, [list(range(20, 120))], AttentionOptions())[0], atol=1e-5)
+
+
+def test_golden_flow_of_the_worked_example():
+    """Two layers, the heads of the worked example, followed by hand."""
+    one = [[0.70, 0.20, 0.10], [0.10, 0.60, 0.30], [0.15, 0.25, 0.60]]
+    two = [[0.40, 0.30, 0.30], [0.35, 0.35, 0.30], [0.34, 0.33, 0.33]]
+    a = answer([fixed_scores(one), fixed_scores(two)])
+    a = replace(a, layout=ImageLayout(np.arange(3)[None], (0.0, 0.0, 3.0, 1.0)))
+    off = flowed(a, torch.eye(3), AttentionOptions(regulariser="off"))
+    # S1' = 0.6333 one, S2' = 0.3633 two, and I + S2' + S1' + S2' S1'
+    assert np.allclose(off[0], [1.6704, 0.3128, 0.2437], atol=1e-4)
+    s1, s2 = 0.633333 * np.array(one), 0.363333 * np.array(two)
+    assert np.allclose(off, (np.eye(3) + s2) @ (np.eye(3) + s1), atol=1e-4)
+    end = flowed(a, torch.eye(3), AttentionOptions(regulariser="end"))
+    assert np.allclose(end, off / 3, atol=1e-4)  # every column is seen by all three rows: 1 - (3 - 1) / 3
 
 
 def test_a_truncated_answer_loses_its_last_name():

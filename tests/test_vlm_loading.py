@@ -37,6 +37,11 @@ def _reweigh(folder: Path, change: Callable[[dict], object]) -> None:
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
+def _text(**changes: object) -> Callable[[Path], object]:
+    """Changes the language model's configuration."""
+    return lambda d: _edit(d / "config.json", lambda c: c["text_config"].update(changes))
+
+
 BROKEN = {
     "no folder": (lambda d: d.rename(d.with_name("away")), "expected 'embedded', a folder"),
     "no weights": (lambda d: (d / "model.safetensors").unlink(), "AutoModelForImageTextToText can't load"),
@@ -71,6 +76,12 @@ BROKEN = {
         lambda d: _edit(d / "config.json", lambda c: c.update(model_type="aya_vision")),
         "llava, .*qwen2",
     ),
+    "unheard-of family": (lambda d: _edit(d / "config.json", lambda c: c.update(model_type="my_vlm")), "my_vlm"),
+    "heads that don't divide": (_text(num_key_value_heads=3), "can't load|can't build|don't fit"),
+    "layers that are no number": (_text(num_hidden_layers="three"), "can't load|can't build"),
+    "unknown activation": (_text(hidden_act="bounce"), "can't build the model"),
+    "more layers than weights": (_text(num_hidden_layers=4), "missing keys, such as .*layers.3"),
+    "fewer layers than weights": (_text(num_hidden_layers=2), "unexpected keys, such as .*layers.2"),
     "unreadable config": (lambda d: (d / "config.json").write_text("{"), "AutoConfig can't load"),
 }
 

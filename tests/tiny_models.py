@@ -13,7 +13,8 @@ from vlsam_ros.embedded.tower import ConvVisionConfig
 
 IMAGE, VIDEO = "<image>", "<video>"
 SPECIAL = ["<s>", "</s>", "<pad>", IMAGE, VIDEO, "<vision>", "</vision>"]
-VOCABULARY = len(SPECIAL) + 256
+MERGES = [("Ġ", "c"), ("o", "n"), ("Ġc", "on"), ("t", "r"), ("f", "f"), ("ff", "i")]
+VOCABULARY = len(SPECIAL) + 256 + len(MERGES)
 VISION = {
     "hidden_size": 24,
     "intermediate_size": 32,
@@ -59,10 +60,10 @@ NAMED = {
 
 
 def tokenizer(named: dict[str, str] = NAMED) -> hf.PreTrainedTokenizerFast:
-    """One token per byte, and the special ones."""
+    """One token per byte, a few of several, and the special ones."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: i for i, token in enumerate(SPECIAL + alphabet)}
-    bpe = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    vocabulary = {token: i for i, token in enumerate(SPECIAL + alphabet + ["".join(pair) for pair in MERGES])}
+    bpe = Tokenizer(models.BPE(vocab=vocabulary, merges=MERGES))
     bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
     return hf.PreTrainedTokenizerFast(
         tokenizer_object=bpe,
@@ -80,8 +81,12 @@ def _save(config: hf.PreTrainedConfig, processor: hf.ProcessorMixin, folder: Pat
         for parameter in model.get_decoder().parameters():
             parameter *= 6.0 if parameter.ndim == 2 else 1.0  # peaked attention: equality is not vacuous
         for name, parameter in model.named_parameters():
-            if "mm_input_projection" in name:
-                parameter.normal_()  # Gemma 3 begins with zeros
+            if "q_norm" in name:
+                parameter *= 0.5  # where these norms decide how peaked it is, not too peaked for float32
+            if "mm_input_projection" in name or name == "query_tokens":
+                parameter.normal_()  # Gemma 3 and Q-Formers begin with zeros
+            if "crossattention.attention" in name:
+                parameter *= 20.0  # each query of a Q-Former looks elsewhere
             if "vision" in name and "out_proj" in name:
                 parameter *= 0.1  # a patch keeps to itself
             if parameter.shape[2:] == (3, 3):
@@ -114,6 +119,14 @@ def llava(folder: Path, text: hf.PreTrainedConfig | None = None, tied: bool = Fa
 def llava_sliding(folder: Path) -> Path:
     """LLaVA whose language model sees the last 24 tokens only."""
     return llava(folder, hf.MistralConfig(**TEXT, sliding_window=24))
+
+
+def llava_chunked(folder: Path) -> Path:
+    """LLaVA with Llama 4's layers, which see their own chunk of 24 tokens only, but for the last one."""
+    kinds = ["chunked_attention", "chunked_attention", "full_attention"]
+    chunks = {"attention_chunk_size": 24, "layer_types": kinds, "no_rope_layers": [1, 1, 0], "head_dim": 8}
+    experts = {"num_local_experts": 2, "interleave_moe_layer_step": 4, "intermediate_size_mlp": 32}
+    return llava(folder, hf.Llama4TextConfig(**TEXT, **chunks, **experts))
 
 
 def llava_wide(folder: Path) -> Path:
@@ -165,6 +178,7 @@ def llava_onevision(folder: Path) -> Path:
         image_token_index=SPECIAL.index(IMAGE),
         video_token_index=SPECIAL.index(VIDEO),
         image_grid_pinpoints=pinpoints,
+        vision_aspect_ratio="anyres_max_3",  # four crops are too many
     )
     processor = hf.LlavaOnevisionProcessor(
         hf.LlavaOnevisionImageProcessor(size={"height": 28, "width": 28}, image_grid_pinpoints=pinpoints),
@@ -172,6 +186,7 @@ def llava_onevision(folder: Path) -> Path:
         hf.LlavaOnevisionVideoProcessor(),
         num_image_tokens=16,
         vision_feature_select_strategy="full",
+        vision_aspect_ratio="anyres_max_3",
         chat_template=template(IMAGE),
     )
     return _save(config, processor, folder)
@@ -272,17 +287,23 @@ def smolvlm(folder: Path) -> Path:
     return idefics3(folder, "SmolVLM")
 
 
-def paligemma(folder: Path) -> Path:
+def paligemma(folder: Path, text: hf.PreTrainedConfig | None = None) -> Path:
     """PaliGemma with 4 × 4 patches; its processor has no chat template."""
     config = hf.PaliGemmaConfig(
         vision_config=hf.SiglipVisionConfig(**VISION, patch_size=7, vision_use_head=False),
-        text_config=hf.GemmaConfig(**{**TEXT, "head_dim": 8}),
+        text_config=text or hf.GemmaConfig(**TEXT, head_dim=8),
         image_token_index=SPECIAL.index(IMAGE),
         projection_dim=32,
     )
     images = hf.SiglipImageProcessor(size={"height": 28, "width": 28})
     images.image_seq_length = 16
     return _save(config, hf.PaliGemmaProcessor(images, tokenizer()), folder)
+
+
+def paligemma_2(folder: Path) -> Path:
+    """PaliGemma 2: layers that slide, and scores with a cap."""
+    gemma = {"head_dim": 8, "sliding_window": 24, "attn_logit_softcapping": 2.0, "query_pre_attn_scalar": 8}
+    return paligemma(folder, hf.Gemma2Config(**TEXT, **gemma))
 
 
 def gemma3(folder: Path) -> Path:
@@ -305,6 +326,41 @@ def gemma3(folder: Path) -> Path:
     return _save(config, processor, folder)
 
 
+def gemma4(folder: Path) -> Path:
+    """Gemma 4 with 4 px patches, pooled 2 × 2, layers that slide, and layers with the keys of earlier ones."""
+    text = hf.Gemma4TextConfig(
+        **{**TEXT, "num_hidden_layers": 4},
+        head_dim=8,
+        global_head_dim=16,
+        sliding_window=24,
+        layer_types=["sliding_attention", "full_attention"] * 2,
+        num_kv_shared_layers=2,
+        vocab_size_per_layer_input=VOCABULARY,
+        hidden_size_per_layer_input=8,
+        use_bidirectional_attention="vision",
+    )
+    vision = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes = {"patch_size": 4, "pooling_kernel_size": 2}
+    config = hf.Gemma4Config(
+        text_config=text,
+        vision_config=hf.Gemma4VisionConfig(**vision, num_key_value_heads=2, head_dim=12, **sizes),
+        image_token_id=SPECIAL.index(IMAGE),
+        video_token_id=SPECIAL.index(VIDEO),
+        boi_token_id=SPECIAL.index("<vision>"),
+        eoi_token_id=SPECIAL.index("</vision>"),
+        audio_token_id=None,
+    )
+    named = {"audio_token": "<vision>", "boa_token": "<vision>", "eoa_token": "</vision>"}
+    processor = hf.Gemma4Processor(
+        hf.Gemma4AudioFeatureExtractor(),
+        hf.Gemma4ImageProcessor(max_soft_tokens=70, **sizes),
+        tokenizer({**NAMED, **named}),
+        hf.Gemma4VideoProcessor(),
+        chat_template=template(IMAGE),
+    )
+    return _save(config, processor, folder)
+
+
 QFORMER = {
     "hidden_size": 24,
     "num_hidden_layers": 3,
@@ -320,7 +376,7 @@ def blip_2(folder: Path, text: hf.PreTrainedConfig | None = None) -> Path:
     plain = {k: v for k, v in TEXT.items() if k not in ("intermediate_size", "num_key_value_heads")}
     opt = hf.OPTConfig(**plain, ffn_dim=48, word_embed_proj_dim=32)
     config = hf.Blip2Config(
-        vision_config=hf.Blip2VisionConfig(**VISION, patch_size=7),
+        vision_config=hf.Blip2VisionConfig(**VISION, patch_size=7, initializer_range=0.1),
         qformer_config=hf.Blip2QFormerConfig(**QFORMER, vocab_size=32),
         text_config=text or opt,
         num_query_tokens=8,
@@ -330,10 +386,15 @@ def blip_2(folder: Path, text: hf.PreTrainedConfig | None = None) -> Path:
     return _save(config, hf.Blip2Processor(images, tokenizer({}), num_query_tokens=8), folder)
 
 
+def minigpt_4(folder: Path) -> Path:
+    """MiniGPT-4's parts (a Q-Former that does not read the question, a projection, Vicuna), as BLIP-2 with Llama."""
+    return blip_2(folder, hf.LlamaConfig(**TEXT))
+
+
 def instructblip(folder: Path) -> Path:
     """InstructBLIP with 8 queries on 4 × 4 patches, and Llama."""
     config = hf.InstructBlipConfig(
-        vision_config=hf.InstructBlipVisionConfig(**VISION, patch_size=7),
+        vision_config=hf.InstructBlipVisionConfig(**VISION, patch_size=7, initializer_range=0.1),
         qformer_config=hf.InstructBlipQFormerConfig(**QFORMER, vocab_size=VOCABULARY),
         text_config=hf.LlamaConfig(**TEXT),
         num_query_tokens=8,
@@ -355,7 +416,17 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "smolvlm": smolvlm,
     "paligemma": paligemma,
     "gemma3": gemma3,
+    "gemma4": gemma4,
     "blip-2": blip_2,
     "instructblip": instructblip,
 }
 """Supported family -> builder; one for every row of the backend's table."""
+
+VARIANTS: dict[str, Callable[[Path], Path]] = {
+    "llava_sliding": llava_sliding,
+    "llava_chunked": llava_chunked,
+    "llava_wide": llava_wide,
+    "paligemma_2": paligemma_2,
+    "minigpt_4": minigpt_4,
+}
+"""Other kinds of language model and tower in supported families."""

@@ -17,6 +17,7 @@ layer passed by, the flow started in the middle, and the map of a question about
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -29,7 +30,7 @@ import torch
 from torch import Tensor
 
 from .config import AttentionOptions, QuestionOptions
-from .data import Answer, LayerQK, NamedMap
+from .data import Answer, ImageLayout, LayerQK, NamedMap
 from .errors import ConfigError, VlmError
 from .questions import parse_names
 
@@ -87,23 +88,35 @@ def named_maps(
         background: the answer to `options.background_question`, for contrast ``background``.
     """
     names = [
-        [(n.name, rows) for n in parse_names(a.text, questions, a.truncated) if (rows := token_rows(a, n.spans))]
+        [(n, rows) for n in parse_names(a.text, questions, a.truncated) if (rows := token_rows(a, n.spans))]
         for a in answers
     ]
     heats = maps(answers, [[rows for _, rows in own] for own in names], options, background)
     return [
-        NamedMap(name, heat, answer.layout, answer.question)
+        NamedMap(n.name, heat, answer.layout, answer.question, certainty(answer, n.spans))
         for answer, own, found in zip(answers, names, heats, strict=True)
-        for (name, _), heat in zip(own, found, strict=True)
+        for (n, _), heat in zip(own, found, strict=True)
     ]
 
 
 def fuse(found: Sequence[NamedMap]) -> list[NamedMap]:
-    """One map per name: the mean of what the questions gave, stretched to [0, 1]; unequal grids are kept apart."""
+    """One map per name: the mean of what the questions gave, stretched to [0, 1]; unequal grids are kept apart.
+
+    Its certainty is the mean of theirs.
+    """
     key = lambda m: (m.name, m.heat.shape, m.layout.xyxy)  # noqa: E731
     groups = [list(group) for _, group in groupby(sorted(found, key=key), key)]
     heats = [normalised(np.mean([m.heat for m in group], axis=0)) for group in groups]
-    return [NamedMap(g[0].name, heat, g[0].layout, g[0].question) for g, heat in zip(groups, heats, strict=True)]
+    return [
+        replace(g[0], heat=heat, certainty=float(np.mean([m.certainty for m in g])))
+        for g, heat in zip(groups, heats, strict=True)
+    ]
+
+
+def certainty(answer: Answer, spans: Sequence[tuple[int, int]]) -> float:
+    """The probability of the tokens that wrote a name where the answer has it first; 1 if unknown."""
+    rows = token_rows(answer, spans[:1]) if answer.probabilities else []
+    return math.prod(answer.probabilities[row - answer.first_row] for row in rows)
 
 
 def token_rows(answer: Answer, spans: Sequence[tuple[int, int]]) -> list[int]:
@@ -165,14 +178,35 @@ def _start(answer: Answer, rows: Sequence[Sequence[int]]) -> Tensor:
 
 
 def _on_grid(answer: Answer, flowed: Tensor) -> np.ndarray:
-    """The image's columns of rows (R, N), float32 (R, h, w)."""
+    """What went to the image's tokens, of rows (R, N), on the layout's grid: float32 (R, h, w)."""
     layout = answer.layout
-    heats = flowed[:, torch.from_numpy(layout.columns.reshape(-1))].numpy()
-    if layout.spread is not None:
-        heats = heats @ layout.spread.reshape(len(layout.spread), -1)
+    heats = flowed[:, torch.from_numpy(layout.positions)].numpy()
     if not np.isfinite(heats).all():
         raise VlmError(f"the attention over {answer.question!r} is not finite")
-    return heats.reshape(-1, *layout.grid_hw)
+    if layout.spread is not None:
+        return (heats @ layout.spread.reshape(len(layout.spread), -1)).reshape(-1, *layout.grid_hw)
+    if not layout.crops:
+        return heats.reshape(-1, *layout.grid_hw)
+    parts, out = (layout, *layout.crops), np.zeros((len(heats), *layout.grid_hw), np.float32)
+    each = np.split(heats, np.cumsum([p.columns.size for p in parts])[:-1], axis=1)
+    for heat, part in zip(each, parts, strict=True):
+        out += regridded(heat.reshape(-1, *part.columns.shape), part.xyxy, layout)
+    return out
+
+
+def regridded(heats: np.ndarray, xyxy: tuple[float, float, float, float], layout: ImageLayout) -> np.ndarray:
+    """Maps (R, h, w) over a rectangle of the view on a layout's grid; a cell is shared among those that it covers."""
+    (left, top, right, bottom), (rows, columns) = layout.xyxy, layout.grid_hw
+    down = _overlap(xyxy[1], xyxy[3], heats.shape[1], top, bottom, rows)
+    across = _overlap(xyxy[0], xyxy[2], heats.shape[2], left, right, columns)
+    return (down @ heats @ across.T).astype(np.float32)
+
+
+def _overlap(start: float, stop: float, cells: int, low: float, high: float, bins: int) -> np.ndarray:
+    """float64 (bins, cells): the share of each of some equal cells from start to stop that lies in each bin."""
+    cell, edge = np.linspace(start, stop, cells + 1), np.linspace(low, high, bins + 1)[:, None]
+    covered = np.minimum(cell[1:], edge[1:]) - np.maximum(cell[:-1], edge[:-1])
+    return np.maximum(covered, 0) * cells / (stop - start)
 
 
 def _shares(heats: np.ndarray) -> np.ndarray:
@@ -202,7 +236,7 @@ def flow(answers: Sequence[Answer], starts: Sequence[Tensor], options: Attention
         for some in _sharing(layers):
             device = layers[some[0]].query.device
             rows = [runs[i].rows.to(device) for i in some]
-            visual = [torch.from_numpy(answers[i].layout.columns.reshape(-1)).to(device) for i in some]
+            visual = [torch.from_numpy(answers[i].layout.positions).to(device) for i in some]
             merged = merged_rows([layers[i] for i in some], rows, visual, options)
             for i, (step, weight) in zip(some, merged, strict=True):
                 runs[i].take(step, weight, layers[i], last=index == order[-1])

@@ -26,7 +26,7 @@ class View:
     """A rectangle of the frame that the models look at.
 
     Attributes:
-        name: ``full``, ``tile_<row>_<column>`` or ``far_<column>``.
+        name: ``full``, ``far_<column>``, ``near_<column>`` or ``tile_<row>_<column>``.
         xyxy: integer x_min, y_min, x_max, y_max in pixels of the frame.
     """
 
@@ -120,17 +120,28 @@ class ImageLayout:
             with `spread`, (n,), positions of n tokens that each see all of it.
         xyxy: the part of the view that the grid covers, in view pixels (crops and padding undone).
         spread: float32 (n, h, w), how much each of those tokens saw of each cell, each sums to 1; else None.
+        crops: the same for parts of the view that the model looked at again, more closely.
     """
 
     columns: np.ndarray
     xyxy: tuple[float, float, float, float]
     spread: np.ndarray | None = None
+    crops: tuple[ImageLayout, ...] = ()
 
     @property
     def grid_hw(self) -> tuple[int, int]:
-        """Rows and columns of the grid."""
+        """Rows and columns of a map: those of the grid, or of the finest crop if it went on over the whole grid."""
         h, w = (self.columns if self.spread is None else self.spread[0]).shape
+        (x0, y0, x1, y1) = self.xyxy
+        for crop in self.crops:
+            (rows, columns), (left, top, right, bottom) = crop.columns.shape, crop.xyxy
+            h, w = max(h, round(rows * (y1 - y0) / (bottom - top))), max(w, round(columns * (x1 - x0) / (right - left)))
         return h, w
+
+    @property
+    def positions(self) -> np.ndarray:
+        """int64 (n,), positions of all the image's tokens: those of `columns`, then those of each crop."""
+        return np.concatenate([part.columns.reshape(-1) for part in (self, *self.crops)])
 
 
 @dataclass(frozen=True)
@@ -184,6 +195,7 @@ class Answer:
         layers: number of decoder layers with attention, first to last.
         layer: layer index -> its Q and K; read one at a time.
         truncated: the answer ended because it reached the token limit.
+        probabilities: what the model gave each generated token, in [0, 1]; empty if unknown.
     """
 
     question: str
@@ -195,6 +207,7 @@ class Answer:
     layers: int
     layer: Callable[[int], LayerQK] = field(repr=False)
     truncated: bool = False
+    probabilities: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -206,12 +219,14 @@ class NamedMap:
         heat: float32 (h, w) on the view's token grid, in [0, 1].
         layout: maps the grid to view pixels.
         question: the question whose answer named it.
+        certainty: the probability that the model gave to the name's tokens; 1 if unknown.
     """
 
     name: str
     heat: np.ndarray
     layout: ImageLayout
     question: str = ""
+    certainty: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -289,13 +304,14 @@ class Detection:
 
     Attributes:
         label: the name in plain text.
-        score: in [0, 1], from the next three.
+        score: in [0, 1], from the next three and the certainty.
         attention, iou, consistency: the map at the seed, the segmenter's predicted IoU, and the agreement of mask and
             map; in [0, 1]. From a grounder: its own score, the predicted IoU, and the IoU of its box and the mask's.
         mask: what was outlined.
         view, question: what was looked at and asked.
         reason: why it is not believed (``inconsistent``, ``denied``); empty if it is.
         source: ``attention``, ``grounder``, or ``both`` if each of them found it.
+        certainty: the probability that the VLM gave to the name's words, in [0, 1]; 1 if unknown.
     """
 
     label: str
@@ -308,6 +324,7 @@ class Detection:
     question: str = ""
     reason: str = ""
     source: str = "attention"
+    certainty: float = 1.0
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from ...data import LayerQK
@@ -117,7 +117,21 @@ def _capture(
     if recorder is not None:
         new = key[:, :, -query.shape[2] :].clone()  # a view would keep every step's whole cache alive
         recorder.add(module.layer_idx, Call(query, new, attention_mask, options["scaling"], options.get("softcap")))
+    if options.get("softcap") is not None:  # which SDPA can't
+        return _softcapped(module, query, key, value, attention_mask, options["scaling"], options["softcap"])
     return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+
+
+def _softcapped(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float, softcap: float
+) -> tuple[Tensor, None]:
+    """Attention whose scores are capped, as in Gemma 2 (arXiv 2408.00118, section 2)."""
+    key, value = (repeat_kv(t, module.num_key_value_groups) for t in (key, value))
+    s = softcap * (query @ key.transpose(2, 3) * (scaling / softcap)).tanh()
+    if mask is None:
+        mask = torch.ones(s.shape[2:], dtype=torch.bool, device=s.device).tril(s.shape[3] - s.shape[2])
+    s = s.masked_fill(~mask, torch.finfo(s.dtype).min).softmax(-1, dtype=torch.float32)
+    return (s.to(value.dtype) @ value).transpose(1, 2).contiguous(), None
 
 
 AttentionInterface.register(NAME, _capture)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import isqrt
+from math import ceil, isqrt, sqrt
 from typing import Any
 
 import numpy as np
+from transformers.image_processing_utils import select_best_resolution
 
 from ...data import ImageLayout
 from ...errors import VlmError
@@ -39,6 +40,13 @@ def square(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_
     return ImageLayout(_grid(columns, side, side), _whole(size_hw))
 
 
+def pooled(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
+    """Gemma 4: the whole view, stretched to whole cells; one token per kernel × kernel patches, row-major."""
+    w, h = (inputs["image_position_ids"][0].amax(0) + 1).tolist()
+    kernel = processor.image_processor.pooling_kernel_size
+    return ImageLayout(_grid(columns, h // kernel, w // kernel), _whole(size_hw))
+
+
 def counted(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
     """Idefics3, PaliGemma, Gemma 3: the whole view, stretched to a square of as many tokens as the prompt has."""
     side = isqrt(len(columns))
@@ -50,20 +58,45 @@ def queries(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size
     return ImageLayout(columns, _whole(size_hw))
 
 
-def base_of_next(
-    processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]
-) -> ImageLayout:
-    """LLaVA-NeXT: first the whole view, stretched to a square; the tokens of finer crops that follow are left out."""
-    side = inputs["pixel_values"].shape[-1] // processor.patch_size
-    return ImageLayout(_grid(columns[: side * side], side, side), _whole(size_hw))
+def anyres(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
+    """LLaVA-NeXT and -OneVision: the view twice, each time row-major.
+
+    First the whole of it, stretched to a square; then finer crops, put together without their padding, with a token at
+    the end of each row. OneVision makes the latter coarser where there are too many.
+    """
+    edge = inputs["pixel_values"].shape[-1]
+    side = isqrt(getattr(processor, "num_image_tokens", 0)) or edge // processor.patch_size
+    best_hw = select_best_resolution(size_hw, processor.image_processor.image_grid_pinpoints)
+    (rows, across), xyxy = _unpadded(size_hw, best_hw, tuple(length // edge * side for length in best_hw))
+    if hasattr(processor, "vision_aspect_ratio"):
+        most = int(processor.vision_aspect_ratio.removeprefix("anyres_max_")) * side**2
+        ratio = sqrt(rows * across / most)
+        rows, across = (int(rows // ratio), int(across // ratio)) if ratio > 1.1 else (rows, across)
+    finer = _grid(columns[side * side :], rows, across + 1)[:, :-1]
+    return ImageLayout(_grid(columns[: side * side], side, side), _whole(size_hw), crops=(ImageLayout(finer, xyxy),))
 
 
-def base_of_onevision(
-    processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]
-) -> ImageLayout:
-    """LLaVA-OneVision: as LLaVA-NeXT."""
-    side = isqrt(processor.num_image_tokens)
-    return ImageLayout(_grid(columns[: side * side], side, side), _whole(size_hw))
+def _unpadded(
+    size_hw: tuple[int, int], best_hw: tuple[int, int], tokens_hw: tuple[int, ...]
+) -> tuple[tuple[int, int], tuple[float, float, float, float]]:
+    """What is left of a grid of tokens when a view has been padded to a canvas and the padding's tokens taken out.
+
+    Returns:
+        Rows and columns, and x_min, y_min, x_max, y_max of what they see, in pixels of the view.
+    """
+    (height, width), (best_h, best_w), (rows, columns) = size_hw, best_hw, tokens_hw
+    down = across = 0
+    if width / height > columns / rows:
+        down = (rows - int(round(height * (columns / width), 7))) // 2
+    else:
+        across = (columns - int(round(width * (rows / height), 7))) // 2
+    scale = min(best_w / width, best_h / height)
+    resized_h, resized_w = min(ceil(height * scale), best_h), min(ceil(width * scale), best_w)
+    y0, y1 = ((r * best_h / rows - (best_h - resized_h) // 2) * height / resized_h for r in (down, rows - down))
+    x0, x1 = (
+        (c * best_w / columns - (best_w - resized_w) // 2) * width / resized_w for c in (across, columns - across)
+    )
+    return (rows - 2 * down, columns - 2 * across), (x0, y0, x1, y1)
 
 
 def _whole(size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
@@ -136,11 +169,12 @@ FAMILIES: dict[str, Family] = {
     "qwen2_5_vl": Family(merged),
     "qwen3_vl": Family(merged),
     "internvl": Family(square, {"crop_to_patches": False}),
-    "llava_next": Family(base_of_next),
-    "llava_onevision": Family(base_of_onevision),
+    "llava_next": Family(anyres),
+    "llava_onevision": Family(anyres),
     "idefics3": Family(counted, {"do_image_splitting": False}),
     "smolvlm": Family(counted, {"do_image_splitting": False}),
     "gemma3": Family(counted, {"do_pan_and_scan": False}, reuse="equal"),
+    "gemma4": Family(pooled, reuse="equal"),
     "paligemma": Family(counted, reuse="none", template="<image>{question}", answer_type=1),
     "blip-2": Family(queries, reuse="none", template="Question: {question} Answer:", qformer=True),
     "instructblip": Family(queries, reuse="none", template="{question}", qformer=True),
@@ -153,12 +187,14 @@ _LATENT = "its image tokens are latents without a place in the image"
 REFUSED: dict[str, str] = {
     "mllama": _CROSS,
     "idefics": _CROSS,
+    "blip": _CROSS,
     "florence2": _ENCODER,
+    "pix2struct": _ENCODER,
+    "vision-encoder-decoder": _ENCODER,
     "idefics2": _LATENT,
     "aria": _LATENT,
     "kosmos-2": _LATENT,
     "git": "it fixes its attention when it is built",
-    "gemma4": "layers that share keys compute the last row of a prompt only",
 }
 """Families that can't work -> why."""
 

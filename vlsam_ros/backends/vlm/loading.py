@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from jinja2 import TemplateError
 from safetensors import SafetensorError
 from transformers import (
@@ -30,7 +31,17 @@ from .memory import require_for_loading, weights
 from .prompting import Prompter
 from .transformers_vlm import TransformersVlm
 
-UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
+UNREADABLE = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    SafetensorError,
+    StrictDataclassError,
+)
 """What transformers raises for files that are missing, broken, or don't fit together."""
 
 
@@ -54,12 +65,14 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm:
     model = _read_model(source, options, device)
     prompter = Prompter(processor, family, config.image_token_id, device, model.dtype)
     _try_out(prompter, processor, source)
-    return TransformersVlm(model, processor.tokenizer, prompter, name, demonstration, options.max_new_tokens)
+    return TransformersVlm(model, processor.tokenizer, prompter, name, demonstration, options)
 
 
 def _load_cogvlm(config: PreTrainedConfig, source: str, name: str, options: VlmOptions, device: torch.device) -> CogVlm:
     if not options.trust_remote_code:
         raise ModelLoadError(f"{source!r} runs its own code; set vlm.trust_remote_code if you trust it")
+    if options.beams > 1 or options.temperature:
+        raise ConfigError("vlm.beams, vlm.temperature: CogVLM answers greedily only; expected 1 and 0")
     tokenizer = _read(AutoTokenizer, source, True)
     _require_memory(config, source, options, device, AutoModelForCausalLM, trust_remote_code=True)
     model = _read_model(source, options, device, AutoModelForCausalLM)

@@ -90,17 +90,22 @@ def generation(
         views, questions: how many views are answered at once, and how many questions about each.
     """
     text = config.get_text_config()
-    heads = text.num_attention_heads
-    key_heads = getattr(text, "num_key_value_heads", None) or heads
-    head = getattr(text, "head_dim", None) or text.hidden_size // heads
-    layers, size, batch = text.num_hidden_layers, dtype.itemsize, views * questions
-    cache = 2 * layers * key_heads * head * size * (prefix + tail + new_tokens) * batch
-    kept = layers * (heads + key_heads) * head * size * (prefix * views + (tail + new_tokens) * batch)
+    widths = [_widths(layer) for layer in getattr(text, "per_layer_config", None) or [text] * text.num_hidden_layers]
+    size, batch = dtype.itemsize, views * questions
+    cache = 2 * sum(key for _, key in widths) * size * (prefix + tail + new_tokens) * batch
+    kept = sum(map(sum, widths)) * size * (prefix * views + (tail + new_tokens) * batch)
     inner = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
-    width = 6 * text.hidden_size + 2 * inner + (heads + 2 * key_heads) * head
+    width = 6 * text.hidden_size + 2 * inner + max(query + 2 * key for query, key in widths)
     prefill = max(prefix * views, tail * batch) * width * size
     logits = text.vocab_size * batch * (size + 4)
     return Memory(cache=cache, kept=kept, working=max(prefill, _vision(config, prefix, size) * views) + logits)
+
+
+def _widths(layer: Any) -> tuple[int, int]:
+    """Numbers that a token's queries and its keys have in one layer."""
+    heads = layer.num_attention_heads
+    head = getattr(layer, "head_dim", None) or layer.hidden_size // heads
+    return heads * head, (getattr(layer, "num_key_value_heads", None) or heads) * head
 
 
 def _vision(config: Any, tokens: int, size: int) -> int:

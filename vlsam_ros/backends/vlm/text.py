@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise, takewhile
+from itertools import takewhile
 from typing import Any
 
 
 def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
     """The text of `ids` without outer blanks, and for each token its [start, end) characters in it.
 
-    Growing prefixes are decoded: a token owns what it adds to the text. A special token adds nothing, and of the tokens
-    that share a character the last one, which completes it, owns it.
+    Growing prefixes are decoded: a token owns what it adds to the text. A special token adds nothing; tokens that hold
+    parts of one character all own it.
     """
     whole = decode(list(ids))
     text = whole.strip()
     lead = len(whole) - len(whole.lstrip())
-    ends, end = [0], 0
+    spans, end = [], 0
     for i in range(len(ids)):
         part = decode(list(ids[: i + 1]))
         agreed = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(part, whole, strict=False)))
-        end = min(max(end, agreed - lead), len(text))
-        ends.append(end)
-    return text, tuple(pairwise(ends))
+        start, end = end, min(max(end, agreed - lead), len(text))
+        unfinished = len(part) > agreed  # a stand-in for a character whose other parts are still to come
+        spans.append((start, min(end + unfinished, len(text))))
+    return text, tuple(spans)
 
 
 def end_tokens(model: Any, tokenizer: Any) -> list[int]:

@@ -14,9 +14,11 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
+from ...config import VlmOptions
 from ...data import Answer, ImageLayout, LayerQK, check_image
 from ...errors import VlmError
 from .capture import Recorder, recording
+from .certainty import Certainty
 from .memory import generation, require_for_answers
 from .prompting import Prompter, ViewPrompt, joined
 from .qformer import watching
@@ -24,7 +26,10 @@ from .text import end_tokens, token_spans
 
 
 class TransformersVlm:
-    """Greedy answers with the Q and K of every decoder layer; the questions about a view share the image's prefix.
+    """Answers with the Q and K of every decoder layer; the questions about a view share the image's prefix.
+
+    Q and K are recorded while the model answers. Where those would not be whole (layers that see a window, a chunk or
+    another layer's keys; beams, which change places), the finished sequence is passed through the model once more.
 
     One call at a time: a model of transformers holds state while it generates.
     """
@@ -36,27 +41,30 @@ class TransformersVlm:
         prompter: Prompter,
         name: str,
         demonstration: bool,
-        max_new_tokens: int,
+        options: VlmOptions,
     ) -> None:
-        """Takes the model over: its generation settings become plain greedy search."""
+        """Takes the model over: its generation settings become those of the options."""
         self.name, self.demonstration = name, demonstration
         self._model: Any = model
         self._tokenizer, self._prompter = tokenizer, prompter
-        self._limit = max_new_tokens
+        self._limit, self._beams = options.max_new_tokens, options.beams
         self._layers = model.config.get_text_config().num_hidden_layers
         self._ends = end_tokens(model, tokenizer)
-        self._reuse = _reuse(model.config, prompter.family.reuse)
+        self._reuse = _reuse(model.config, prompter.family.reuse, self._beams)
+        # layers that share keys leave out the rows of logits that nobody wants
+        shared = getattr(model.config.get_text_config(), "num_kv_shared_layers", 0)
+        self._last_logits = {} if shared else {"logits_to_keep": 1}
         self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(self._ends, default=0)
-        model.generation_config = greedy = GenerationConfig(
-            do_sample=False,
-            max_new_tokens=max_new_tokens + 1,  # one more step feeds the last token, so that its row is recorded
+        model.generation_config = GenerationConfig(
+            num_beams=self._beams,
+            max_new_tokens=self._limit + 1,  # one more step feeds the last token, so that its row is recorded
             eos_token_id=self._ends or None,
             pad_token_id=self._pad,
             suppress_tokens=_media_tokens(model.config),
+            **({"do_sample": True, "temperature": options.temperature, "top_k": 0} if options.temperature else {}),
         )
-        self._greedy = {
-            "generation_config": greedy
-        }  # said again: a model inside the model may have settings of its own
+        # said again: a model inside the model may have settings of its own
+        self._search = {"generation_config": model.generation_config}
 
     def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
         """Answer each question about an RGB uint8 view (H, W, 3), in order; see `answer_views`."""
@@ -89,7 +97,7 @@ class TransformersVlm:
             prompt = self._prompter(view, [request])
             self._require_memory([prompt], 1, max_new_tokens)
             ids = torch.cat([prompt.prefix, prompt.tails[0]])
-            written = self._model.generate(**prompt.inputs(ids), **self._greedy | {"max_new_tokens": max_new_tokens})
+            written = self._model.generate(**prompt.inputs(ids), **self._search | {"max_new_tokens": max_new_tokens})
             tokens, truncated = self._tokens(written[0, len(ids) :], max_new_tokens - 1)
             return self._decode(tokens.tolist()), truncated
 
@@ -104,7 +112,7 @@ class TransformersVlm:
         """Raises `VlmError` if `together` questions about each of some views that are alike would not fit."""
         model, first = self._model, prompts[0]
         lengths = len(first.prefix), max(len(t) for t in first.tails), new_tokens
-        need = generation(model.config, model.dtype, *lengths, len(prompts), together)
+        need = generation(model.config, model.dtype, *lengths, len(prompts), together * self._beams)
         require_for_answers(need, model.device, len(prompts), together)
 
     @contextmanager
@@ -131,13 +139,14 @@ class TransformersVlm:
         ids, mask = (part.repeat(len(prompts), 1) for part in first.batch(self._pad))
         prefix = len(first.prefix)
         cache: Any = DynamicCache(config=self._model.config)
+        search = self._search | {"logits_processor": [certainty := Certainty()]}
         with recording(self._model) as recorder:
             self._model(**joined(prompts), past_key_values=cache, use_cache=True, logits_to_keep=1)
             cache.reorder_cache(torch.arange(len(prompts), device=ids.device).repeat_interleave(asked))
             inner = self._model.model
             if getattr(inner, "rope_deltas", None) is not None:  # Qwen-VL keeps where each sequence's text begins
                 inner.rope_deltas = inner.rope_deltas.repeat_interleave(asked, 0)
-            out = self._model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache, **self._greedy)
+            out = self._model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache, **search)
         recorder.check(self._layers, out.shape[1] - 1)  # the last token of all is never fed
         answers = []
         for row, question in enumerate(list(questions) * len(prompts)):
@@ -145,7 +154,8 @@ class TransformersVlm:
             keep = torch.cat([mask[row, prefix:].bool(), mask.new_ones(len(tokens), dtype=torch.bool)])
             layer = partial(recorder.layer_after, prefix=row // asked, row=row, keep=keep)
             length = prefix + int(keep.sum())
-            answers.append(self._answer(question, tokens, truncated, prompts[row // asked], length, layer))
+            answer = self._answer(question, tokens, truncated, prompts[row // asked], length, layer)
+            answers.append(replace(answer, probabilities=certainty.of(row, len(tokens))))
         return [answers[i : i + asked] for i in range(0, len(answers), asked)]
 
     def _ask_alone(self, prompt: ViewPrompt, questions: Sequence[str]) -> list[Answer]:
@@ -155,20 +165,22 @@ class TransformersVlm:
         """
         answers: dict[int, Answer] = {}
         for rows in self._equal(prompt) if self._reuse == "equal" else [[i] for i in range(len(questions))]:
-            for i, generated in zip(rows, self._generated(prompt, rows), strict=True):
+            search = self._search | ({"logits_processor": [certainty := Certainty()]} if self._beams == 1 else {})
+            for row, (i, generated) in enumerate(zip(rows, self._generated(prompt, rows, search), strict=True)):
                 tokens, truncated = self._tokens(generated, self._limit)
                 sequence = torch.cat([prompt.prefix, prompt.tails[i], tokens])
                 recorder, layout = self._replayed(prompt, sequence, len(tokens))
                 layer = partial(recorder.layer, row=0, keep=torch.ones_like(sequence, dtype=torch.bool))
                 answer = self._answer(questions[i], tokens, truncated, prompt, len(sequence), layer)
-                answers[i] = replace(answer, layout=layout)
+                given = certainty.of(row, len(tokens)) if self._beams == 1 else ()
+                answers[i] = replace(answer, layout=layout, probabilities=given)
         return [answers[i] for i in range(len(questions))]
 
     def _replayed(self, prompt: ViewPrompt, sequence: Tensor, answer: int) -> tuple[Recorder, ImageLayout]:
         """One pass over a finished sequence (N,) of which the last tokens are the answer: all of its attention."""
         qformer = self._model.qformer if self._prompter.family.qformer else None
         with recording(self._model) as recorder, watching(qformer) if qformer else nullcontext() as seen:
-            self._model(**prompt.inputs(sequence, answer), use_cache=False, logits_to_keep=1)
+            self._model(**prompt.inputs(sequence, answer), use_cache=False, **self._last_logits)
         recorder.check(self._layers, len(sequence))
         layout = prompt.layout
         return recorder, replace(layout, spread=seen.spread(len(layout.columns))) if seen else layout
@@ -180,18 +192,17 @@ class TransformersVlm:
             by_length.setdefault(len(tail), []).append(i)
         return list(by_length.values())
 
-    def _generated(self, prompt: ViewPrompt, rows: Sequence[int]) -> Tensor:
+    def _generated(self, prompt: ViewPrompt, rows: Sequence[int], search: dict[str, Any]) -> Tensor:
         """What follows the prompts of some questions of one length, int64 (rows, new tokens)."""
         ids = torch.stack([torch.cat([prompt.prefix, prompt.tails[i]]) for i in rows])
         if self._reuse != "equal":
-            return self._model.generate(**prompt.inputs(ids[0]), **self._greedy)[:, ids.shape[1] :]
+            return self._model.generate(**prompt.inputs(ids[0]), **search)[:, ids.shape[1] :]
         cache: Any = DynamicCache(config=self._model.config)
         self._model(**prompt.inputs(prompt.prefix), past_key_values=cache, use_cache=True, logits_to_keep=1)
-        cache.reorder_cache(ids.new_zeros(len(rows)))
+        cache.reorder_cache(ids.new_zeros(len(rows) * self._beams))
         mask = torch.ones_like(ids)
-        return self._model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache, **self._greedy)[
-            :, ids.shape[1] :
-        ]
+        out = self._model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache, **search)
+        return out[:, ids.shape[1] :]
 
     def _tokens(self, generated: Tensor, most: int) -> tuple[Tensor, bool]:
         """What was generated (T,) before the first end token, and whether a limit of `most` tokens cut it off."""
@@ -225,12 +236,13 @@ class TransformersVlm:
         return self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
-def _reuse(config: Any, family: str) -> str:
+def _reuse(config: Any, family: str, beams: int) -> str:
     """How questions about a view can share its prefix: ``batch``, ``equal`` or ``none`` (see `layouts.Family`).
 
-    Padding inside the sequence can be masked where every layer sees all earlier tokens; other layers count it.
+    Padding inside the sequence can be masked where every layer sees all earlier tokens; other layers count it. What
+    beams record is of no use, as they change places.
     """
-    plain = all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
+    plain = beams == 1 and all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
     return "equal" if family == "batch" and not plain else family
 
 
