@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import Spent, alone, available_bytes, finish, header, spent, table
-from vlsam_ros.attention import ROWS, flow
 from vlsam_ros.config import AttentionOptions
 from vlsam_ros.data import Answer, ImageLayout, LayerQK
+from vlsam_ros.flow import ROWS, flow
 
 NAMES = 8
 """Names in the answer: rows of the flow that are wanted."""

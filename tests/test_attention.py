@@ -10,6 +10,8 @@ from vlsam_ros import attention
 from vlsam_ros.config import AttentionOptions, QuestionOptions
 from vlsam_ros.data import Answer, ImageLayout, LayerQK, NamedMap
 from vlsam_ros.errors import ConfigError, VlmError
+from vlsam_ros.flow import flow as flow_of
+from vlsam_ros.flow import merged_rows, resolved
 
 GRID = ImageLayout(np.arange(1, 13).reshape(3, 4), (0.0, 0.0, 80.0, 60.0))
 
@@ -68,7 +70,7 @@ def naive_uniform(layer: LayerQK, weight: torch.Tensor) -> torch.Tensor:
 
 def naive_flow(layers: list[LayerQK], options: AttentionOptions) -> torch.Tensor:
     """The full recursion: float64 (N, N)."""
-    options = attention.resolved(options, len(layers))
+    options = resolved(options, len(layers))
     used = layers[options.first_layer :]
     merged = [naive_merged(layer, options) for layer in used]
     result = naive_recursion(used, merged, options)
@@ -111,7 +113,7 @@ def test_head_weight_of_the_worked_example(s, weight):
 
 
 def flowed(a: Answer, start: torch.Tensor, options: AttentionOptions) -> torch.Tensor:
-    return attention.flow([a], [start], options)[0]
+    return flow_of([a], [start], options)[0]
 
 
 def maps(a: Answer, rows: list[list[int]], options: AttentionOptions) -> np.ndarray:
@@ -119,8 +121,8 @@ def maps(a: Answer, rows: list[list[int]], options: AttentionOptions) -> np.ndar
 
 
 def merged(layer: LayerQK, rows: torch.Tensor, **options: object) -> tuple[torch.Tensor, torch.Tensor]:
-    done = attention.resolved(AttentionOptions(**options), 1)
-    return attention.merged_rows([layer], [rows], [torch.arange(1, 13)], done)[0]
+    done = resolved(AttentionOptions(**options), 1)
+    return merged_rows([layer], [rows], [torch.arange(1, 13)], done)[0]
 
 
 CASES = {
@@ -196,18 +198,18 @@ def test_questions_that_share_a_prefix_give_what_each_gives_alone(softcap, prese
     ]
     options = AttentionOptions(preset=preset, contrast="none")
     starts = [torch.eye(150 + tail)[[-1, 148]] for tail in (3, 9, 1)]
-    together = attention.flow([answer(split(x, shared)) for x in whole], starts, options)
+    together = flow_of([answer(split(x, shared)) for x in whole], starts, options)
     for layers, start, got in zip(whole, starts, together, strict=True):
         assert torch.allclose(got, flowed(answer(layers), start, options), rtol=1e-5, atol=1e-6 * got.max())
 
 
 def test_a_preset_decides_what_is_left_open_and_nothing_else():
-    done = attention.resolved(AttentionOptions(preset="decaf"), 24)
+    done = resolved(AttentionOptions(preset="decaf"), 24)
     assert (done.head_weight, done.residual, done.regulariser, done.first_layer) == ("vmax", "half", "off", 12)
     assert (done.contrast, done.sigma) == ("background", 1.0)
-    kept = attention.resolved(AttentionOptions(preset="decaf", sigma=0.0, first_layer=3, contrast="null"), 24)
+    kept = resolved(AttentionOptions(preset="decaf", sigma=0.0, first_layer=3, contrast="null"), 24)
     assert (kept.sigma, kept.first_layer, kept.contrast, kept.residual) == (0.0, 3, "null", "half")
-    assert attention.resolved(AttentionOptions(), 24).regulariser == "layer"
+    assert resolved(AttentionOptions(), 24).regulariser == "layer"
 
 
 def noisy(row: int, cells: list[int], layers: int = 8, seed: int = 0) -> list[LayerQK]:

@@ -7,12 +7,12 @@ import pytest
 import tiny_models
 import torch
 
-from vlsam_ros.attention import scores
 from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm.capture import Recorder, recording
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
 from vlsam_ros.config import VlmOptions
 from vlsam_ros.errors import VlmError
+from vlsam_ros.flow import scores
 
 VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
 QUESTIONS = ["List every object.", "What lies there?"]

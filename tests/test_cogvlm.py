@@ -13,12 +13,13 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from vlsam_ros.attention import named_maps, scores, token_rows
+from vlsam_ros.attention import named_maps, token_rows
 from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm import memory
 from vlsam_ros.backends.vlm.cogvlm import CogVlm, watching
 from vlsam_ros.config import AttentionOptions, QuestionOptions, VlmOptions
 from vlsam_ros.errors import ModelLoadError, VlmError
+from vlsam_ros.flow import scores
 
 VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
 

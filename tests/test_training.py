@@ -12,10 +12,10 @@ from training import vlm
 from training.data import names_of
 from training.loop import Muon, Run
 from training.sam import decode
-from vlsam_ros import attention
 from vlsam_ros.config import AttentionOptions
 from vlsam_ros.data import Answer, ImageLayout, LayerQK
 from vlsam_ros.embedded.sam import build_sam
+from vlsam_ros.flow import flow, scores
 from vlsam_ros.synthetic.scene import HELD_OUT, sample_crowd, sample_world
 
 
@@ -26,9 +26,9 @@ def test_the_trained_flow_is_the_detectors() -> None:
     answer = Answer("?", "a b", ((0, 1), (1, 3)), 38, n, layout, 3, layers.__getitem__)
     start = torch.zeros(2, n)
     start[0, [36, 37]], start[1, 39] = 0.5, 1.0
-    seen = [attention.scores(layer, slice(0, 4), slice(0, n))[None] for layer in layers]
+    seen = [scores(layer, slice(0, 4), slice(0, n))[None] for layer in layers]
     trained = vlm.flow(tuple(seen), start[None], torch.tensor([n]))[0]
-    torch.testing.assert_close(trained, attention.flow([answer], [start], AttentionOptions())[0], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(trained, flow([answer], [start], AttentionOptions())[0], rtol=1e-5, atol=1e-6)
 
 
 def test_sequences_name_every_kind_once_and_know_their_rows() -> None:
