@@ -12,6 +12,7 @@ from tests.labelled import coloured
 from vlsam_ros import cli
 from vlsam_ros.config import Config, profile_path
 from vlsam_ros.embedded import QUESTIONS
+from vlsam_ros.errors import VlmError
 from vlsam_ros.evaluation import ablate
 
 PROFILES = ["embedded", "desktop", "jetson"]
@@ -81,7 +82,7 @@ def test_a_table_from_the_command_line_and_a_second_run_that_has_nothing_to_do(
 
 
 def test_signs_are_compared_with_the_papers() -> None:
-    row = {"AR50": 0.5, "recall": 0.5, "names": 0.5, "seconds": 1.0}
+    row = {"AR50": 0.5, "recall": 0.5, "names": 0.5, "seconds": 1.0, "failed": 0}
     ours = [0.2, 0.1, 0.05, 0.3, 0.3, 0.4, 0.5, 0.6, 0.7]
     papers = [paper for *_, paper in ablate.LADDER] + [float("nan")]
     lines = ablate.markdown(
@@ -90,3 +91,25 @@ def test_signs_are_compared_with_the_papers() -> None:
     signs = [line.split("|")[5].strip() for line in lines.splitlines()[2:]]
     assert signs == ["", "yes", "no", "yes", "no", "yes", "yes", "yes", ""]
     assert lines.splitlines()[-1].split("|")[3].strip() == "+10.0"
+
+
+def test_a_row_without_a_result_is_no_zero(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
+    class Mute(FakeVlm):
+        def answer_views(self, views, questions):
+            raise VlmError("out of memory")
+
+    monkeypatch.setattr("vlsam_ros.backends.load_vlm", lambda options: Mute())
+    monkeypatch.setattr("vlsam_ros.backends.load_segmenter", lambda options: FakeSegmenter())
+    monkeypatch.setattr(ablate, "VARIANTS", ())
+    assert cli.main(["ablate", "--data", str(coloured(tmp_path)), "--out", str(tmp_path / "out")]) == 1
+    assert set(json.loads(capsys.readouterr().out.splitlines()[-1])["fake-vlm"].values()) == {None}
+    assert "| + views (3 frames failed) | nan |" in (tmp_path / "out" / "ablation.md").read_text()
+
+
+def test_two_vlms_of_one_name_are_not_mixed_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
+    monkeypatch.setattr("vlsam_ros.backends.load_vlm", lambda options: FakeVlm())
+    monkeypatch.setattr("vlsam_ros.backends.load_segmenter", lambda options: FakeSegmenter())
+    args = ["ablate", "--data", str(coloured(tmp_path)), "--out", str(tmp_path / "out"), "--models", "a/x", "b/x"]
+    monkeypatch.setattr(ablate, "VARIANTS", ())
+    assert cli.main(args) == 2
+    assert "vlm.model 'a/x' -> 'b/x'" in capsys.readouterr().err

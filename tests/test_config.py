@@ -57,6 +57,7 @@ def test_flat_is_the_inverse_of_from_flat():
         ({"node.pitch_deg": ["2.0"]}, "expected a list of numbers"),
         ({"node.pitch_deg": [True]}, "expected a list of numbers"),
         ({"node.pitch_deg": [0.0, 90.0]}, "expected -60 to 60, got 90.0"),
+        ({"verify.question": "Is it there?"}, "expected '{name}' in it, got 'Is it there?'"),
     ],
     ids=str,
 )

@@ -77,7 +77,9 @@ def test_failed_frames_are_no_zeros(fakes: None, tmp_path: Path, capsys: pytest.
 
 def test_in_steps_and_in_parts(fakes: None, tmp_path: Path) -> None:
     file, out = coloured(tmp_path), tmp_path / "some.jsonl"
+    (tmp_path / "3.png").rename(tmp_path / "away.png")  # one missing picture is not all of one
     assert run("predict", "--data", file, "--limit", 1, "--out", out, *OPTIONS) == 0
+    (tmp_path / "away.png").rename(tmp_path / "3.png")
     assert run("oracle", "--data", file, "--out", tmp_path / "best") == 0
     assert run("score", "--data", file, "--predictions", out, "--oracle", tmp_path / "best", "--out", tmp_path) == 0
     scores = json.loads((tmp_path / "scores.json").read_text())
@@ -104,6 +106,7 @@ WRONG = {
     "no data": (["predict", "--data", "nowhere.json"], "no such data"),
     "no predictions": (["score", "--data", "FILE", "--predictions", "nowhere"], "no such predictions"),
     "wrong pictures": (["predict", "--data", "FILE", "--images", "nowhere"], "none of the pictures is there"),
+    "no frame wanted": (["predict", "--data", "FILE", "--limit", "0"], "--limit: expected at least 1 frame"),
     "names": (["score", "--data", "FILE", "--predictions", "DONE", "--names", "guess"], "expected one of text"),
     "all failed": (["score", "--data", "FILE", "--predictions", "FAILED"], "nothing to score: all 1 frames"),
     "nothing to fit": (["calibrate", "--data", "FILE", "--predictions", "DONE"], "some right and some not"),

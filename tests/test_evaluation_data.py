@@ -48,6 +48,13 @@ def test_masks_of_every_kind(case: str, tmp_path: Path) -> None:
     assert (None if item.rle is None else int(coco.area(item.rle))) == area
 
 
+def test_run_lengths_of_another_picture_are_an_error(tmp_path: Path) -> None:
+    mask = {"size": [6, 8], "counts": [10, 20, 18]}
+    file = coloured(tmp_path, annotations=[annotation(1, 5, [4, 6, 20, 30], segmentation=mask)])
+    with pytest.raises(DataError, match=r"expected a mask of \[60, 80\]"):
+        load(str(file)).frames[0].truth()
+
+
 def test_sizes_may_be_floats(tmp_path: Path) -> None:
     images = [{"id": 1, "file_name": "1.png", "height": 60.0, "width": 80.0}]
     frame = load(str(coloured(tmp_path, images=images, annotations=[annotation(1, 5, [4, 6, 20, 30])]))).frames[0]
@@ -79,7 +86,10 @@ def test_lvis_is_seen_by_its_frequencies(tmp_path: Path) -> None:
     address = "http://images.cocodataset.org/val2017/000000000001.jpg"
     images = [{"id": 1, "height": 60, "width": 80, "coco_url": address, "neg_category_ids": [9],
                "not_exhaustive_category_ids": [5]}]  # fmt: skip
-    categories = [{"id": 5, "name": "traffic_cone", "frequency": "r", "synonyms": ["pylon"]}, {"id": 9, "name": "x"}]
+    categories = [
+        {"id": 5, "name": "traffic_cone", "frequency": "r", "synonyms": ["pylon"]},
+        {"id": 9, "name": "x", "frequency": "f"},
+    ]
     (tmp_path / "annotations").mkdir()
     file = coloured(tmp_path / "annotations", images=images, categories=categories)
     (tmp_path / "val2017").mkdir()
@@ -103,8 +113,13 @@ ERRORS: dict[str, tuple[dict[str, Any], str]] = {
     "empty split": ({"images": [], "annotations": []}, "there are no frames"),
     "image twice": ({"images": IMAGES + IMAGES[:1]}, "id 1 is there twice"),
     "two categories of a name": ({"categories": [{"id": 5, "name": "x"}, {"id": 9, "name": "x"}]}, "'x' more often"),
-    "no size": ({"images": [{"id": 1, "file_name": "a"}]}, "images without width, height"),
-    "no box": ({"annotations": [{"image_id": 1, "category_id": 5}]}, "annotations without bbox"),
+    "no size": ({"images": [{"id": 1, "file_name": "a"}]}, "images without a valid width, height"),
+    "no box": ({"annotations": [{"image_id": 1, "category_id": 5}]}, "annotations without a valid bbox"),
+    "ids that are text": ({"annotations": [annotation(1, 5, [4, 6, 20, 30]) | {"image_id": "1"}]}, "valid image_id"),
+    "some frequencies": (
+        {"categories": [{"id": 5, "name": "x", "frequency": "r"}, {"id": 9, "name": "y"}]},
+        "each with a frequency",
+    ),
     "no categories": ({"categories": None}, "expected COCO's format"),
 }  # fmt: skip
 

@@ -167,9 +167,29 @@ def test_results_in_cocos_format(data: Dataset, tmp_path: Path) -> None:
     file.write_text(json.dumps([RESULTS[0] | {"image_id": i} for i in (2, 3, 4)]))
     with pytest.raises(DataError, match="off by one"):
         read(file, data)
-    file.write_text("[1]")
-    with pytest.raises(DataError, match="expected a list of image_id, score"):
-        read(file, data)
+
+
+WRONG_RESULTS: dict[str, tuple[Any, str]] = {
+    "numbers": ([1], "expected a list of image_id, score"),
+    "an object": ({"annotations": RESULTS}, "expected a list of image_id, score"),
+    "an id that is text": ([RESULTS[0] | {"image_id": "1"}], "expected a list of image_id, score"),
+    "no score": ([RESULTS[0] | {"score": None}], "expected a list of image_id, score"),
+    "a score that is no number": ([RESULTS[0] | {"score": float("nan")}], "expected a list of image_id, score"),
+    "neither box nor mask": ([{"image_id": 1, "score": 0.5}], "expected a list of image_id, score"),
+    "a box of three": ([RESULTS[0] | {"bbox": [1, 2, 3]}], "expected a list of image_id, score"),
+    "another picture's mask": (
+        [RESULTS[1] | {"segmentation": {"size": [6, 8], "counts": [10, 20, 18]}}],
+        r"expected a mask of \[60, 80\]",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_RESULTS)
+def test_wrong_results_in_cocos_format(case: str, data: Dataset, tmp_path: Path) -> None:
+    content, said = WRONG_RESULTS[case]
+    (tmp_path / "other.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match=said):
+        read(tmp_path / "other.json", data)
 
 
 def test_recorded_detections(tmp_path: Path) -> None:

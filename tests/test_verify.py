@@ -80,6 +80,8 @@ def test_an_answer_to_each_question_is_needed():
     [
         ("dog", VerifyOptions().question, "Is there a dog in the picture? Answer yes or no."),
         ("umbrella", VerifyOptions().question, "Is there an umbrella in the picture? Answer yes or no."),
+        ("umbrella", "A {name}? Or not a {name}?", "An umbrella? Or not an umbrella?"),
+        ("umbrella", "Does the camera {name} show?", "Does the camera umbrella show?"),
         ("dog", "A {name}? Or another {name}?", "A dog? Or another dog?"),
         ("{name}", "{name}?", "{name}?"),
         ("dog", "Well?", "Well?"),

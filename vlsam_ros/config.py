@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError
+from .options import Option, declared, device_option, dtype_option, in_file, kind, option
 
 PROFILES = ("embedded", "desktop", "jetson")
 """The profiles that come with the package, in config/."""
-
-
-def option(default: Any, doc: str, *, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
-    """A dataclass field with its range or choices, and its doc."""
-    metadata = {"doc": doc, "low": low, "high": high, "choices": choices}
-    if isinstance(default, list):
-        return field(default_factory=lambda: list(default), metadata=metadata)
-    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -31,12 +23,8 @@ class VlmOptions:
         "'embedded' ('embedded-plain': the same without training where to look), a local path, or a hub id of a "
         "transformers image-text-to-text model",
     )
-    device: str = option("auto", "torch device ('auto': cuda if there is one, else cpu)")
-    dtype: str = option(
-        "auto",
-        "weights' type ('auto': float16 on cuda, float32 on cpu)",
-        choices=("auto", "float32", "float16", "bfloat16"),
-    )
+    device: str = device_option()
+    dtype: str = dtype_option("weights'")
     quantisation: str = option(
         "none", "weight quantisation through bitsandbytes (cuda only)", choices=("none", "int8", "int4")
     )
@@ -63,12 +51,8 @@ class SegmenterOptions:
         "'embedded'; a checkpoint of segment_anything or MobileSAM as '<vit_h|vit_l|vit_b|vit_t>:<path>'; or a local "
         "path or hub id of a transformers SAM, SAM-HQ, SAM 2 or EdgeTAM",
     )
-    device: str = option("auto", "torch device ('auto': cuda if there is one, else cpu)")
-    dtype: str = option(
-        "auto",
-        "autocast type ('auto': float16 on cuda, float32 on cpu)",
-        choices=("auto", "float32", "float16", "bfloat16"),
-    )
+    device: str = device_option()
+    dtype: str = dtype_option("autocast")
     batch: int = option(32, "most prompts per decoder call", low=1, high=1024)
 
 
@@ -87,21 +71,14 @@ class GrounderOptions:
         "a local path or a hub id of GroundingDINO, MM-GroundingDINO, LLMDet, OWLv2, OWL-ViT, OmDet-Turbo or SAM 3 in "
         "transformers",
     )
-    device: str = option("auto", "torch device ('auto': cuda if there is one, else cpu)")
-    dtype: str = option(
-        "auto",
-        "weights' type ('auto': float16 on cuda, float32 on cpu)",
-        choices=("auto", "float32", "float16", "bfloat16"),
-    )
+    device: str = device_option()
+    dtype: str = dtype_option("weights'")
     threshold: float = option(
         -1.0, "boxes that score no more are left out (-1: as the model's family has it, 0.1 to 0.3)", low=-1.0, high=1.0
     )
     max_boxes: int = option(16, "most boxes of one name in a view, best first", low=1, high=1000)
     batch: int = option(
-        8,
-        "most names at once in SAM 3, whose memory grows with it; the others take what their text holds",
-        low=1,
-        high=256,
+        8, "most names at once in SAM 3, whose memory grows with it (others: what their text holds)", low=1, high=256
     )
 
 
@@ -119,10 +96,7 @@ class ViewOptions:
     near: int = option(0, "views side by side in a second, larger band along the horizon (0: none)", low=0, high=8)
     near_scale: float = option(0.55, "width of a near-field view as a share of the frame's width", low=0.05, high=1.0)
     border_px: float = option(
-        3.0,
-        "a box this close to an inner border of its tile is cut off; it stays only if nothing better covers it",
-        low=0.0,
-        high=64.0,
+        3.0, "a box this close to its view's inner border is cut off; it stays if none is better", low=0.0, high=64.0
     )
 
 
@@ -264,7 +238,6 @@ class ScoreOptions:
     consistency: float = option(
         1.0, "weight of the agreement of mask and map, or of the mask's box and the grounder's", low=0.0, high=100.0
     )
-
     certainty: float = option(
         0.0, "weight of the probability that the VLM gave to the name's words", low=0.0, high=100.0
     )
@@ -288,6 +261,10 @@ class VerifyOptions:
         False, "ask the VLM about each name once more, and drop what it denies; costs an answer per view"
     )
     question: str = option("Is there a {name} in the picture? Answer yes or no.", "how it is asked")
+
+    def __post_init__(self) -> None:
+        if "{name}" not in self.question:
+            raise ConfigError(f"verify.question: expected '{{name}}' in it, got {self.question!r}")
 
 
 @dataclass(frozen=True)
@@ -384,7 +361,7 @@ class Config:
                 raise ConfigError(f"unknown option {name!r}; known are: {', '.join(sorted(near))}")
             group, key = name.split(".", 1)
             groups.setdefault(group, {})[key] = known[name].check(value)
-        return cls(**{f.name: _kind(f)(**groups.get(f.name, {})) for f in fields(cls)})
+        return cls(**{f.name: kind(f)(**groups.get(f.name, {})) for f in fields(cls)})
 
     @classmethod
     def from_file(cls, path: Path | str, changes: Mapping[str, Any] | None = None) -> Config:
@@ -393,97 +370,16 @@ class Config:
         Raises:
             ConfigError: the file can't be read, has no ``ros__parameters``, or an option in it is wrong.
         """
-        import yaml
-
-        try:
-            content = yaml.safe_load(Path(path).read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError(f"can't read the profile {path}: {error}") from error
-        nodes = content.values() if isinstance(content, dict) else ()
-        found = [node["ros__parameters"] for node in nodes if isinstance(node, dict) and "ros__parameters" in node]
-        if not found or not all(isinstance(parameters, dict) for parameters in found):
-            raise ConfigError(
-                f"{path}: expected '/**: ros__parameters:' with options below, as in config/embedded.yaml"
-            )
-        values = {name: value for parameters in found for name, value in _flattened(parameters)}
-        return cls.from_flat(values | dict(changes or {}))
+        return cls.from_flat(in_file(path) | dict(changes or {}))
 
     def flat(self) -> dict[str, Any]:
         """``{'group.option': value}`` of every option."""
         return {o.name: getattr(getattr(self, o.group), o.key) for o in options()}
 
 
-def _flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested mappings, with dotted names."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _flattened(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option as the rest of the house sees it."""
-
-    group: str
-    key: str
-    default: Any
-    doc: str
-    low: float | None
-    high: float | None
-    choices: tuple
-
-    @property
-    def name(self) -> str:
-        """The flat name ``group.option``."""
-        return f"{self.group}.{self.key}"
-
-    @property
-    def item(self) -> type:
-        """What a list holds: float or str."""
-        return type(self.default[0]) if self.default else str
-
-    @property
-    def type(self) -> type:
-        """bool, int, float, str or list."""
-        return type(self.default)
-
-    def check(self, value: Any) -> Any:
-        """The value in the option's type, or `ConfigError`."""
-        if self.type is not list:
-            return self._checked(value, self.type)
-        kind, wanted = ("numbers", (int, float)) if self.item is float else ("strings", (str,))
-        if not isinstance(value, (list, tuple, array)) or not all(type(v) in wanted for v in value):
-            raise ConfigError(f"{self.name}: expected a list of {kind}, got {value!r}")
-        return [self._checked(v, self.item) for v in value]
-
-    def _checked(self, value: Any, wanted: Any) -> Any:
-        if wanted is float and type(value) is int:
-            value = float(value)
-        if type(value) is not wanted:
-            raise ConfigError(f"{self.name}: expected {wanted.__name__}, got {type(value).__name__} {value!r}")
-        if self.choices and value not in self.choices:
-            raise ConfigError(f"{self.name}: expected one of {', '.join(self.choices)}, got {value!r}")
-        if self.low is not None and self.high is not None and not self.low <= value <= self.high:
-            raise ConfigError(f"{self.name}: expected {self.low:g} to {self.high:g}, got {value!r}")
-        return value
-
-
 def options() -> Iterator[Option]:
     """Every option, in the order of declaration."""
-    for group in fields(Config):
-        defaults = _kind(group)()
-        for f in fields(defaults):
-            m = f.metadata
-            default = getattr(defaults, f.name)
-            yield Option(group.name, f.name, default, m["doc"], m["low"], m["high"], m["choices"])
-
-
-def _kind(group: Field) -> Callable[..., Any]:
-    """The dataclass of one group of `Config`."""
-    assert group.default_factory is not MISSING
-    return group.default_factory
+    return declared(Config)
 
 
 def profile_path(profile: str) -> Path:

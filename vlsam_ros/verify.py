@@ -49,8 +49,9 @@ def verify(
 
 def ask_whether(name: str, question: str) -> str:
     """The question about one name; the article in front of ``{name}`` becomes the one that fits."""
-    article = "an" if name.startswith(tuple("aeiou")) else "a"
-    return question.replace("a {name}", f"{article} {{name}}").replace("{name}", name)
+    if name.startswith(tuple("aeiou")):
+        question = re.sub(r"\b([Aa])(?= \{name\})", r"\1n", question)
+    return question.replace("{name}", name)
 
 
 def parse_yes_no(text: str) -> bool | None:

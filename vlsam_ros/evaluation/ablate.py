@@ -20,8 +20,10 @@ from .. import embedded
 from ..config import Config
 from ..data import Detections
 from . import metrics, operating, predictions, scoring
+from .commands import header
 from .dataset import DATA, Dataset, Frame, must_have_pictures, read
 from .names import by_words
+from .report import without_nan
 
 if TYPE_CHECKING:
     from ..pipeline import VLSam
@@ -138,26 +140,26 @@ def add(commands: Any, model: Callable[[argparse.ArgumentParser], None], configu
 
 def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Namespace) -> int:
     """Predict and score every row with every VLM; print the tables and one line of JSON."""
-    from ..backends import load_segmenter, load_vlm
-    from ..pipeline import VLSam
+    from ..pipeline import VLSam, load
 
-    config, data = configured(args), read(args)
+    config, data, failed = configured(args), read(args), 0
     must_have_pictures(data)
-    segmenter, failed = load_segmenter(config.segmenter), 0
     tables: dict[str, list[dict[str, Any]]] = {}
     for model in args.models or [config.vlm.model]:
-        vlm = load_vlm(replace(config.vlm, model=model))
-        folder, table = args.out / vlm.name, []
-        for row in rows(config, questions_of(replace(config, vlm=replace(config.vlm, model=model)))):
-            detector = VLSam(vlm, segmenter, Config.from_flat({**row.options, "vlm.model": model}))
-            header = {"data": data.name, "options": dict(row.options)}
-            failed += predictions.predict(data.frames, partial(look, detector), folder / row.file, header)
+        profile = replace(config, vlm=replace(config.vlm, model=model))
+        whole = load(profile)
+        folder, table = args.out / whole.vlm.name, []
+        for row in rows(profile, questions_of(profile)):
+            options = Config.from_flat(row.options)
+            detect = partial(look, VLSam(whole.vlm, whole.segmenter, options, whole.grounder))
+            failed += predictions.predict(data.frames, detect, folder / row.file, header(data, options))
             table.append({"title": row.title, "paper": row.paper} | figures(data, folder / row.file))
-        tables[vlm.name] = table
+        tables[whole.vlm.name] = table
     text = "\n\n".join(f"## {name}\n\n{markdown(table)}" for name, table in tables.items())
     (args.out / "ablation.md").write_text(f"# {data.name}, {len(data.frames)} frames\n\n{text}\n")
     print(f"\n{text}\n\n{args.out / 'ablation.md'}")
-    print(json.dumps({name: {r["title"]: round(r["mAR"], 4) for r in table} for name, table in tables.items()}))
+    rates = {name: {r["title"]: round(r["mAR"], 4) for r in table} for name, table in tables.items()}
+    print(json.dumps(without_nan(rates)))
     return 1 if failed else 0
 
 
@@ -167,7 +169,7 @@ def look(detector: VLSam, frame: Frame) -> Detections:
 
 
 def figures(data: Dataset, path: Path) -> dict[str, float]:
-    """What a row of the table says of a predictions file; rates in [0, 1]."""
+    """What a row of the table says of a predictions file; rates in [0, 1], NaN if all frames failed."""
     found = predictions.read(path, data)
     scored = scoring.paired(data, found.found, by_words)
     geometry = scoring.geometries(scored)[-1]
@@ -177,7 +179,8 @@ def figures(data: Dataset, path: Path) -> dict[str, float]:
         "AR50": of_all["AR50"],
         "recall": operating.recall_at(matches, 1.0)[0],
         "names": operating.names_right(matches),
-        "seconds": median(found.seconds),
+        "seconds": median(found.seconds or [math.nan]),
+        "failed": len(found.failed),
     }
 
 
@@ -194,5 +197,6 @@ def markdown(table: list[dict[str, Any]]) -> str:
         paper = "" if math.isnan(row["paper"]) else f"{row['paper']:.1f}"
         shares = " | ".join(f"{100 * row[k]:.1f}" for k in ("AR50", "recall", "names"))
         ours = f"{100 * row['mAR']:.1f} | {100 * change:+.1f}"
-        lines.append(f"| {row['title']} | {ours} | {paper} | {sign} | {shares} | {row['seconds']:.2f} |")
+        title = row["title"] + (f" ({row['failed']} frames failed)" if row["failed"] else "")
+        lines.append(f"| {title} | {ours} | {paper} | {sign} | {shares} | {row['seconds']:.2f} |")
     return "\n".join(lines)

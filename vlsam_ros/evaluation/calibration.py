@@ -39,6 +39,8 @@ def fit(scored: Sequence[Scored], geometry: Geometry) -> tuple[ScoreOptions, flo
         value = (np.logaddexp(0, logit) - right * logit).mean() + RIDGE * (x[1:] @ x[1:])
         return float(value), gradient + 2 * RIDGE * np.array([0, *x[1:]])
 
-    best = minimize(loss, [0, *[1] * len(PARTS)], jac=True, bounds=[(-100, 100), *[(0, 100)] * len(PARTS)], method="L-BFGS-B").x
+    best = minimize(
+        loss, [0, *[1] * len(PARTS)], jac=True, bounds=[(-100, 100), *[(0, 100)] * len(PARTS)], method="L-BFGS-B"
+    ).x
     options = ScoreOptions("logistic", *(round(float(v), 4) for v in best))
     return options, operating.calibration_error(score(parts, options), right)

@@ -69,7 +69,7 @@ def predict(args: argparse.Namespace, data: Dataset, configured: Configured) -> 
     config = configured(args)
     must_have_pictures(data)
     detector = load(config)
-    return _predicted(data, lambda f: detector(f.image(), horizon=f.horizon), args.out, _header(data, config))
+    return _predicted(data, lambda f: detector(f.image(), horizon=f.horizon), args.out, header(data, config))
 
 
 def oracle(args: argparse.Namespace, data: Dataset, configured: Configured) -> int:
@@ -80,7 +80,7 @@ def oracle(args: argparse.Namespace, data: Dataset, configured: Configured) -> i
     config = configured(args)
     must_have_pictures(data)
     outline = outliner(load_segmenter(config.segmenter), config)
-    return _predicted(data, outline, args.out, _header(data, config) | {"threshold": 0.0})
+    return _predicted(data, outline, args.out, header(data, config) | {"threshold": 0.0})
 
 
 def score(args: argparse.Namespace, data: Dataset, _: Configured) -> int:
@@ -135,14 +135,15 @@ def _run(run: Callable[..., int], configured: Configured, args: argparse.Namespa
         raise ConfigError(f"no package {package}: pip install {package}") from error
 
 
-def _header(data: Dataset, config: Config) -> dict[str, Any]:
+def header(data: Dataset, config: Config) -> dict[str, Any]:
+    """What a predictions file says of how it was made."""
     options = {k: v for k, v in config.flat().items() if not k.startswith("node.")}
     return {"vlsam_ros": __version__, "data": data.name, "threshold": config.merge.min_score, "options": options}
 
 
-def _predicted(data: Dataset, detect: Callable[[Frame], Detections], out: Path, header: dict[str, Any]) -> int:
+def _predicted(data: Dataset, detect: Callable[[Frame], Detections], out: Path, made: dict[str, Any]) -> int:
     """Into the file, or the usual one in a folder; the exit code."""
     file = out if out.suffix else out / predictions.FILE
-    failed = predictions.predict(data.frames, detect, file, header)
+    failed = predictions.predict(data.frames, detect, file, made)
     print(f"{len(data.frames) - failed} of {len(data.frames)} frames done; results are in {file}")
     return 1 if failed else 0

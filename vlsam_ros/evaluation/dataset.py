@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data import Mask
-from ..errors import DataError
+from ..errors import BadImageError, DataError
 from ..rle import encode, to_coco
 
 Box = tuple[float, float, float, float]
@@ -119,14 +119,21 @@ DATA = "; ".join(f"{kind}:… {what}" for kind, (_, what) in KINDS.items()) + ";
 
 def read(args: argparse.Namespace) -> Dataset:
     """The dataset of a command line, with `--data`, `--images` and, if it has that, `--limit`."""
-    data = load(args.data, args.images)
-    return replace(data, frames=data.frames[: getattr(args, "limit", None)])
+    data, limit = load(args.data, args.images), getattr(args, "limit", None)
+    if limit is not None and limit < 1:
+        raise DataError(f"--limit: expected at least 1 frame, got {limit}")
+    return replace(data, frames=data.frames[:limit])
 
 
 def must_have_pictures(data: Dataset) -> None:
-    """Raises `DataError` if not one picture of the dataset is there."""
-    if data.warnings["pictures that are not there"] >= len(data.frames):
-        raise DataError(f"{data.name}: none of the pictures is there, such as {data.frames[0].name}; give --images")
+    """Raises `DataError` if not one picture of the dataset is there; looks no further than the first that is."""
+    for frame in data.frames:
+        try:
+            frame.image()
+            return
+        except BadImageError:  # of a single frame it is reported where that is looked at
+            continue
+    raise DataError(f"{data.name}: none of the pictures is there, such as {data.frames[0].name}; give --images")
 
 
 def load(spec: str, images: Path | None = None) -> Dataset:
@@ -172,9 +179,15 @@ def mask_rle(mask: Mask, size_hw: tuple[int, int]) -> dict:
 
 
 def compressed(segmentation: dict | list, size_hw: tuple[int, int]) -> dict:
-    """Polygons or run lengths of any kind in COCO's compressed run lengths."""
+    """Polygons or run lengths of any kind in COCO's compressed run lengths.
+
+    Raises:
+        DataError: the run lengths are of another size.
+    """
     from faster_coco_eval.core import mask as coco
 
+    if isinstance(segmentation, dict) and list(segmentation.get("size", ())) != list(size_hw):
+        raise DataError(f"expected a mask of {list(size_hw)} (height, width), got {segmentation.get('size')}")
     return coco.segmToRle(segmentation, size_hw[1], size_hw[0])
 
 

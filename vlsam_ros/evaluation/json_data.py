@@ -22,9 +22,9 @@ SSLAD_COMMON = (*CODA_COMMON, "tram", "bus")
 """The common categories of the SSLAD challenge (CODA2022)."""
 
 NEEDED = {
-    "images": ("id", "width", "height"),
-    "annotations": ("image_id", "category_id", "bbox"),
-    "categories": ("id", "name"),
+    "images": {"id": int, "width": (int, float), "height": (int, float)},
+    "annotations": {"image_id": int, "category_id": int, "bbox": object},
+    "categories": {"id": int, "name": str},
 }
 """The lists of a file, and what each of their entries has."""
 
@@ -45,7 +45,7 @@ def load(path: str, images: Path | None, kind: str) -> Dataset:
     categories = _categories(content["categories"], kind, warnings)
     pictures = _by_id(content["images"], f"{file}: images")
     objects = _objects(content["annotations"], pictures, {c.id: c.name for c in categories}, warnings)
-    folder = images or _folder(file, [_name(p) for p in content["images"][:1]])
+    folder = images or _folder(file, [_name(p) for p in content["images"][:20]])
     frames = [_frame(p, folder, objects[i]) for i, p in pictures.items()]
     warnings["pictures that are not there"] = sum(not (folder / f.name).is_file() for f in frames)
     if not any(objects.values()):
@@ -62,8 +62,9 @@ def _parsed(file: Path) -> dict[str, list[dict[str, Any]]]:
         raise DataError(f"{file}: expected COCO's format, an object with the lists {', '.join(NEEDED)}")
     for key, needed in NEEDED.items():
         for entry in content[key]:
-            if missing := [n for n in needed if not isinstance(entry, dict) or n not in entry]:
-                raise DataError(f"{file}: {key} without {', '.join(missing)}: {entry!r:.120}")
+            known = entry if isinstance(entry, dict) else {}
+            if missing := [n for n, kind in needed.items() if n not in known or not isinstance(known[n], kind)]:
+                raise DataError(f"{file}: {key} without a valid {', '.join(missing)}: {entry!r:.120}")
     return content
 
 
@@ -91,6 +92,8 @@ def _categories(entries: list[dict[str, Any]], kind: str, warnings: Counter[str]
             typos |= dict.fromkeys(get_close_matches(name, rest, 1, 0.85), name)
     corrected = {i: typos.get(name, name) for i, name in names.items()}
     warnings.update(f"category {n!r} read as {corrected[i]!r}" for i, n in names.items() if n != corrected[i])
+    if kind == "lvis" and not all(e.get("frequency") in ("r", "c", "f") for e in entries):
+        raise DataError("expected LVIS's categories, each with a frequency r, c or f; for others write coco:<file>")
     if double := [n for n, count in Counter(corrected.values()).items() if count > 1]:
         raise DataError(f"expected every category's name once, got {', '.join(map(repr, double))} more often")
     return tuple(
@@ -164,7 +167,7 @@ def _name(picture: dict[str, Any]) -> str:
     return str(picture.get("file_name") or "/".join(str(picture.get("coco_url", picture["id"])).split("/")[-2:]))
 
 
-def _folder(file: Path, first: list[str]) -> Path:
+def _folder(file: Path, some: list[str]) -> Path:
     """Where the pictures lie: beside the JSON file, one folder up, or in a folder `images` there."""
     places = [parent / sub for parent in file.absolute().parents[:2] for sub in ("", "images")]
-    return next((p for p in places if any((p / name).is_file() for name in first)), places[0])
+    return next((p for p in places if any((p / name).is_file() for name in some)), places[0])

@@ -7,6 +7,7 @@ frame's id; of a frame that failed it has the error instead.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -181,13 +182,16 @@ def _instances(record: Mapping[str, Any], key: str) -> Iterator[Instance]:
 
 
 def _coco(file: Path, dataset: Dataset) -> Predictions:
-    """Another detector's results in COCO's format: a list of boxes or masks with image_id, category_id and score."""
+    """Another detector's results in COCO's format: a list of boxes or masks with image_id, category_id and score.
+
+    A frame without any counts as looked at, as everywhere in that format.
+    """
     try:
         results = json.loads(file.read_text())
     except (OSError, ValueError) as error:
         raise DataError(f"can't read {file}: {error}") from error
     for r in results if isinstance(results, list) else [results]:
-        if not isinstance(r, dict) or not {"image_id", "score"} <= r.keys() or not {"bbox", "segmentation"} & r.keys():
+        if not _is_result(r):
             raise DataError(f"{file}: expected a list of image_id, score, and bbox or segmentation; got {r!r:.120}")
     ids = {r["image_id"] for r in results}
     frames, names = {f.id: f for f in dataset.frames}, {c.id: c.name for c in dataset.categories}
@@ -199,6 +203,14 @@ def _coco(file: Path, dataset: Dataset) -> Predictions:
     warnings = Counter({"predictions for frames that the data doesn't have, left out": len(unknown)})
     best_first = {i: _best_first(items) for i, items in found.items()} if ids - unknown else {}
     return Predictions({}, best_first, models=file.stem, warnings=+warnings)
+
+
+def _is_result(r: Any) -> bool:
+    if not isinstance(r, dict) or not isinstance(r.get("image_id"), int):
+        return False
+    bbox = [0] * 4 if "bbox" not in r and r.get("segmentation") else r.get("bbox")
+    numbers = [r.get("score"), *bbox] if isinstance(bbox, list) and len(bbox) == 4 else [None]
+    return all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers)
 
 
 def _coco_instance(result: Mapping[str, Any], names: Mapping[int, str], size_hw: tuple[int, int]) -> Instance:
