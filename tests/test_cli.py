@@ -91,3 +91,14 @@ def test_profiles_from_files(tmp_path: Path) -> None:
             Config.from_file(path)
     for name in PROFILES:
         assert isinstance(Config.from_file(profile_path(name)), Config)
+
+
+def test_a_missing_package_is_named(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(config: Config) -> None:
+        raise ModuleNotFoundError(name="faster_coco_eval.core")
+
+    monkeypatch.setattr("vlsam_ros.pipeline.load", load)
+    assert cli.main(["detect", str(pictures), "--out", str(pictures / "out")]) == 2
+    assert "no package faster-coco-eval: pip install faster-coco-eval" in capsys.readouterr().err

@@ -26,7 +26,10 @@ def main(args: Sequence[str] | None = None) -> int:
         return parsed.run(parsed)
     except VlsamError as error:
         print(f"vlsam: {error}", file=sys.stderr)
-        return 2
+    except ModuleNotFoundError as error:  # what only some commands need is imported by them
+        package = (error.name or "").split(".")[0].replace("_", "-")
+        print(f"vlsam: no package {package}: pip install {package}", file=sys.stderr)
+    return 2
 
 
 def parser() -> argparse.ArgumentParser:

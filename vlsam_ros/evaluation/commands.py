@@ -12,7 +12,6 @@ from typing import Any
 from .. import __version__
 from ..config import Config
 from ..data import Detections
-from ..errors import ConfigError
 from . import dataset, predictions
 from .dataset import DATA, Dataset, Frame, must_have_pictures
 
@@ -128,11 +127,7 @@ def calibrate(args: argparse.Namespace, data: Dataset, _: Configured) -> int:
 
 
 def _run(run: Callable[..., int], configured: Configured, args: argparse.Namespace) -> int:
-    try:
-        return run(args, dataset.read(args), configured)
-    except ModuleNotFoundError as error:
-        package = (error.name or "").split(".")[0].replace("_", "-")
-        raise ConfigError(f"no package {package}: pip install {package}") from error
+    return run(args, dataset.read(args), configured)
 
 
 def header(data: Dataset, config: Config) -> dict[str, Any]:

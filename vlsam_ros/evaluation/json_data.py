@@ -21,12 +21,12 @@ CODA_COMMON = ("pedestrian", "cyclist", "car", "truck", "tricycle")
 SSLAD_COMMON = (*CODA_COMMON, "tram", "bus")
 """The common categories of the SSLAD challenge (CODA2022)."""
 
-NEEDED = {
+NEEDED: dict[str, dict[str, Any]] = {
     "images": {"id": int, "width": (int, float), "height": (int, float)},
     "annotations": {"image_id": int, "category_id": int, "bbox": object},
     "categories": {"id": int, "name": str},
 }
-"""The lists of a file, and what each of their entries has."""
+"""The lists of a file, and what each of their entries has, with its type."""
 
 TYPOS = {"suitcace": "suitcase"}
 """CODA's own."""

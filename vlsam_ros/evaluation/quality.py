@@ -1,4 +1,4 @@
-"""Quality of the embedded pair on held-out synthetic scenes: `make quality`, a table and one JSON line.
+"""The embedded pair's parts on held-out synthetic scenes: a table and one JSON line.
 
 Views are 448 × 256 pictures, where the pair works; frames are 1600 × 900 and go through the default views. Their seeds
 are far from those of training and validation; the options are those of config/embedded.yaml. An object lower than
