@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import FakeGrounder, FakeSegmenter, FakeVlm, picture
@@ -120,9 +122,26 @@ def test_names_keep_the_first_question_that_brought_them() -> None:
     vlm = FakeVlm(text="a dog, two cones and no cat")
     more = FakeVlm(text="cone, stone")
     answers = [*vlm.answer(IMAGE, ["What?"]), *more.answer(IMAGE, ["Where?"])]
-    assert names_in(answers, QuestionOptions()) == {"dog": "What?", "cone": "What?", "stone": "Where?"}
-    assert names_in(answers, QuestionOptions(ignore=["cone"])) == {"dog": "What?", "stone": "Where?"}
+    asked = {"dog": ("What?", 1), "cone": ("What?", 1), "stone": ("Where?", 1)}
+    assert names_in(answers, QuestionOptions()) == asked
+    assert names_in(answers, QuestionOptions(ignore=["cone"])) == {n: q for n, q in asked.items() if n != "cone"}
     assert names_in([], QuestionOptions()) == {}
+
+
+def test_how_sure_the_vlm_was_goes_into_the_score() -> None:
+    sure, unsure = (
+        replace(a, probabilities=(p,) * len(a.token_spans))
+        for p, a in zip((1.0, 0.5), FakeVlm(text="dog").answer(IMAGE, ["What?", "Where?"]), strict=True)
+    )
+    names = names_in([sure, unsure], QuestionOptions())
+    assert names == {"dog": ("What?", 0.75)}
+    found = Grounded(np.array([[40, 60, 90, 120.0]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
+    config = Config.from_flat(
+        {"score.attention": 0.0, "score.iou": 0.0, "score.consistency": 0.0, "score.certainty": 1.0}
+    )
+    segmenter = FakeSegmenter()
+    (d,) = detections(segmenter, segmenter.embed(IMAGE), found, names, config)
+    assert (d.score, d.certainty, d.question) == (0.75, 0.75, "What?")
 
 
 def test_equal_boxes_are_one_prompt_and_boxes_come_in_batches() -> None:
@@ -141,11 +160,11 @@ def test_equal_boxes_are_one_prompt_and_boxes_come_in_batches() -> None:
 def test_a_box_on_nothing_is_no_instance() -> None:
     segmenter = FakeSegmenter()
     found = Grounded(np.array([[0, 0, 20, 20.0]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
-    assert detections(segmenter, segmenter.embed(IMAGE), found, {"dog": "?"}, Config()) == []
+    assert detections(segmenter, segmenter.embed(IMAGE), found, {"dog": ("?", 1.0)}, Config()) == []
     nothing = Grounded(
         np.zeros((1, 4), np.float32), found.scores, found.names, (Mask.from_dense(np.zeros((9, 9), bool)),)
     )
-    assert detections(segmenter, None, nothing, {"dog": "?"}, Config()) == []
+    assert detections(segmenter, None, nothing, {"dog": ("?", 1.0)}, Config()) == []
 
 
 def test_box_iou() -> None:

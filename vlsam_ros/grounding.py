@@ -47,16 +47,16 @@ def detections(
     else:
         masks, iou = outlined(segmenter, embedding, found.xyxy, config)
     agreement = box_iou(found.xyxy, np.array([m.xyxy for m in masks], np.float32).reshape(-1, 4))
-    asked, out = list(names.items()), []
-    sure = np.array([asked[i][1][1] for i in found.names], np.float32)
-    totals = score(np.stack([found.scores, iou, agreement, sure], 1), config.score)
-    for row, mask in enumerate(masks):
-        name, (question, certain) = asked[found.names[row]]
-        parts = (float(found.scores[row]), float(iou[row]), float(agreement[row]))
-        if mask.area:
-            total = float(totals[row])
-            out.append(Detection(name, total, *parts, mask, question=question, source="grounder", certainty=certain))
-    return out
+    asked = [(name, question, sure) for name, (question, sure) in names.items()]
+    named = [asked[i] for i in found.names]
+    certain = np.array([sure for *_, sure in named], np.float32)
+    parts = np.stack([found.scores, iou, agreement, certain], 1)
+    rows = zip(masks, named, parts.tolist(), score(parts, config.score).tolist(), strict=True)
+    return [
+        Detection(name, total, own, quality, fit, mask, question=question, source="grounder", certainty=sure)
+        for mask, (name, question, sure), (own, quality, fit, _), total in rows
+        if mask.area
+    ]
 
 
 def outlined(
