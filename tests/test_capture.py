@@ -48,7 +48,7 @@ def test_equals_the_attention_that_transformers_reports(vlm: TransformersVlm) ->
             heads, length, _ = layer.query.shape
             block = scores(layer, slice(0, heads), slice(0, length))
             ours[..., : block.shape[-1]] = block
-            assert (ours - attention).abs().max() < 2e-6
+            assert (ours - attention).abs().max() < 6e-6  # Gemma 4's scores reach 50; the others stay below 1e-6
         assert max(a.max(-1).values.mean() for a in expected) > 2 / answer.length  # peaked, so this says something
 
 
