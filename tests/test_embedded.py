@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from vlsam_ros.config import Config, profile_path
+from vlsam_ros.data import Detection
 from vlsam_ros.embedded import WEIGHTS
-from vlsam_ros.evaluation.quality import Means, measure_frame, measure_view
+from vlsam_ros.evaluation import dataset, operating, scoring
+from vlsam_ros.evaluation.dataset import Instance
+from vlsam_ros.evaluation.names import by_words
+from vlsam_ros.evaluation.quality import Means, measure_view
 from vlsam_ros.pipeline import VLSam, load
 from vlsam_ros.synthetic.render import render
 from vlsam_ros.synthetic.scene import sample_world
@@ -39,23 +43,47 @@ def test_same_frame_same_result(detector: VLSam) -> None:
     assert first.labels == second.labels and np.array_equal(first.boxes_xyxy, second.boxes_xyxy)
 
 
-def test_quality_on_a_few_held_out_scenes(detector: VLSam) -> None:
+def test_quality_on_a_few_held_out_views(detector: VLSam) -> None:
     means = Means()
-    for seed in range(40_000_010, 40_000_034):
+    for seed in range(40_000_010, 40_000_030):
         measure_view(detector, make_view(seed), means)
-    measure_frame(detector, render(sample_world(40_000_003)), means)
     figures = means.shares()
     for name, least in LEAST.items():
         assert figures[name] >= least, (name, figures)
 
 
 LEAST = {
-    "names_precision": 0.6,
-    "names_recall": 0.4,
+    "names_precision": 0.7,
+    "names_recall": 0.65,
     "pointing": 0.85,
-    "sam_miou_1pt": 0.5,
-    "sam_miou_refined": 0.48,
-    "view_recall50": 0.4,
-    "frame_recall50_over_40px": 0.6,
+    "sam_miou_1pt": 0.55,
+    "sam_miou_refined": 0.55,
+    "view_recall50": 0.55,
 }
 """Below what the shipped weights reach on these scenes: a break shows, another processor's rounding does not."""
+
+
+def test_quality_on_a_few_held_out_frames(detector: VLSam) -> None:
+    data = dataset.load("synthetic:5+2@40000050")
+    found = {f.id: tuple(map(instance, detector(f.image(), horizon=f.horizon).items)) for f in data.frames}
+    matches = operating.match(scoring.paired(data, found, by_words), "box")
+    assert operating.recall(matches) >= 0.6
+    assert operating.false_per_frame(matches) <= 1
+    assert operating.names_right(matches) >= 0.8
+
+
+def instance(d: Detection) -> Instance:
+    return Instance(d.label, d.xyxy, score=d.score)
+
+
+def test_the_plain_one_names_as_well_and_points_worse(detector: VLSam) -> None:
+    plain = load(Config.from_file(profile_path("embedded"), {"vlm.model": "embedded-plain"}))
+    both = []
+    for each in (detector, plain):
+        means = Means()
+        for seed in range(40_000_010, 40_000_018):
+            measure_view(each, make_view(seed), means)
+        both.append(means.shares())
+    taught, untaught = both
+    assert untaught["names_recall"] >= 0.5
+    assert untaught["pointing"] < taught["pointing"] - 0.2
