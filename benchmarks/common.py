@@ -26,11 +26,16 @@ class Spent:
 @contextmanager
 def spent() -> Iterator[Spent]:
     """Measures the block. CPU time, as other processes' load moves it least; threads' times add up."""
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    forget_peak()
     before, result, started = status_bytes("VmRSS"), Spent(), time.process_time()
     yield result
     result.seconds = time.process_time() - started
     result.extra_bytes = status_bytes("VmHWM") - before
+
+
+def forget_peak() -> None:
+    """VmHWM starts again from what is resident now."""
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def status_bytes(name: str) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.common import Spent, alone, available_bytes, finish, header, spent, table
+from benchmarks.common import alone, available_bytes, finish, header, spent, table
 from vlsam_ros.config import AttentionOptions
 from vlsam_ros.data import Answer, ImageLayout, LayerQK
 from vlsam_ros.flow import ROWS, flow
@@ -69,51 +69,42 @@ WAYS = {"naive": naive, "ours": ours, "products": products}
 
 
 def way(args: argparse.Namespace) -> None:
-    """One way, `repeat` times, after a warm-up on one layer: medians."""
+    """One way, once, after a warm-up on one layer."""
     torch.set_num_threads(1)
     layers, run = layers_of(args), WAYS[args.way]
     with torch.inference_mode():
         run(layers[:1])
-        found: list[Spent] = []
-        for _ in range(args.repeat):
-            with spent() as cost:
-                result = run(layers)
-            check = float(result[-NAMES:].double().sum())
-            found.append(cost)
-            del result
-    finish(
-        seconds=statistics.median(f.seconds for f in found),
-        extra_bytes=statistics.median(f.extra_bytes for f in found),
-        check=check,
-    )
+        with spent() as cost:
+            result = run(layers)
+    finish(seconds=cost.seconds, extra_bytes=cost.extra_bytes, check=float(result[-NAMES:].double().sum()))
 
 
 def compared(args: argparse.Namespace, tokens: int) -> dict[str, float]:
-    """The three ways at one length; the naive one on fewer layers where memory is short, and scaled up."""
+    """The three ways at one length, in turn; the naive one on fewer layers where memory is short, and scaled up."""
     naive_bytes = (
         2.2 * args.layers * args.heads * tokens**2 * 4 + 2 * args.layers * args.heads * tokens * args.width * 4
     )
-    part = min(1.0, 0.8 * available_bytes() / naive_bytes)
-    some = max(1, int(args.layers * part))
+    some = max(1, min(args.layers, int(args.layers * 0.8 * available_bytes() / naive_bytes)))
     size = ["--tokens", tokens, "--heads", args.heads, "--width", args.width]
-    run = {}
-    for name in WAYS:
-        of = some if name == "naive" else args.layers
-        repeat = args.repeat if name != "naive" else max(1, args.repeat // 2)
-        run[name] = alone("benchmarks.flow", "--way", name, "--layers", of, "--repeat", repeat, *size)
-    same = alone("benchmarks.flow", "--way", "ours", "--layers", some, "--repeat", 1, *size)["check"]
-    if not np.isclose(run["naive"]["check"], same, rtol=1e-4):
-        raise SystemExit(f"{tokens} tokens: expected equal results, got {run['naive']['check']} and {same}")
-    scale = args.layers / some
-    seconds = {k: r["seconds"] * (scale if k == "naive" else 1) for k, r in run.items()}
-    extra = {k: max(r["extra_bytes"], 4096) * (scale if k == "naive" else 1) for k, r in run.items()}
-    note = "" if some == args.layers else f"measured with {some} layers, times {scale:.1f}"
-    rows = [[tokens, k, seconds[k], extra[k] / 1e6, note if k == "naive" else ""] for k in WAYS]
+    layers = {k: some if k == "naive" else args.layers for k in WAYS}
+    rounds = [
+        {k: alone("benchmarks.flow", "--way", k, "--layers", layers[k], *size) for k in WAYS}
+        for _ in range(args.repeat)
+    ]
+    same = alone("benchmarks.flow", "--way", "ours", "--layers", some, *size)["check"]
+    if not np.isclose(rounds[0]["naive"]["check"], same, rtol=1e-4):
+        raise SystemExit(f"{tokens} tokens: expected equal results, got {rounds[0]['naive']['check']} and {same}")
+    scale = {k: args.layers / layers[k] for k in WAYS}
+    seconds = {k: [r[k]["seconds"] * scale[k] for r in rounds] for k in WAYS}
+    extra = {k: statistics.median(max(r[k]["extra_bytes"], 4096) * scale[k] for r in rounds) for k in WAYS}
+    note = "" if some == args.layers else f"measured with {some} layers, times {scale['naive']:.1f}"
+    rows = [[tokens, k, statistics.median(seconds[k]), extra[k] / 1e6, note if k == "naive" else ""] for k in WAYS]
     table([["tokens", "way", "CPU s", "extra MB", ""], *rows])
+    ratio = lambda a, b: statistics.median(x / y for x, y in zip(seconds[a], seconds[b], strict=True))  # noqa: E731
     return {
-        "time_ratio": seconds["naive"] / seconds["ours"],
+        "time_ratio": ratio("naive", "ours"),
         "memory_ratio": extra["naive"] / extra["ours"],
-        "qk_ratio": seconds["ours"] / seconds["products"],
+        "qk_ratio": ratio("ours", "products"),
     }
 
 

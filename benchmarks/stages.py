@@ -19,7 +19,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from benchmarks.common import finish, header, table
+from benchmarks.common import finish, forget_peak, header, status_bytes, table
 from vlsam_ros import attention, pipeline, prompts
 from vlsam_ros.config import Config, profile_path
 from vlsam_ros.embedded import QUESTIONS
@@ -34,10 +34,11 @@ BAND = {"views.tile_rows": 0}
 
 
 class Clock:
-    """CPU seconds by stage; a stage that another one calls is counted in its own name only."""
+    """CPU seconds and peak memory by stage; a stage that another one calls is counted in its own name only."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
+        self.peak_bytes: dict[str, int] = defaultdict(int)
         self._running: list[str] = []
         self._since = 0.0
 
@@ -53,8 +54,11 @@ class Clock:
     def _switch(self) -> None:
         now = time.process_time()
         if self._running:
-            self.seconds[self._running[-1]] += now - self._since
-        self._since = now
+            stage = self._running[-1]
+            self.seconds[stage] += now - self._since
+            self.peak_bytes[stage] = max(self.peak_bytes[stage], status_bytes("VmHWM"))
+        forget_peak()
+        self._since = time.process_time()
 
     def wrap(self, call: Callable, name: str | Callable[[dict], str]) -> Callable:
         """The function as a stage, named after its keyword arguments if `name` is a function."""
@@ -74,9 +78,10 @@ STAGES = ("vision", "prefill", "decode", "flow", "points", "SAM encode", "SAM de
 def watched(detector: VLSam, clock: Clock) -> Iterator[None]:
     """Every stage of a detector under the clock, until the block ends."""
     model, segmenter = detector.vlm._model, detector.segmenter
+    tower = model.model.vision_tower if hasattr(model.model, "vision_tower") else model.model.visual
     places = [
-        (model.model.vision_tower, "forward", "vision"),
-        (model, "forward", lambda given: "decode" if given.get("pixel_values") is None else "prefill"),
+        (tower, "forward", "vision"),
+        (model, "forward", lambda given: "decode" if given["input_ids"].shape[1] == 1 else "prefill"),
         (model, "generate", "decode"),
         (attention, "flow", "flow"),
         *((prompts, name, "points") for name in ("seeds", "territories", "batch", "reseed", "coverage")),

@@ -28,7 +28,7 @@ from .config import AttentionOptions
 from .data import Answer, LayerQK
 from .errors import ConfigError, VlmError
 
-ROWS = 96
+ROWS = 64
 """Queries computed at once: with 4 heads the block stays in the cache."""
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -194,44 +194,53 @@ def _attended(layer: LayerQK, heads: slice, rows: Tensor, columns: Tensor | None
     count, n = heads.stop - heads.start, layer.query.shape[1]
     out = rows.new_zeros(count, len(rows), layer.length)
     peak = rows.new_zeros(count)
-    buffer = rows.new_empty(count * min(ROWS, n) * layer.length)
+    keys, buffer = _keys(layer, heads), rows.new_empty(count * min(ROWS, n) * layer.length)
+    each = rows.expand(count, -1, -1)
     for block in _chunks(n, ROWS):
-        s = scores(layer, heads, block, buffer)
+        s = _scores(layer, heads, block, keys, buffer)
         if columns is None:
             peak += s.amax(-1).sum(-1)
         elif (seen := columns[columns < s.shape[-1]]).numel():
             peak += s[..., seen].amax(-1).sum(-1)
-        out[..., : s.shape[-1]].baddbmm_(rows[:, block].expand(count, -1, -1), s)
+        out[..., : s.shape[-1]].baddbmm_(each[..., block], s)
     return out, peak
 
 
-def scores(layer: LayerQK, heads: slice, rows: slice, buffer: Tensor | None = None) -> Tensor:
+def scores(layer: LayerQK, heads: slice, rows: slice) -> Tensor:
     """S of some heads and of some of the layer's own queries: float32 (heads, rows, keys).
 
     Under the causal mask the keys end with the block's last query; the rest of S is zero.
-
-    Args:
-        buffer: float32 memory for the result, or None.
     """
-    count, own = rows.stop - rows.start, layer.query.shape[1]
+    size = (heads.stop - heads.start) * (rows.stop - rows.start) * layer.length
+    return _scores(layer, heads, rows, _keys(layer, heads), layer.query.new_empty(size, dtype=torch.float32))
+
+
+def _keys(layer: LayerQK, heads: slice) -> list[Tensor]:
+    """The keys of some query heads: float32 (heads, d, n) of the prefix, if there is one, and of the layer's own."""
     group = layer.query.shape[0] // layer.key.shape[0]
-    query = layer.query[heads, rows].float() * layer.scaling
-    parts = [(layer.before.key, layer.before.length)] if layer.before else []
-    parts.append((layer.key, rows.stop if layer.mask is None else own))
-    shape = len(query), count, sum(stop for _, stop in parts)
-    s = query.new_empty(shape) if buffer is None else buffer[: shape[0] * shape[1] * shape[2]].view(shape)
-    at = 0
-    for key, stop in parts:
-        if group == 1:
-            chosen = key[heads, :stop]
-        else:
-            chosen = key[torch.arange(heads.start, heads.stop, device=key.device) // group, :stop]
-        s[..., at : at + stop].baddbmm_(query, chosen.float().transpose(1, 2), beta=0)
-        at += stop
+    parts = [layer.before.key, layer.key] if layer.before else [layer.key]
+    if group == 1:
+        return [key[heads].float().transpose(1, 2) for key in parts]
+    chosen = torch.arange(heads.start, heads.stop, device=layer.key.device) // group
+    return [key[chosen].float().transpose(1, 2) for key in parts]
+
+
+def _scores(layer: LayerQK, heads: slice, rows: slice, keys: Sequence[Tensor], buffer: Tensor) -> Tensor:
+    """See `scores`; the result lies in the buffer."""
+    count, stop = rows.stop - rows.start, layer.length
+    if layer.mask is None:
+        stop += rows.stop - layer.query.shape[1]
+    shape = heads.stop - heads.start, count, stop
+    s = buffer[: shape[0] * shape[1] * shape[2]].view(shape)
+    at, query = 0, layer.query[heads, rows].float()
+    for key in keys:
+        end = min(at + key.shape[2], stop)
+        s[..., at:end].baddbmm_(query, key[..., : end - at], beta=0, alpha=layer.scaling)
+        at = end
     if layer.softcap is not None:
         s.div_(layer.softcap).tanh_().mul_(layer.softcap)
     if layer.mask is None:
-        s[..., -count:].masked_fill_(_later(count, s.device), -torch.inf)
+        s[..., -count:].add_(_later(count, s.device))
         return torch.softmax(s, -1, out=s)
     seen = layer.mask[rows]
     s.masked_fill_(~seen, torch.finfo(s.dtype).min)
@@ -240,8 +249,8 @@ def scores(layer: LayerQK, heads: slice, rows: slice, buffer: Tensor | None = No
 
 @lru_cache(8)
 def _later(count: int, device: torch.device) -> Tensor:
-    """True where a key comes after the query, (count, count)."""
-    return torch.ones(count, count, dtype=torch.bool, device=device).triu(1)
+    """-inf where a key comes after the query, else 0: float32 (count, count)."""
+    return torch.full((count, count), -torch.inf, device=device).triu(1)
 
 
 def ramp(layer: LayerQK) -> Tensor:
