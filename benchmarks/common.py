@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -50,9 +51,15 @@ def available_bytes() -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
 
 
-def alone(module: str, *args: object) -> dict[str, float]:
-    """What `python -m module args` prints as its last line; a new process, one thread, memory returned when freed."""
-    env = os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_MMAP_THRESHOLD_": "65536"}
+def alone(module: str, *args: object, return_memory: bool = False) -> Any:
+    """What `python -m module args` prints as its last line; a new process, one thread.
+
+    Args:
+        return_memory: freed memory goes back to the system at once, so that peaks are exact; allocation is slower.
+    """
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    if return_memory:
+        env |= {"MALLOC_TRIM_THRESHOLD_": "65536", "MALLOC_MMAP_THRESHOLD_": "65536"}
     command = [sys.executable, "-m", module, *map(str, args)]
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,13 +1,14 @@
 """The attention flow against the obvious way, and against the products Q · Kᵀ alone.
 
 The obvious way holds S and S · W of all heads and layers and multiplies whole N × N matrices. Each way runs in a
-process of its own, on the same random queries and keys; extra memory is what comes on top of those.
+process of its own, on the same random queries and keys; extra memory is what comes on top of those. Of each way the
+least CPU time of several runs, in which they take turns. About half of the obvious way's is the kernel's, which finds
+it 3 GB of fresh memory, so the ratio depends on how much the machine takes for that.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 
 import numpy as np
 import torch
@@ -30,15 +31,16 @@ def layers_of(args: argparse.Namespace) -> list[LayerQK]:
 
 
 def naive(layers: list[LayerQK]) -> Tensor:
-    """All of S̄ᴸ, float32 (N, N)."""
+    """All of S̄ᴸ, float32 (N, N), by the formulas as they stand: S and S · W (L, H, N, N), S' (L, N, N)."""
     n = layers[0].length
     later = torch.ones(n, n, dtype=torch.bool).triu(1)
-    s = [(q.query @ q.key.transpose(1, 2) * q.scaling).masked_fill(later, -torch.inf).softmax(-1) for q in layers]
-    weighted = [each * each.amax(-1).mean(-1)[:, None, None] for each in s]
-    damping, eye, out = torch.arange(1, n + 1) / n, torch.eye(n), None
-    for each in weighted:
-        step = each.mean(0) * damping
-        out = step if out is None else (eye + step) @ (eye + out)
+    s = [(x.query @ x.key.transpose(1, 2) * x.scaling).masked_fill(later, -torch.inf).softmax(-1) for x in layers]
+    s = torch.stack(s)
+    merged = (s * s.amax(-1).mean(-1)[..., None, None]).mean(1)
+    steps = merged * torch.arange(1, n + 1) / n
+    eye, out = torch.eye(n), steps[0]
+    for step in steps[1:]:
+        out = (eye + step) @ (eye + out)
     return out
 
 
@@ -87,24 +89,25 @@ def compared(args: argparse.Namespace, tokens: int) -> dict[str, float]:
     some = max(1, min(args.layers, int(args.layers * 0.8 * available_bytes() / naive_bytes)))
     size = ["--tokens", tokens, "--heads", args.heads, "--width", args.width]
     layers = {k: some if k == "naive" else args.layers for k in WAYS}
-    rounds = [
-        {k: alone("benchmarks.flow", "--way", k, "--layers", layers[k], *size) for k in WAYS}
-        for _ in range(args.repeat)
-    ]
-    same = alone("benchmarks.flow", "--way", "ours", "--layers", some, *size)["check"]
-    if not np.isclose(rounds[0]["naive"]["check"], same, rtol=1e-4):
-        raise SystemExit(f"{tokens} tokens: expected equal results, got {rounds[0]['naive']['check']} and {same}")
+
+    def run(way: str, of: int, **options: bool) -> dict[str, float]:
+        return alone("benchmarks.flow", "--way", way, "--layers", of, *size, **options)
+
+    rounds = [{k: run(k, layers[k]) for k in WAYS} for _ in range(args.repeat)]
+    memory = {k: run(k, layers[k], return_memory=True)["extra_bytes"] for k in WAYS}
+    checks = rounds[0]["naive"]["check"], run("ours", some)["check"]
+    if not np.isclose(*checks, rtol=1e-4):
+        raise SystemExit(f"{tokens} tokens: expected equal results, got {checks}")
     scale = {k: args.layers / layers[k] for k in WAYS}
-    seconds = {k: [r[k]["seconds"] * scale[k] for r in rounds] for k in WAYS}
-    extra = {k: statistics.median(max(r[k]["extra_bytes"], 4096) * scale[k] for r in rounds) for k in WAYS}
+    seconds = {k: min(r[k]["seconds"] for r in rounds) * scale[k] for k in WAYS}
+    extra = {k: max(memory[k], 4096) * scale[k] for k in WAYS}
     note = "" if some == args.layers else f"measured with {some} layers, times {scale['naive']:.1f}"
-    rows = [[tokens, k, statistics.median(seconds[k]), extra[k] / 1e6, note if k == "naive" else ""] for k in WAYS]
+    rows = [[tokens, k, seconds[k], extra[k] / 1e6, note if k == "naive" else ""] for k in WAYS]
     table([["tokens", "way", "CPU s", "extra MB", ""], *rows])
-    ratio = lambda a, b: statistics.median(x / y for x, y in zip(seconds[a], seconds[b], strict=True))  # noqa: E731
     return {
-        "time_ratio": ratio("naive", "ours"),
+        "time_ratio": seconds["naive"] / seconds["ours"],
         "memory_ratio": extra["naive"] / extra["ours"],
-        "qk_ratio": ratio("ours", "products"),
+        "qk_ratio": seconds["ours"] / seconds["products"],
     }
 
 

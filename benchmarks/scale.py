@@ -166,7 +166,7 @@ def main() -> None:
     table([["estimate, GiB", "quantised", "10⁹ weights", "weights", "1 question", "10 questions"], *rows])
     figures: dict[str, object] = {"estimate_gib": {f"{r[0]} {r[1]}": round(float(r[4]), 2) for r in rows}}
     if not args.estimates:
-        run: Any = alone("benchmarks.scale", "--inside")
+        run = alone("benchmarks.scale", "--inside", return_memory=True)
         gib = {k: {s: b / memory.GIB for s, b in run[k].items()} for k in ("peak", "plain_peak")}
         stages = [[s, run["plain_seconds"][s], gib["plain_peak"][s], run["seconds"][s], gib["peak"][s]] for s in STAGES]
         table([["stage", "plain CPU s", "peak GiB", "pipeline CPU s", "peak GiB"], *stages])

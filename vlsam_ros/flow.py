@@ -193,17 +193,17 @@ def _attended(layer: LayerQK, heads: slice, rows: Tensor, columns: Tensor | None
     """
     count, n = heads.stop - heads.start, layer.query.shape[1]
     out = rows.new_zeros(count, len(rows), layer.length)
-    peak = rows.new_zeros(count)
+    peak = rows.new_zeros(count, n)
     keys, buffer = _keys(layer, heads), rows.new_empty(count * min(ROWS, n) * layer.length)
     each = rows.expand(count, -1, -1)
     for block in _chunks(n, ROWS):
         s = _scores(layer, heads, block, keys, buffer)
         if columns is None:
-            peak += s.amax(-1).sum(-1)
+            torch.amax(s, -1, out=peak[:, block])
         elif (seen := columns[columns < s.shape[-1]]).numel():
-            peak += s[..., seen].amax(-1).sum(-1)
+            torch.amax(s[..., seen], -1, out=peak[:, block])
         out[..., : s.shape[-1]].baddbmm_(each[..., block], s)
-    return out, peak
+    return out, peak.sum(-1)
 
 
 def scores(layer: LayerQK, heads: slice, rows: slice) -> Tensor:
