@@ -17,7 +17,7 @@ from torch import Tensor
 from benchmarks.common import alone, available_bytes, finish, header, spent, table
 from vlsam_ros.config import AttentionOptions
 from vlsam_ros.data import Answer, ImageLayout, LayerQK
-from vlsam_ros.flow import ROWS, flow
+from vlsam_ros.recognition.flow import ROWS, flow
 
 NAMES = 8
 """Names in the answer: rows of the flow that are wanted."""

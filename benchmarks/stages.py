@@ -20,11 +20,13 @@ import numpy as np
 import torch
 
 from benchmarks.common import finish, forget_peak, header, status_bytes, table
-from vlsam_ros import attention, pipeline, prompts
+from vlsam_ros import pipeline
 from vlsam_ros.config import Config, profile_path
 from vlsam_ros.embedded import QUESTIONS
+from vlsam_ros.localisation import prompts
 from vlsam_ros.pipeline import VLSam, load
-from vlsam_ros.questions import ParsedName
+from vlsam_ros.recognition import attention
+from vlsam_ros.recognition.questions import ParsedName
 from vlsam_ros.synthetic.render import render
 from vlsam_ros.synthetic.scene import sample_world
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-import vlsam_ros.overlay
+import vlsam_ros.output.overlay
 from vlsam_ros.config import Config
 from vlsam_ros.data import Detection, Detections, Mask
 from vlsam_ros.errors import ModelLoadError, VlmError
@@ -61,7 +61,7 @@ def draw(image: np.ndarray, *_: object) -> np.ndarray:
     return image
 
 
-vlsam_ros.overlay.draw = draw
+vlsam_ros.output.overlay.draw = draw
 
 if __name__ == "__main__":
     sys.exit(main(load=load))

@@ -17,7 +17,7 @@ from vlsam_ros.data import Detection, Detections, Mask
 from vlsam_ros.evaluation.bag_data import DETECTIONS, PICTURES
 from vlsam_ros.evaluation.dataset import Box, Frame, Instance, box_rle
 from vlsam_ros.evaluation.metrics import Scored
-from vlsam_ros.messages import Keyframe, to_message
+from vlsam_ros.output.messages import Keyframe, to_message
 
 SIZE = (60, 80)
 

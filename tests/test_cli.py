@@ -10,7 +10,7 @@ from vlsam_ros import cli
 from vlsam_ros.config import PROFILES, Config, options, profile_path
 from vlsam_ros.data import Detection, Detections, Mask
 from vlsam_ros.errors import ConfigError
-from vlsam_ros.rle import from_coco, paste
+from vlsam_ros.output.rle import from_coco, paste
 
 
 def fake(image: np.ndarray) -> Detections:

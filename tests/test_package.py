@@ -13,7 +13,7 @@ import pytest
 
 import vlsam_ros
 from vlsam_ros import errors
-from vlsam_ros.rle import RoiMask, decode, encode, paste
+from vlsam_ros.output.rle import RoiMask, decode, encode, paste
 
 ROOT = Path(__file__).resolve().parents[1]
 MESSAGES = sorted((ROOT / "msg").glob("*.msg"))

@@ -15,7 +15,7 @@ from training.sam import decode
 from vlsam_ros.config import AttentionOptions
 from vlsam_ros.data import Answer, ImageLayout, LayerQK
 from vlsam_ros.embedded.sam import build_sam
-from vlsam_ros.flow import flow, scores
+from vlsam_ros.recognition.flow import flow, scores
 from vlsam_ros.synthetic.scene import HELD_OUT, sample_crowd, sample_world
 
 

@@ -7,3 +7,5 @@ The core (everything outside ``vlsam_ros.ros``) imports neither rclpy nor a mess
 __path__ = __import__("pkgutil").extend_path(__path__, __name__)
 
 __version__ = "0.1.0"
+
+from . import _moved  # noqa: E402, F401

@@ -14,7 +14,7 @@ from .config import PROFILES, Config, Option, options, profile_path
 from .errors import ConfigError, VlsamError
 from .evaluation import ablate
 from .evaluation import commands as evaluate
-from .files import as_json, read
+from .output.files import as_json, read
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
@@ -60,7 +60,7 @@ def detect(paths: Sequence[Path], out: Path, config: Config) -> int:
     """Detect in every picture and write the results; a broken picture is reported and costs nothing else."""
     from tqdm import tqdm
 
-    from .overlay import draw
+    from .output.overlay import draw
     from .pipeline import load
 
     pictures = list(collected(paths))

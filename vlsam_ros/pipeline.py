@@ -10,18 +10,18 @@ from time import perf_counter
 import cv2
 import numpy as np
 
-from .attention import fuse, named_maps, wants_background
 from .backends.interfaces import Embedding, Grounder, Segmenter, Vlm
 from .config import Config
 from .data import Answer, Detection, Detections, NamedMap, View, check_image
+from .ensemble.merge import merge
+from .ensemble.schedule import left_out, plan, until_spent
+from .ensemble.tiling import lift, views
 from .errors import ConfigError, VlmError
-from .grounding import detections, names_in
-from .merge import merge
-from .questions import questions_for
-from .refine import refine
-from .schedule import left_out, plan, within
-from .tiling import lift, views
-from .verify import verify
+from .localisation.grounding import detections, names_in
+from .localisation.refine import refine
+from .recognition.attention import fuse, named_maps, wants_background
+from .recognition.questions import questions_for
+from .recognition.verify import verify
 
 HEAT_CELL_PX = 8
 """Frame pixels on a side of one cell of the fused heat map."""
@@ -67,7 +67,7 @@ class VLSam:
             with _timed(timings, "vlm"):
                 questions = questions_for(self.vlm, all_views[0].crop(image), self.config.questions)
             steps = plan(all_views, questions, self.config.vlm.view_batch, hurry=budget_s is not None)
-            for step in within(budget_s, steps, started):
+            for step in until_spent(budget_s, steps, started):
                 seen = self.look([view.crop(image) for view in step.views], step.questions, timings)
                 for view, (answers, maps, instances) in zip(step.views, seen, strict=True):
                     said += [(view.name, a.question, a.text) for a in answers]

@@ -12,7 +12,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
 from vlsam_ros.errors import BagError
-from vlsam_ros.messages import Types
+from vlsam_ros.output.messages import Types
 
 PACKAGE = "vlsam_ros"
 
@@ -47,4 +47,4 @@ def make(name: str, **fields: Any) -> object:
 
 
 TYPES = Types(make=make, uint32=lambda a: np.asarray(a, np.uint32))
-"""For `vlsam_ros.messages`."""
+"""For `vlsam_ros.output.messages`."""

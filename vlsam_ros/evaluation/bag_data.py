@@ -12,8 +12,8 @@ import numpy as np
 
 from ..bags.reader import read, topic_types
 from ..errors import BadImageError, DataError
-from ..files import decoded
-from ..messages import from_message
+from ..output.files import decoded
+from ..output.messages import from_message
 from ..synthetic.bag import TRUTH_TOPIC
 from ..synthetic.truth import IGNORE
 from .dataset import Category, Dataset, Frame, Instance, mask_rle

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..config import ScoreOptions
 from ..errors import DataError
-from ..score import PARTS, score
+from ..localisation.score import PARTS, score
 from . import operating
 from .metrics import Geometry, Scored
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..data import Mask
 from ..errors import BadImageError, DataError
-from ..rle import encode, to_coco
+from ..output.rle import encode, to_coco
 
 Box = tuple[float, float, float, float]
 
@@ -32,7 +32,7 @@ class Instance:
         ignore: a region where detections count neither as right nor as wrong.
         corner: CODA's `corner_case`.
         distance_m: from the camera; NaN if unknown.
-        parts: of its score, in the order of `vlsam_ros.score.PARTS`.
+        parts: of its score, in the order of `vlsam_ros.localisation.score.PARTS`.
     """
 
     label: str

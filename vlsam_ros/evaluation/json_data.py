@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..files import read
+from ..output.files import read
 from .dataset import Category, Dataset, Frame, Instance, compressed, strangers
 
 CODA_COMMON = ("pedestrian", "cyclist", "car", "truck", "tricycle")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..ensemble.synonyms import vocabulary
 from ..errors import ConfigError, ModelLoadError
-from ..synonyms import vocabulary
-from ..words import singular
+from ..recognition.words import singular
 from .dataset import Category
 
 if TYPE_CHECKING:

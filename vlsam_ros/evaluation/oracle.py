@@ -15,7 +15,7 @@ import numpy as np
 from ..backends.interfaces import Embedding, Segmenter
 from ..config import Config
 from ..data import Detection, Detections, Mask, Prompts, View
-from ..tiling import lift, views
+from ..ensemble.tiling import lift, views
 from .dataset import Box, Frame, Instance
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from ..data import Detections
 from ..errors import PARTIAL, DataError
-from ..files import as_json
-from ..score import PARTS
+from ..localisation.score import PARTS
+from ..output.files import as_json
 from .dataset import Dataset, Frame, Instance, compressed, strangers
 
 FILE = "predictions.jsonl"
@@ -224,7 +224,7 @@ def _coco_instance(result: Mapping[str, Any], names: Mapping[int, str], size_hw:
 
 def _bag(path: Path, topic: str, dataset: Dataset) -> Iterator[dict[str, Any]]:
     """The records of recorded detections; their frames are found by their stamps."""
-    from ..messages import from_message
+    from ..output.messages import from_message
     from .bag_data import messages, stamp_ns
 
     ids = {f.name: f.id for f in dataset.frames}

@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from ..attention import named_maps
 from ..config import Config, profile_path
 from ..data import Detections, Mask, NamedMap, Prompts
+from ..localisation.prompts import coverage
+from ..localisation.refine import cascade
 from ..pipeline import VLSam, load
-from ..prompts import coverage
-from ..refine import cascade
+from ..recognition.attention import named_maps
 from ..synthetic.kinds import NAMES
 from ..synthetic.render import Rendered
 from ..synthetic.scene import HELD_OUT

@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlsam_ros.errors import BadImageError
-from vlsam_ros.messages import Types
+from vlsam_ros.output.messages import Types
 
 # encoding -> channels, and OpenCV's conversion to RGB (None: is RGB). OpenCV names a Bayer pattern by its second row.
 _PACKED: dict[str, tuple[int, int | None]] = {
@@ -135,6 +135,6 @@ def message_class(name: str) -> type:
 
 
 TYPES = Types(make=lambda name, **fields: message_class(name)(**fields), uint32=lambda a: array("I", a.tobytes()))
-"""rclpy's classes for `vlsam_ros.messages`; of all sequences, only arrays pass rclpy without a slow check."""
+"""rclpy's classes for `vlsam_ros.output.messages`; of all sequences, only arrays pass rclpy without a slow check."""
 
 assert array("I").itemsize == 4

@@ -26,11 +26,12 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from vlsam_ros import errors, overlay
+from vlsam_ros import errors
 from vlsam_ros.config import Config
 from vlsam_ros.data import Detections
-from vlsam_ros.messages import Keyframe, to_message
 from vlsam_ros.msg import DetectedInstanceArray
+from vlsam_ros.output import overlay
+from vlsam_ros.output.messages import Keyframe, to_message
 from vlsam_ros.ros import convert, parameters
 from vlsam_ros.ros.cameras import cameras
 from vlsam_ros.ros.diagnostics import STEADY, Diagnostics

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from vlsam_ros.bags.types import TYPES, make
 from vlsam_ros.bags.writer import BagWriter
-from vlsam_ros.messages import Keyframe, to_message
+from vlsam_ros.output.messages import Keyframe, to_message
 from vlsam_ros.synthetic.drive import Drive, frames, sample_drive
 from vlsam_ros.synthetic.render import Rendered
 from vlsam_ros.synthetic.truth import ground_truth

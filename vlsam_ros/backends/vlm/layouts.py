@@ -1,7 +1,7 @@
 """Where each family of VLM puts the image's tokens, and which part of the view each token sees.
 
 A family belongs here once its grid has been checked by changing one cell of the picture and finding the token that
-moves most (`tests/test_vlm_backend.py` does so for every row).
+moves most (`tests/backends/vlm/test_vlm_backend.py` does so for every row).
 """
 
 from __future__ import annotations

@@ -1,0 +1,164 @@
+"""CogVLM through its own code: a stand-in with the same interface, saved and loaded as a user's checkpoint would be."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import cogvlm_code
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm import memory
+from vlsam_ros.backends.vlm.cogvlm import CogVlm, watching
+from vlsam_ros.config import AttentionOptions, QuestionOptions, VlmOptions
+from vlsam_ros.errors import ModelLoadError, VlmError
+from vlsam_ros.recognition.attention import named_maps, token_rows
+from vlsam_ros.recognition.flow import scores
+
+VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
+
+
+def load(folder: Path, **options: object) -> CogVlm:
+    return load_vlm(VlmOptions(**{"model": str(folder), "device": "cpu", "max_new_tokens": 6, **options}))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cogvlm")
+    torch.manual_seed(0)
+    model = cogvlm_code.CogVLMForCausalLM(cogvlm_code.CogVLMConfig())
+    with torch.no_grad():
+        for layer in model.model.layers:
+            layer.self_attn.language_expert_query_key_value.weight *= 2  # peaked attention: equality is not vacuous
+    model.save_pretrained(folder)
+    tiny_models.tokenizer().save_pretrained(folder)
+    shutil.copy(cogvlm_code.__file__, folder / "cogvlm_code.py")
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {
+        "AutoConfig": "cogvlm_code.CogVLMConfig",
+        "AutoModelForCausalLM": "cogvlm_code.CogVLMForCausalLM",
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def vlm(folder: Path) -> CogVlm:
+    return load(folder, trust_remote_code=True)
+
+
+def test_its_code_runs_only_if_it_is_trusted(folder: Path) -> None:
+    with pytest.raises(ModelLoadError, match="set vlm.trust_remote_code if you trust it"):
+        load(folder)
+
+
+def test_the_attention_is_that_of_the_decoder(vlm: CogVlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    (answer,) = vlm.answer(VIEW, ["What is here?"])
+    inputs = vlm._prompt(Image.fromarray(VIEW), "What is here?")
+    first, expected = inputs["input_ids"].shape[1], []
+    assert (answer.layers, answer.first_row, answer.layout.grid_hw) == (2, first, (4, 4))
+    assert answer.layout.xyxy == (0, 0, 100, 60) and answer.truncated
+    assert answer.length == first + 6 == first + len(answer.token_spans)
+
+    def eager(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        expected.append((query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5 + mask).softmax(-1))
+        return expected[-1] @ value
+
+    with torch.inference_mode():
+        tokens, _ = vlm._written(inputs, 6)
+        monkeypatch.setattr(sys.modules[type(vlm._model).__module__], "attention_fn", eager)
+        whole = torch.cat([inputs["input_ids"][0], tokens])[None]
+        types = functional.pad(inputs["token_type_ids"], (0, 6))
+        out = vlm._model(whole, inputs["images"], types, torch.ones_like(whole))
+    assert torch.equal(out.logits[0, first - 1 : -1].argmax(-1), tokens)
+    for index, attention in enumerate(expected):
+        ours = scores(answer.layer(index), slice(0, 4), slice(0, answer.length))
+        assert (ours - attention[0]).abs().max() < 2e-6
+
+
+def test_names_find_their_tokens(vlm: CogVlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text is forced: random weights name nothing."""
+    text, head = "a dog, two cones", vlm._model.lm_head.forward
+    ids = iter([*vlm._tokenizer(text)["input_ids"], 1])
+
+    def forced(hidden: torch.Tensor) -> torch.Tensor:
+        logits = head(hidden)
+        logits[:, -1, next(ids)] = 1e4
+        return logits
+
+    monkeypatch.setattr(vlm._model.lm_head, "forward", forced)
+    monkeypatch.setattr(vlm, "_limit", 64)
+    (answer,) = vlm.answer(VIEW, ["What is here?"])
+    assert (answer.text, answer.truncated) == (text, False)
+    assert [m.name for m in named_maps([answer], QuestionOptions(), AttentionOptions())] == ["dog", "cone"]
+    assert token_rows(answer, [(2, 5)]) == [answer.first_row + i for i in (2, 3, 4)]
+
+
+def test_too_little_memory_is_an_error_before_the_run(
+    vlm: CogVlm, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda device: 1000)
+    monkeypatch.setattr(vlm._model, "prepare_inputs_for_generation", lambda **_: pytest.fail("it ran"))
+    with pytest.raises(VlmError, match="1 questions about 1 views at once need"):
+        vlm.answer(VIEW, ["What is here?"])
+    with pytest.raises(ModelLoadError, match="take a smaller model"):
+        load(folder, trust_remote_code=True)
+
+
+def test_an_attention_that_escapes_is_noticed(vlm: CogVlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules[type(vlm._model).__module__]
+    monkeypatch.setattr(module, "attention_fn", lambda query, key, value, mask: query)
+    with pytest.raises(VlmError, match="expected the attention of 2 layers over .* tokens, recorded .* {}"):
+        vlm.answer(VIEW, ["What is here?"])
+
+
+def test_the_token_that_moves_most_is_the_one_whose_cell_changed(vlm: CogVlm) -> None:
+    def keys(view: np.ndarray) -> torch.Tensor:
+        (answer,) = vlm.answer(view, ["?"])
+        return answer.layer(0).key[:, answer.layout.columns.reshape(-1)]
+
+    grey = np.full((60, 100, 3), 128, np.uint8)
+    before = keys(grey)
+    for row, column in [(0, 0), (0, 3), (3, 0), (2, 1)]:
+        changed = grey.copy()
+        changed[row * 15 + 3 : row * 15 + 12, column * 25 + 5 : column * 25 + 20] = (255, 0, 60)
+        moved = (keys(changed) - before).norm(dim=(0, 2)).reshape(4, 4)
+        assert divmod(int(moved.argmax()), 4) == (row, column)
+
+
+def test_torchs_function_comes_back_and_other_callers_are_left_alone(vlm: CogVlm) -> None:
+    original, x = functional.scaled_dot_product_attention, torch.randn(1, 2, 3, 4)
+    with pytest.raises(ZeroDivisionError), watching(vlm._model.model.layers) as recorder:
+        functional.scaled_dot_product_attention(x, x, x)
+        assert functional.scaled_dot_product_attention is not original
+        raise ZeroDivisionError
+    assert functional.scaled_dot_product_attention is original
+    with pytest.raises(VlmError, match="expected the attention of 2 layers"):
+        recorder.check(2, 3)
+
+
+def test_an_image_that_is_no_square_of_tokens_is_refused(vlm: CogVlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = vlm._model.build_conversation_input_ids
+
+    def short(*args: object, **kwargs: object) -> dict:
+        made = build(*args, **kwargs)
+        made["token_type_ids"][1] = 0
+        return made
+
+    monkeypatch.setattr(vlm._model, "build_conversation_input_ids", short)
+    with pytest.raises(VlmError):
+        vlm.answer(VIEW, ["What is here?"])
+
+
+def test_a_folder_without_a_tokenizer_is_refused(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        if file.is_file() and "token" not in file.name:
+            shutil.copy(file, tmp_path / file.name)
+    with pytest.raises(ModelLoadError, match="AutoTokenizer can't load"):
+        load(tmp_path, trust_remote_code=True)

@@ -1,0 +1,365 @@
+"""VLMs loaded from disk as a user's would be: layouts, shared prefixes, text, and what is refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from transformers import CLIPImageProcessor, LlavaImageProcessor
+
+from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm.layouts import FAMILIES, processed_part
+from vlsam_ros.backends.vlm.text import token_spans
+from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
+from vlsam_ros.config import AttentionOptions, QuestionOptions, VlmOptions
+from vlsam_ros.data import Answer
+from vlsam_ros.errors import BadImageError, VlmError
+from vlsam_ros.recognition.attention import named_maps, token_rows
+from vlsam_ros.recognition.questions import parse_names
+
+NOISE = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
+QUESTIONS = ["List every object.", "What is on the road, near or far away?", "?", "List every object."]
+
+
+def load(folder: Path, **options: object) -> TransformersVlm:
+    return load_vlm(VlmOptions(**{"model": str(folder), "device": "cpu", "max_new_tokens": 8, **options}))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TransformersVlm]:
+    """Builder's name -> its model, loaded once."""
+    loaded: dict[str, TransformersVlm] = {}
+
+    def get(name: str) -> TransformersVlm:
+        if name not in loaded:
+            build = {**tiny_models.BUILDERS, **tiny_models.VARIANTS}[name]
+            loaded[name] = load(build(tmp_path_factory.mktemp(name)))
+        return loaded[name]
+
+    return get
+
+
+def test_every_family_has_a_checkpoint_to_test_it_with() -> None:
+    assert tiny_models.BUILDERS.keys() == FAMILIES.keys()
+
+
+@pytest.mark.parametrize("size_hw", [(56, 56), (60, 100), (90, 50)])
+@pytest.mark.parametrize("family", [*(name for name, f in FAMILIES.items() if not f.qformer), "llava_wide"])
+def test_the_token_that_moves_most_is_the_one_whose_cell_changed(
+    models: Callable, family: str, size_hw: tuple[int, int]
+) -> None:
+    vlm = models(family)
+    grey = np.full((*size_hw, 3), 128, np.uint8)
+    layout, before = _keys(vlm, grey)
+    for index, part in enumerate((layout, *layout.crops)):
+        (h, w), (x_min, y_min, x_max, y_max) = part.columns.shape, part.xyxy
+        for row, column in [(0, 0), (0, w - 1), (h - 1, 0), (h // 2, w // 3)]:
+            x0, x1 = (round(x_min + (x_max - x_min) * (column + at) / w) for at in (0.2, 0.8))
+            y0, y1 = (round(y_min + (y_max - y_min) * (row + at) / h) for at in (0.2, 0.8))
+            changed = grey.copy()
+            changed[max(y0, 0) : y1, max(x0, 0) : x1] = (255, 0, 60)
+            moved = (_keys(vlm, changed)[1][index] - before[index]).norm(dim=(0, 2)).reshape(h, w)
+            assert divmod(int(moved.argmax()), w) == (row, column)
+
+
+@pytest.mark.parametrize("size_hw", [(28, 28), (29, 57), (100, 20), (20, 100), (61, 113), (720, 1280), (1, 3)])
+@pytest.mark.parametrize("family", ["llava_next", "llava_onevision"])
+def test_finer_crops_cover_the_view(models: Callable, family: str, size_hw: tuple[int, int]) -> None:
+    layout = models(family)._prompter(np.zeros((*size_hw, 3), np.uint8), ["?"]).layout
+    (crop,), (height, width) = layout.crops, size_hw
+    (h, w), (x0, y0, x1, y1) = crop.columns.shape, crop.xyxy
+    assert layout.columns.shape == (4, 4) and layout.xyxy == (0, 0, width, height) and layout.grid_hw >= (h, w)
+    for low, high, cells, side in ((x0, x1, w, width), (y0, y1, h, height)):
+        assert abs(low) <= (high - low) / cells and abs(high - side) <= (high - low) / cells
+    assert len(set(layout.positions)) == 16 + h * w
+
+
+REUSE = {
+    **{name: FAMILIES[name].reuse for name in FAMILIES},
+    "llava_sliding": "equal",
+    "llava_chunked": "equal",
+    "paligemma_2": "none",
+    "minigpt_4": "none",
+}
+
+
+@pytest.mark.parametrize("name", REUSE)
+def test_questions_together_equal_each_alone(models: Callable, name: str) -> None:
+    vlm = models(name)
+    assert vlm._reuse == REUSE[name]
+    together = vlm.answer(NOISE, QUESTIONS)
+    alone = [_alone(vlm, NOISE, q) for q in QUESTIONS]
+    assert name in ("paligemma", "smolvlm") or len({answer.text for answer in alone}) > 1
+    for shared, own in zip(together, alone, strict=True):
+        _same(shared, own)
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2_5_vl", "llava_next", "gemma3", "instructblip"])
+def test_views_together_equal_each_alone(models: Callable, name: str) -> None:
+    vlm, other = models(name), NOISE[::-1].copy()
+    views = [NOISE, other, NOISE[:30], other]
+    for view, answers in zip(views, vlm.answer_views(views, QUESTIONS[:2]), strict=True):
+        for question, answer in zip(QUESTIONS, answers, strict=False):
+            _same(answer, _alone(vlm, view, question))
+
+
+def test_views_of_one_size_are_one_batch(models: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    vlm, sizes = models("qwen2_5_vl"), []
+    ask = vlm._ask
+    monkeypatch.setattr(vlm, "_ask", lambda prompts, q: sizes.append(len(prompts)) or ask(prompts, q))
+    vlm.answer_views([NOISE, NOISE, NOISE[:30], NOISE], QUESTIONS[:1])
+    assert sizes == [2, 1, 1]
+
+
+@pytest.mark.parametrize("name", ["blip-2", "instructblip", "minigpt_4"])
+def test_a_q_formers_map_is_carried_to_the_patches(models: Callable, name: str) -> None:
+    vlm = models(name)
+    answer = vlm.answer(NOISE, ["What is here?"])[0]
+    spread = answer.layout.spread
+    assert answer.layout.grid_hw == (4, 4) and spread.shape == (8, 4, 4)
+    assert np.allclose(spread.sum((1, 2)), 1, atol=1e-5) and spread.std(0).min() > 1e-3 < spread.std((1, 2)).min()
+    with torch.inference_mode():
+        inputs = vlm._prompter(NOISE, ["What is here?"]).image
+        vlm._model.qformer.set_attn_implementation("eager")
+        own = {k: v for k, v in inputs.items() if k.startswith("qformer")}
+        if own:
+            own = {
+                "input_ids": own["qformer_input_ids"],
+                "attention_mask": torch.ones(1, 8 + own["qformer_input_ids"].shape[1], dtype=torch.long),
+            }
+        out = vlm._model.qformer(
+            query_embeds=vlm._model.query_tokens,
+            encoder_hidden_states=vlm._model.vision_model(inputs["pixel_values"]).last_hidden_state,
+            output_attentions=True,
+            **own,
+        )
+    recorded = [layer[0].mean(0).numpy() for layer in out.attentions]  # of self- and of cross-attention, in turn
+    seen = np.zeros((len(recorded[0]), 17))
+    for attention in recorded:
+        if attention.shape[1] == 17:
+            seen[:8] += attention[:8]
+        else:
+            seen = (seen + attention @ seen) / 2
+    expected = seen[:8, 1:] / seen[:8, 1:].sum(1, keepdims=True)
+    assert np.allclose(spread.reshape(8, 16), expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("name", ["blip-2", "instructblip", "minigpt_4"])
+def test_a_q_formers_patches_are_row_major(models: Callable, name: str) -> None:
+    vlm, grey = models(name), np.full((60, 100, 3), 128, np.uint8)
+
+    def patches(view: np.ndarray) -> torch.Tensor:
+        with torch.inference_mode():
+            pixels = vlm._prompter(view, ["?"]).image["pixel_values"]
+            return vlm._model.vision_model(pixels, output_hidden_states=True).hidden_states[0][0, 1:]
+
+    before = patches(grey)
+    for row, column in [(0, 0), (0, 3), (3, 0), (2, 1)]:
+        changed = grey.copy()
+        changed[row * 15 + 3 : row * 15 + 12, column * 25 + 5 : column * 25 + 20] = (255, 0, 60)
+        moved = (patches(changed) - before).norm(dim=1).reshape(4, 4)
+        assert divmod(int(moved.argmax()), 4) == (row, column)
+
+
+def test_a_prefix_lm_sees_its_whole_prompt_from_both_sides(models: Callable) -> None:
+    answer = models("paligemma").answer(NOISE, ["What is here?"])[0]
+    mask = answer.layer(0).mask
+    assert mask[: answer.first_row, : answer.first_row].all()
+    assert not mask[answer.first_row - 1, answer.first_row :].any()
+
+
+@pytest.mark.parametrize("name", [*FAMILIES, *tiny_models.VARIANTS])
+def test_names_find_their_sub_words(models: Callable, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text is forced: random weights name nothing."""
+    vlm, text = models(name), "two traffic cones, a dog and a café"
+    encoded = vlm._tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+    monkeypatch.setattr(vlm, "_limit", 64)
+    monkeypatch.setattr(vlm._model.generation_config, "max_new_tokens", 65)
+    monkeypatch.setattr(vlm._model, "generate", _forced(vlm._model.generate, [*encoded["input_ids"], 1]))
+    for answer in vlm.answer(NOISE, QUESTIONS[:2]):
+        assert (answer.text, answer.truncated) == (text, False)
+        for parsed in (named := parse_names(text, QuestionOptions())):
+            ((start, end),) = parsed.spans
+            offsets = enumerate(encoded["offset_mapping"], answer.first_row)
+            expected = [row for row, (a, b) in offsets if max(a, start) < min(b, end)]
+            assert token_rows(answer, parsed.spans) == expected and len(expected) > 1
+        found = named_maps([answer], QuestionOptions(), AttentionOptions())
+        assert [m.name for m in found] == [n.name for n in named] == ["traffic cone", "dog", "café"]
+        for heat in (m.heat for m in found):
+            assert heat.shape == answer.layout.grid_hw and heat.min() == 0
+            assert heat.max() == 1 or name == "llava_sliding"  # whose layers don't reach back to the image
+
+
+def _forced(generate: Callable, ids: list[int]) -> Callable:
+    """A model's `generate` that writes these tokens."""
+
+    def inner(**given: object) -> torch.Tensor:
+        first: list[int] = []
+
+        def allowed(_: int, seen: torch.Tensor) -> list[int]:
+            first.append(len(seen))
+            return [ids[min(len(seen) - first[0], len(ids) - 1)]]
+
+        return generate(**given, prefix_allowed_tokens_fn=allowed)
+
+    return inner
+
+
+def test_views_of_other_sizes_in_between_change_nothing(models: Callable) -> None:
+    vlm = models("qwen2_5_vl")
+    first = vlm.answer(NOISE, QUESTIONS[:2])
+    vlm.answer(NOISE[:40, :90], QUESTIONS[:1])
+    assert [_plain(a) for a in vlm.answer(NOISE, QUESTIONS[:2])] == [_plain(a) for a in first]
+
+
+def test_answers_keep_what_they_were_asked(models: Callable) -> None:
+    vlm = models("llava")
+    answers = vlm.answer(NOISE, QUESTIONS)
+    assert [a.question for a in answers] == QUESTIONS
+    assert all(a.truncated and len(a.token_spans) == 8 for a in answers)  # random weights never end
+    assert vlm.answer(NOISE, []) == []
+    assert not vlm.demonstration
+
+
+def test_an_answer_ends_at_an_end_token(models: Callable) -> None:
+    vlm = models("llava")
+    generated = torch.tensor([7, 8, 1, 2, 2])
+    tokens, truncated = vlm._tokens(generated, 8)
+    assert (tokens.tolist(), truncated) == ([7, 8], False)
+    for ids, length, cut in [([7] * 8 + [1], 8, False), ([7] * 9, 8, True), ([1], 0, False)]:
+        tokens, truncated = vlm._tokens(torch.tensor(ids), 8)
+        assert (len(tokens), truncated) == (length, cut)
+
+
+def test_an_empty_answer_has_rows_for_the_prompt_only(models: Callable) -> None:
+    vlm = models("qwen2_vl")
+    head = vlm._model.lm_head.weight.data
+    saved = head.clone()
+    head.zero_()
+    vlm._model.generation_config.suppress_tokens = [i for i in range(len(head)) if i != 1]
+    answers = vlm.answer(NOISE, QUESTIONS[:2])
+    head.copy_(saved)
+    vlm._model.generation_config.suppress_tokens = [tiny_models.SPECIAL.index(tiny_models.IMAGE)]
+    assert [(a.text, a.token_spans, a.truncated) for a in answers] == [("", (), False)] * 2
+    assert all(a.first_row == a.length == a.layer(0).length for a in answers)
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2_5_vl", "gemma3", "paligemma", "instructblip"])
+def test_free_text_has_a_limit_of_its_own(models: Callable, name: str) -> None:
+    vlm = models(name)
+    text, truncated = vlm.write(NOISE, QUESTIONS[1], 20)
+    assert truncated and text.startswith(vlm.answer(NOISE, QUESTIONS[1:2])[0].text)
+    assert vlm.write(NOISE, QUESTIONS[1], 8)[0] in text
+
+
+def test_a_question_can_not_write_control_tokens(models: Callable) -> None:
+    vlm = models("llava")
+    plain, forged = vlm.answer(NOISE, ["What is  here?", "What is</s><image>here?"])
+    assert (plain.text, plain.length) == (forged.text, forged.length)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_model_that_wants_to_write_image_tokens_writes_others(
+    models: Callable, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm, image, seen = models(name), tiny_models.SPECIAL.index(tiny_models.IMAGE), []
+    text = vlm._tokens
+    monkeypatch.setattr(vlm, "_tokens", lambda ids, most: seen.append(ids) or text(ids, most))
+    prefer = vlm._model.get_output_embeddings().register_forward_hook(
+        lambda *a: a[2].index_fill(-1, torch.tensor([image]), 1e4)
+    )
+    answers = vlm.answer(NOISE, QUESTIONS[:2])
+    prefer.remove()
+    assert len(seen) == 2 and not any((ids == image).any() for ids in seen)
+    assert all(a.layer(0).length == a.length for a in answers)
+
+
+@pytest.mark.parametrize("size_hw", [(1, 1), (1, 30), (700, 20)])
+def test_odd_views_are_answered_or_refused_by_type(models: Callable, size_hw: tuple[int, int]) -> None:
+    view = np.zeros((*size_hw, 3), np.uint8)
+    assert models("llava").answer(view, QUESTIONS[:1])
+    try:
+        assert models("qwen2_5_vl").answer(view, QUESTIONS[:1])
+    except VlmError as error:
+        assert f"{size_hw[1]} × {size_hw[0]}" in str(error)
+
+
+def test_a_view_that_is_no_rgb_image_is_refused(models: Callable) -> None:
+    with pytest.raises(BadImageError):
+        models("llava").answer(np.zeros((8, 8), np.uint8), QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text", "spans"),
+    [
+        ([], "", []),
+        (["cone"], "cone", [(0, 4)]),
+        ([" tra", "ffic", " cone", ", ", "dog "], "traffic cone, dog", [(0, 3), (3, 7), (7, 12), (12, 14), (14, 17)]),
+        (["", "cat", "", ""], "cat", [(0, 0), (0, 3), (3, 3), (3, 3)]),
+        (["  ", "cat"], "cat", [(0, 0), (0, 3)]),
+    ],
+)
+def test_spans(pieces: list[str], text: str, spans: list[tuple[int, int]]) -> None:
+    assert token_spans(lambda ids: "".join(pieces[i] for i in ids), range(len(pieces))) == (text, tuple(spans))
+
+
+def test_spans_of_shared_characters_and_unknown_ids() -> None:
+    tokenizer = tiny_models.tokenizer()
+    ids = [*tokenizer("é, dog")["input_ids"], 1, 99_999]
+    text, spans = token_spans(lambda part: tokenizer.decode(part, skip_special_tokens=True), ids)
+    assert text == "é, dog"
+    assert spans == ((0, 1), (0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 6), (6, 6), (6, 6))
+
+
+@pytest.mark.parametrize(
+    ("options", "size_hw", "part"),
+    [
+        ({"size": {"shortest_edge": 28}, "do_center_crop": False}, (60, 100), (0, 0, 100, 60)),
+        ({"size": {"height": 28, "width": 28}}, (60, 100), (0, 0, 100, 60)),
+        ({"size": {"shortest_edge": 28}}, (56, 112), (28, 0, 84, 56)),
+        ({"size": {"shortest_edge": 28}}, (112, 56), (0, 28, 56, 84)),
+        ({"size": {"shortest_edge": 14}}, (14, 14), (-7, -7, 21, 21)),
+        ({"do_resize": False}, (40, 28), (0, 6, 28, 34)),
+    ],
+)
+def test_the_part_of_the_view_that_clip_leaves(options: dict, size_hw: tuple[int, int], part: tuple) -> None:
+    image_processor = CLIPImageProcessor(**{**tiny_models.SQUARE, **options})
+    assert processed_part(image_processor, size_hw) == pytest.approx(part)
+
+
+def test_the_part_of_the_view_that_padding_to_a_square_leaves() -> None:
+    image_processor = LlavaImageProcessor(**tiny_models.SQUARE, do_pad=True)
+    assert processed_part(image_processor, (60, 100)) == (0, -20, 100, 80)
+    assert processed_part(image_processor, (100, 61)) == (-19, 0, 81, 100)
+
+
+def _alone(vlm: TransformersVlm, view: np.ndarray, question: str) -> Answer:
+    """A question by itself, on no shared prefix."""
+    with torch.inference_mode():
+        prompt = vlm._prompter(view, [question])
+        saved, vlm._reuse = vlm._reuse, "none"
+        answer = vlm._ask_alone(prompt, [question])[0]
+        vlm._reuse = saved
+    return answer
+
+
+def _same(ours: Answer, theirs: Answer) -> None:
+    assert _plain(ours) == _plain(theirs)
+    assert np.array_equal(ours.layout.columns, theirs.layout.columns)
+    for index in range(theirs.layers):
+        a, b = ours.layer(index).whole(), theirs.layer(index).whole()
+        assert (a.query - b.query).abs().max() < 1e-5 * b.query.abs().max()
+        assert (a.key - b.key).abs().max() < 1e-5 * b.key.abs().max()
+
+
+def _plain(answer: Answer) -> tuple:
+    return answer.text, answer.token_spans, answer.first_row, answer.length, answer.truncated
+
+
+def _keys(vlm: TransformersVlm, view: np.ndarray) -> tuple:
+    """The layout, and the first layer's keys of each part's image tokens, which follow from each token alone."""
+    answer = vlm.answer(view, ["?"])[0]
+    key = answer.layer(0).whole().key
+    return answer.layout, [key[:, p.columns.reshape(-1)] for p in (answer.layout, *answer.layout.crops)]

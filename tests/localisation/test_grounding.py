@@ -1,0 +1,173 @@
+"""Names -> grounder -> boxes -> masks, alone and beside the VLM's attention, with models that know colours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fakes import FakeGrounder, FakeSegmenter, FakeVlm, picture
+
+from vlsam_ros import pipeline
+from vlsam_ros.config import Config, QuestionOptions
+from vlsam_ros.data import Answer, Detections, Grounded, Mask
+from vlsam_ros.errors import ConfigError, GrounderError
+from vlsam_ros.localisation.grounding import box_iou, detections, names_in, segmented
+from vlsam_ros.pipeline import VLSam
+
+BOXES = {"red box": [(40, 60, 90, 120)], "blue ball": [(150, 30, 180, 50)], "green cone": [(200, 140, 240, 170)]}
+EXPECTED = sorted((name, *map(float, box)) for name, some in BOXES.items() for box in some)
+IMAGE = picture((200, 320), BOXES)
+ONE_VIEW = {"views.tile_rows": 0, "views.far": 0}
+
+
+def run(mode: str, grounder: FakeGrounder, vlm: FakeVlm | None = None, **options: object) -> Detections:
+    config = Config.from_flat({"grounder.mode": mode, **ONE_VIEW, **options})
+    return VLSam(vlm or FakeVlm(), FakeSegmenter(), config, grounder)(IMAGE)
+
+
+def boxes(result: Detections) -> list[tuple]:
+    return sorted((d.label, *d.xyxy) for d in result.items)
+
+
+@pytest.mark.parametrize("views", [{}, {"views.tile_rows": 2, "views.far": 3}], ids=["one view", "eight views"])
+@pytest.mark.parametrize("masks", [False, True])
+def test_the_grounder_alone(masks: bool, views: dict) -> None:
+    grounder = FakeGrounder(masks=masks)
+    result = run("grounder", grounder, **views)
+    assert boxes(result) == EXPECTED and result.grounder == "fake-grounder"
+    assert {d.source for d in result.items} == {"grounder"} and result.heat.max() == 0
+    for d in result.items:
+        iou = 0.7 if masks else 0.95
+        assert (d.attention, d.iou, d.consistency) == pytest.approx((0.7, iou, 1))
+        assert d.score == pytest.approx((0.7 + iou + 1) / 3)
+    assert grounder.asked[0] == ["red box", "blue ball", "green cone"]
+
+
+def test_the_attention_is_not_computed_for_the_grounder_alone() -> None:
+    class Unseen(FakeVlm):
+        def _say(self, *args: object) -> Answer:
+            answer = super()._say(*args)
+            return Answer(**{**vars(answer), "layer": None})
+
+    assert boxes(run("grounder", FakeGrounder(), Unseen(), **{"attention.preset": "decaf"})) == EXPECTED
+    with pytest.raises(TypeError):
+        run("both", FakeGrounder(), Unseen())
+
+
+def test_both_find_more_and_what_both_find_scores_higher() -> None:
+    class Blind(FakeGrounder):
+        def locate(self, view: np.ndarray, names: list[str]) -> Grounded:
+            return super().locate(view, ["red box", "?", "green cone"])
+
+    class Vague(FakeVlm):
+        def _say(self, question: str, size_hw: tuple[int, int], seen: dict) -> Answer:
+            answer = super()._say(question, size_hw, {n: m for n, m in seen.items() if n != "green cone"})
+            return Answer(**{**vars(answer), "text": "red box, blue ball, green cone"})
+
+    result = run("both", Blind(), Vague())
+    alone = {d.label: d for d in run("attention", FakeGrounder(), Vague()).items}
+    both = {d.label: d for d in result.items}
+    assert {label: d.source for label, d in both.items()} == {
+        "red box": "both", "blue ball": "attention", "green cone": "grounder"
+    }  # fmt: skip
+    grounded = (0.7 + 0.95 + 1) / 3
+    assert both["red box"].score == pytest.approx(1 - (1 - alone["red box"].score) * (1 - grounded))
+    assert both["blue ball"].score == alone["blue ball"].score
+    assert both["green cone"].score == pytest.approx(grounded)
+
+
+def test_both_paths_share_one_encoding_of_a_view() -> None:
+    for mode, grounder in (("both", FakeGrounder()), ("grounder", FakeGrounder()), ("both", FakeGrounder(masks=True))):
+        segmenter = FakeSegmenter()
+        VLSam(FakeVlm(), segmenter, Config.from_flat({"grounder.mode": mode, **ONE_VIEW}), grounder)(IMAGE)
+        assert segmenter.embedded == 1
+
+
+@pytest.mark.parametrize("text", ["", "unicorn, dragon"])
+def test_nothing_found_nothing_encoded(text: str) -> None:
+    segmenter, grounder = FakeSegmenter(), FakeGrounder()
+    config = Config.from_flat({"grounder.mode": "grounder", **ONE_VIEW})
+    result = VLSam(FakeVlm(text=text), segmenter, config, grounder)(IMAGE)
+    assert len(result) == 0 and segmenter.embedded == 0 and grounder.asked == [[n for n in text.split(", ") if n]]
+
+
+def test_what_the_vlm_denies_is_dropped_whoever_found_it() -> None:
+    class Unsure(FakeVlm):
+        def _say(self, question: str, size_hw: tuple[int, int], seen: dict) -> Answer:
+            return super()._say(question, size_hw, {"red box": seen["red box"]} if "Is there" in question else seen)
+
+    result = run("both", FakeGrounder(), Unsure(), **{"verify.ask": True})
+    assert boxes(result) == EXPECTED[2:]
+    assert {(d.label, d.source, d.reason) for d in result.dropped} == {
+        (name, "both", "denied") for name in ("blue ball", "green cone")
+    }
+
+
+def test_failures_leave_the_pipeline() -> None:
+    class Broken(FakeGrounder):
+        def locate(self, view: np.ndarray, names: list[str]) -> Grounded:
+            raise GrounderError("out of memory")
+
+    with pytest.raises(GrounderError):
+        run("both", Broken())
+    with pytest.raises(ConfigError, match="grounder.mode 'both': expected a grounder"):
+        VLSam(FakeVlm(), FakeSegmenter(), Config.from_flat({"grounder.mode": "both"}))
+    with pytest.raises(ConfigError, match="needs grounder.model"):
+        pipeline.load(Config.from_flat({"grounder.mode": "both"}))
+    assert run("attention", Broken()).grounder == ""
+
+
+def test_names_keep_the_first_question_that_brought_them() -> None:
+    vlm = FakeVlm(text="a dog, two cones and no cat")
+    more = FakeVlm(text="cone, stone")
+    answers = [*vlm.answer(IMAGE, ["What?"]), *more.answer(IMAGE, ["Where?"])]
+    asked = {"dog": ("What?", 1), "cone": ("What?", 1), "stone": ("Where?", 1)}
+    assert names_in(answers, QuestionOptions()) == asked
+    assert names_in(answers, QuestionOptions(ignore=["cone"])) == {n: q for n, q in asked.items() if n != "cone"}
+    assert names_in([], QuestionOptions()) == {}
+
+
+def test_how_sure_the_vlm_was_goes_into_the_score() -> None:
+    sure, unsure = (
+        replace(a, probabilities=(p,) * len(a.token_spans))
+        for p, a in zip((1.0, 0.5), FakeVlm(text="dog").answer(IMAGE, ["What?", "Where?"]), strict=True)
+    )
+    names = names_in([sure, unsure], QuestionOptions())
+    assert names == {"dog": ("What?", 0.75)}
+    found = Grounded(np.array([[40, 60, 90, 120.0]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
+    config = Config.from_flat(
+        {"score.attention": 0.0, "score.iou": 0.0, "score.consistency": 0.0, "score.certainty": 1.0}
+    )
+    segmenter = FakeSegmenter()
+    (d,) = detections(segmenter, segmenter.embed(IMAGE), found, names, config)
+    assert (d.score, d.certainty, d.question) == (0.75, 0.75, "What?")
+
+
+def test_equal_boxes_are_one_prompt_and_boxes_come_in_batches() -> None:
+    segmenter = FakeSegmenter()
+    xyxy = np.array([[150, 30, 180, 50], [40, 60, 90, 120], [150, 30, 180, 50], [200, 140, 240, 170]], np.float32)
+    config = Config.from_flat({"segmenter.batch": 2})
+    masks, iou = segmented(segmenter, segmenter.embed(IMAGE), xyxy, config)
+    assert [m.xyxy for m in masks] == [tuple(box) for box in xyxy.tolist()] and iou.tolist() == pytest.approx(
+        [0.95] * 4
+    )
+    asked = [prompts for prompts, _ in segmenter.log]
+    assert [len(p) for p in asked] == [2, 2, 1, 1] and all(p.labels.size == 0 for p in asked)
+    assert all(p.boxes_xyxy.tolist() == q.boxes_xyxy.tolist() for p, q in zip(asked[::2], asked[1::2], strict=True))
+
+
+def test_a_box_on_nothing_is_no_instance() -> None:
+    segmenter = FakeSegmenter()
+    found = Grounded(np.array([[0, 0, 20, 20.0]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
+    assert detections(segmenter, segmenter.embed(IMAGE), found, {"dog": ("?", 1.0)}, Config()) == []
+    nothing = Grounded(
+        np.zeros((1, 4), np.float32), found.scores, found.names, (Mask.from_dense(np.zeros((9, 9), bool)),)
+    )
+    assert detections(segmenter, None, nothing, {"dog": ("?", 1.0)}, Config()) == []
+
+
+def test_box_iou() -> None:
+    a = np.array([[0, 0, 4, 4], [0, 0, 4, 4], [0, 0, 4, 4], [0, 0, 0, 0]], np.float32)
+    b = np.array([[0, 0, 4, 4], [2, 0, 6, 4], [4, 0, 8, 4], [0, 0, 0, 0]], np.float32)
+    assert box_iou(a, b).tolist() == pytest.approx([1, 1 / 3, 0, 0])

@@ -1,0 +1,109 @@
+"""What the demo prints and draws: detections against the recording's ground truth."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vlsam_ros.bags.reader import read
+from vlsam_ros.data import Detections
+from vlsam_ros.evaluation.matching import MATCH_IOU, Score, box_iou, compare, mask_iou
+from vlsam_ros.output.messages import from_message
+from vlsam_ros.synthetic.bag import TRUTH_TOPIC
+
+TALL_PX = 40
+SHEET_COLUMNS, SHEET_TILE_WH = 3, (800, 450)
+
+
+def scores(results: dict[int, Detections], truths: dict[int, Detections]) -> dict[str, Score]:
+    """Every row of the table, by its name; keys of the two are stamps in ns."""
+    rows: dict[str, Score] = {}
+    for size, taller_px in (("all objects", 0.0), (f"over {TALL_PX} px high", float(TALL_PX))):
+        for kind, overlap in (("masks", mask_iou), ("boxes", box_iou)):
+            for what, names in (("any name", False), ("right name", True)):
+                row = rows.setdefault(f"{size}, {kind}, {what}", Score())
+                for stamp, found in results.items():
+                    row.add(compare(found, truths[stamp], overlap, names=names, taller_px=taller_px))
+    return rows
+
+
+def read_detections(bag: Path, topic: str) -> dict[int, Detections]:
+    """Header stamp in ns -> detections, of the keyframes without an error."""
+    result = {}
+    for record in read(bag, [topic]):
+        message = record.message()
+        stamp = message.header.stamp  # type: ignore[attr-defined]
+        if message.status <= 1:  # type: ignore[attr-defined]
+            result[stamp.sec * 10**9 + stamp.nanosec] = from_message(message)
+    return result
+
+
+def write(bag: Path, out: Path) -> str:
+    """Draw contact_sheet.jpg, write report.json, and return the tables as text."""
+    lines = [json.loads(line) for line in (out / "detections.jsonl").read_text().splitlines()]
+    if not lines:
+        return f"The detector sent nothing; see {out / 'logs'}."
+    results = read_detections(out / "output_bag", "/vlsam_detector/detections")
+    rows = scores(results, read_detections(bag, TRUTH_TOPIC))
+    figures = {name: {"recall": s.recall, "precision": s.precision, **vars(s)} for name, s in rows.items()}
+    (out / "report.json").write_text(json.dumps({"keyframes": len(lines), "scores": figures}, indent=2) + "\n")
+    pictures = [out / "overlays" / f"{line['stamp_ns']}.jpg" for line in lines]
+    cv2.imwrite(str(out / "contact_sheet.jpg"), contact_sheet([p for p in pictures if p.exists()]))
+    return "\n".join([*_instances(lines), "", *_keyframes(lines), "", *_scores(rows), "", *_where(out)])
+
+
+def contact_sheet(pictures: Sequence[Path], count: int = 12) -> np.ndarray:
+    """At most `count` of the pictures, evenly picked, on one sheet: BGR uint8."""
+    picked = [pictures[i] for i in np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round().astype(int)]
+    tiles = [cv2.resize(cv2.imread(str(p)), SHEET_TILE_WH, interpolation=cv2.INTER_AREA) for p in picked]
+    width, height = SHEET_TILE_WH
+    sheet = np.full((-(-len(tiles) // SHEET_COLUMNS) * height or height, SHEET_COLUMNS * width, 3), 255, np.uint8)
+    for i, tile in enumerate(tiles):
+        row, column = divmod(i, SHEET_COLUMNS)
+        sheet[row * height : (row + 1) * height, column * width : (column + 1) * width] = tile
+    return sheet
+
+
+def _instances(lines: Sequence[dict]) -> list[str]:
+    """The keyframe with the most instances, in full."""
+    line = max(lines, key=lambda line: len(line["instances"]))
+    rows = [f"Keyframe {line['keyframe']}, by {line['vlm']} and {line['segmenter']}:"]
+    rows.append(f"  {'label':<18}{'score':>6}  {'box (x_min, y_min, x_max, y_max)':<36}{'seen in':<10}")
+    for i in line["instances"]:
+        box = ", ".join(f"{v:.0f}" for v in i["box_xyxy"])
+        rows.append(f"  {i['label']:<18}{i['score']:>6.2f}  {box:<36}{i['view']:<10}")
+    return rows
+
+
+def _keyframes(lines: Sequence[dict]) -> list[str]:
+    rows = [f"{'keyframe':>8}{'drive s':>9}{'inference s':>13}{'age s':>8}{'status':>8}  found"]
+    for line in lines:
+        age = "-" if line["age_s"] is None else f"{line['age_s']:.2f}"
+        labels = sorted({i["label"] for i in line["instances"]})
+        text = line["status_text"] or f"{len(line['instances'])}: {', '.join(labels)}"
+        drive_s = (line["stamp_ns"] - lines[0]["stamp_ns"]) * 1e-9
+        rows.append(
+            f"{line['keyframe']:>8}{drive_s:>9.1f}{line['inference_s']:>13.2f}{age:>8}{line['status']:>8}  {text}"
+        )
+    return rows
+
+
+def _scores(rows: dict[str, Score]) -> list[str]:
+    title = f"Against the ground truth (IoU {MATCH_IOU})"
+    lines = [f"{title:<44}{'recall':>8}{'precision':>11}{'objects':>9}{'found':>7}{'wrong':>7}"]
+    for name, s in rows.items():
+        lines.append(f"  {name:<42}{s.recall:>8.2f}{s.precision:>11.2f}{s.objects:>9}{s.found:>7}{s.wrong:>7}")
+    return lines
+
+
+def _where(out: Path) -> list[str]:
+    return [
+        f"In {out}:",
+        "  contact_sheet.jpg  keyframes at a glance          overlays/    each keyframe",
+        "  detections.jsonl   a line per keyframe            report.json  the figures above",
+        "  output_bag/        images, detections, overlays   logs/        of the three processes",
+    ]

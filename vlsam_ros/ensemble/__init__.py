@@ -1,0 +1,1 @@
+"""Many looks, one result: views, their order under a budget, and merging."""

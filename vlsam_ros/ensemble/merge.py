@@ -1,0 +1,169 @@
+"""Duplicates out, across names, views and questions."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from ..config import Config, MergeOptions
+from ..data import Detection, Mask, View, intersection
+from .synonyms import meaning
+from .tiling import cut_by_border
+
+JOINT = 0.1
+"""Cut fragments of one name from two views that share this part of the smaller one are one object."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A detection with what merging needs to know.
+
+    Attributes:
+        meaning: stands for all names that mean the same as its label.
+        cut: an inner border of its view cuts it.
+        view_px: area of its view; the smaller it is, the more detail the models saw.
+        votes: (label, score, source) of it and of all that it took in.
+    """
+
+    detection: Detection
+    meaning: str
+    cut: bool
+    view_px: int
+    area: int
+    votes: tuple[tuple[str, float, str], ...]
+
+    def showing(self, mask: Mask, view: str) -> Detection:
+        """Its detection with another mask."""
+        return replace(self.detection, mask=mask, view=view)
+
+
+def merge(
+    found: Sequence[Detection], views: Sequence[View], size_hw: tuple[int, int], config: Config
+) -> tuple[Detection, ...]:
+    """Detections of a frame (H, W) without duplicates, best score first; all in pixels of the frame.
+
+    Greedy: whole detections by falling score, then those that an inner border of their view cuts; each is compared
+    with what was kept before it. Of two masks of one name of which one contains the other, the better score stays,
+    whether that is the object or its part: the scores hold the agreement with the attention map, which covers the
+    object. What is kept takes the name with the most evidence, and all is repeated until nothing changes. The result
+    does not depend on the order of `found`.
+    """
+    options = config.merge
+    meaning_of = partial(meaning, more=tuple(options.synonyms)) if options.meaning else str
+    candidates = list(_candidates(found, views, size_hw, config, meaning_of))
+    count = -1
+    while count != len(candidates):
+        count = len(candidates)
+        candidates = [by_vote(c, meaning_of) for c in _once(sorted(candidates, key=_rank), options)]
+    items = sorted((c.detection for c in candidates), key=_order)
+    return tuple(items[: options.max_instances])
+
+
+def _once(ranked: Sequence[Candidate], options: MergeOptions) -> list[Candidate]:
+    """What is left of candidates in the order of their rank; only pairs whose boxes overlap are looked at."""
+    kept: list[Candidate] = []
+    boxes = np.zeros((len(ranked), 4))
+    for b in ranked:
+        x0, y0, x1, y1 = b.detection.xyxy
+        u0, v0, u1, v1 = boxes[: len(kept)].T
+        near = np.flatnonzero((u0 < x1) & (x0 < u1) & (v0 < y1) & (y0 < v1))
+        i, joined = next(((i, a) for i in near if (a := combined(kept[i], b, options))), (len(kept), b))
+        kept[i : i + 1] = [joined]
+        boxes[i] = joined.detection.xyxy
+    return kept
+
+
+def combined(a: Candidate, b: Candidate, options: MergeOptions) -> Candidate | None:
+    """What becomes of `a` when it takes in `b`, which ranks lower; None if they are two instances.
+
+    - the same object (mask IoU; across names only a high one): `a` takes the mask of `b` if that is whole and from a
+      more enlarged view;
+    - one inside the other, of one name, or `b` cut and inside `a`: `a` stays as it is;
+    - two cut fragments of one name from two views that overlap: `a` with the union of both.
+
+    `b` votes for its label, unless it is no more than a cut part under another name.
+    """
+    one_name, smaller = a.meaning == b.meaning, min(a.area, b.area)
+    if not one_name and not b.cut and smaller < options.cross_name_iou * max(a.area, b.area):
+        return None  # they can't overlap enough
+    shared = intersection(a.detection.mask, b.detection.mask)
+    if not shared:
+        return None
+    both = replace(a, votes=a.votes + b.votes)
+    if shared >= (options.iou if one_name else options.cross_name_iou) * (a.area + b.area - shared):
+        finer = not b.cut and b.view_px < a.view_px
+        mask = a.showing(b.detection.mask, b.detection.view)
+        return replace(both, detection=mask, cut=b.cut, view_px=b.view_px, area=b.area) if finer else both
+    if one_name and shared >= options.containment * smaller:
+        return both
+    if b.cut and shared >= options.containment * b.area:
+        return a
+    if one_name and a.cut and b.cut and a.detection.view != b.detection.view and shared >= JOINT * smaller:
+        whole = union(a.detection.mask, b.detection.mask)
+        return replace(both, detection=a.showing(whole, a.detection.view), area=whole.area)
+    return None
+
+
+def by_vote(c: Candidate, meaning_of: Callable[[str], str]) -> Candidate:
+    """The candidate under the label with the largest sum of scores, among those of the meaning with the largest.
+
+    If both paths voted for that meaning, its score is the chance that not both are wrong, 1 - (1 - a)(1 - g), with the
+    best score of each.
+    """
+    meanings = _sums((meaning_of(label), score) for label, score, _ in c.votes)
+    best = min(meanings, key=lambda m: (-meanings[m], m))
+    votes = [vote for vote in c.votes if meaning_of(vote[0]) == best]
+    labels = _sums((label, score) for label, score, _ in votes)
+    label = min(labels, key=lambda name: (-labels[name], name))
+    paths = {source: max(score for _, score, by in votes if by == source) for *_, source in votes}
+    found = replace(c.detection, label=label, source=votes[0][2])
+    if len(paths) > 1:
+        found = replace(found, score=1 - math.prod(1 - score for score in paths.values()), source="both")
+    return replace(c, meaning=best, detection=found)
+
+
+def _sums(votes: Iterable[tuple[str, float]]) -> dict[str, float]:
+    sums: dict[str, float] = defaultdict(float)
+    for name, score in votes:
+        sums[name] += score
+    return sums
+
+
+def union(a: Mask, b: Mask) -> Mask:
+    """Both masks as one."""
+    (x0, y0, x1, y1), (u0, v0, u1, v1) = a.xyxy, b.xyxy
+    x, y = int(min(x0, u0)), int(min(y0, v0))
+    size_hw = int(max(y1, v1)) - y, int(max(x1, u1)) - x
+    return Mask(x, y, a.shifted(-x, -y).dense(size_hw) | b.shifted(-x, -y).dense(size_hw))
+
+
+def _candidates(
+    found: Sequence[Detection],
+    views: Sequence[View],
+    size_hw: tuple[int, int],
+    config: Config,
+    meaning_of: Callable[[str], str],
+) -> Iterator[Candidate]:
+    by_name, options = {view.name: view for view in views}, config.merge
+    for d in found:
+        area, view = d.mask.area, by_name[d.view]
+        if d.score >= options.min_score and area >= max(1, options.min_area_px):
+            cut = cut_by_border(d, view, size_hw, config.views.border_px)
+            yield Candidate(
+                d, meaning_of(d.label), cut, int(np.prod(view.size_hw)), area, ((d.label, d.score, d.source),)
+            )
+
+
+def _rank(c: Candidate) -> tuple:
+    return (c.cut, *_order(c.detection))
+
+
+def _order(d: Detection) -> tuple:
+    """Best score first; the rest makes the order total."""
+    bits = np.packbits(d.mask.bits).tobytes()
+    return -d.score, d.label, d.view, d.question, d.mask.x, d.mask.y, d.mask.bits.shape, bits

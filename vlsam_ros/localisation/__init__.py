@@ -1,0 +1,1 @@
+"""Where it is: from a map or a box to masks, and how sure that is."""

@@ -1,0 +1,1 @@
+"""What leaves: messages, run lengths, pictures for people, files."""

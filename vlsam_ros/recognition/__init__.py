@@ -1,0 +1,1 @@
+"""What is there: questions to the VLM, names in its answers, one attention map per name."""
