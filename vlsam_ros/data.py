@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .errors import BadImageError, SegmenterError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -266,10 +268,18 @@ class Segments:
     Attributes:
         low_res: float32 (B, M, h, w) logits on the segmenter's own grid.
         iou: float32 (B, M), the model's own estimate of each mask's IoU.
+
+    Raises:
+        SegmenterError: a value is not finite: the model's precision did not hold.
     """
 
     low_res: np.ndarray
     iou: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name, values in (("mask logits", self.low_res), ("IoU estimates", self.iou)):
+            if not np.isfinite(values).all():
+                raise SegmenterError(f"expected finite {name}, got NaN or infinity; try segmenter.dtype float32")
 
 
 @dataclass(frozen=True)
@@ -341,6 +351,7 @@ class Detections:
         items: best score first.
         dropped: what would be among the items if it were believed, each with its `reason`.
         skipped: what the latency budget left out: a view's name, or ``view: question``.
+        problems: what the VLM gave no answer to, each ``view: question: reason``.
         vlm, segmenter, grounder: model names; ``demonstration`` is set when one of them is an embedded model.
         heat: float32 (h, w) in [0, 1], all names' maps fused over the frame (coarse), or None.
         answers: (view, question, text) of everything the VLM said.
@@ -358,6 +369,7 @@ class Detections:
     timings_s: dict[str, float] = field(default_factory=dict)
     dropped: tuple[Detection, ...] = ()
     grounder: str = ""
+    problems: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -386,8 +398,6 @@ class Detections:
 
 def check_image(image: np.ndarray) -> np.ndarray:
     """The image itself if it is RGB uint8 (H, W, 3) with H, W >= 1; else `BadImageError`."""
-    from .errors import BadImageError
-
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise BadImageError(f"expected an RGB uint8 array (H, W, 3), got {got}")
