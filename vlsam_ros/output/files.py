@@ -1,40 +1,154 @@
-"""Pictures from files, and results as JSON."""
+"""Pictures from files and messages, and results as JSON.
+
+Pictures are decoded by Pillow, and from the formats of `FORMATS` alone: for some others it runs programs. The header is
+read before the pixels. Of several pages or frames the first counts, of 16 bits the upper 8, transparency is left out,
+and a picture is turned as its EXIF data say.
+"""
 
 from __future__ import annotations
 
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 
 from ..data import Detection, Detections
 from ..errors import BadImageError
 from ..localisation.score import PARTS
 from .rle import encode, to_coco
 
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "PPM")
+MAX_PIXELS = 80_000_000
+"""Larger pictures are refused; the node has an option for it."""
 
-def read(path: Path) -> np.ndarray:
-    """A picture as RGB uint8 (H, W, 3).
+BAYER = {
+    "rggb": cv2.COLOR_BayerBG2RGB,
+    "bggr": cv2.COLOR_BayerRG2RGB,
+    "gbrg": cv2.COLOR_BayerGR2RGB,
+    "grbg": cv2.COLOR_BayerGB2RGB,
+}
+"""A mosaic's upper left four pixels, and OpenCV's conversion to RGB, which names it by its second row."""
+
+_ORIENTATION = 0x0112  # EXIF's number of it
+_MOSAIC = re.compile(r"\s*bayer_(rggb|bggr|gbrg|grbg)(8|16)\b")
+_NUMBERS = re.compile(r"\s*(8S|16S|32S|32F|64F)C\d|.*compressedDepth")
+
+
+def read(path: Path, upright: bool = True) -> np.ndarray:
+    """A picture as RGB uint8 (H, W, 3), turned as its EXIF data say; with `upright` False as it is stored.
 
     Raises:
-        BadImageError: the file is missing or no picture.
+        BadImageError: no such file, not to be read, broken, of another format, or of more than `MAX_PIXELS`.
     """
-    if not path.is_file():
-        raise BadImageError("no such file")
-    return decoded(np.fromfile(path, np.uint8))
+    with _file(path) as file:
+        return _decoded(file, upright, MAX_PIXELS)
 
 
-def decoded(data: np.ndarray) -> np.ndarray:
-    """A picture as RGB uint8 (H, W, 3), from the bytes of its file, uint8 (N,).
+def decoded(
+    data: bytes | np.ndarray, upright: bool = True, max_pixels: int = MAX_PIXELS, described: str = ""
+) -> np.ndarray:
+    """The same from the bytes of a picture's file.
+
+    Args:
+        described: the `format` of a sensor_msgs/CompressedImage. The picture itself says all but two things: that it
+            is a Bayer camera's mosaic ("bayer_rggb8; jpeg compressed"), or no brightness at all ("32FC1; …").
+    """
+    if _NUMBERS.match(described):
+        raise BadImageError(f"expected a colour image, got format {described!r}")
+    mosaic = _MOSAIC.match(described)
+    return _decoded(io.BytesIO(data), upright, max_pixels, mosaic[1] if mosaic else "")
+
+
+def orientation(path: Path) -> int:
+    """The EXIF orientation of a picture, 1 (as it is stored) to 8; from 5 on, height and width change places.
 
     Raises:
-        BadImageError: no picture.
+        BadImageError: as `read`, of what is found without decoding.
     """
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise BadImageError("not a picture that OpenCV can decode")
-    return np.ascontiguousarray(image[..., ::-1])
+    with _file(path) as file, _opened(file, MAX_PIXELS) as picture:
+        return _orientation(picture)
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Raises `BadImageError` if there are no pixels, or more than `max_pixels`."""
+    if width <= 0 or height <= 0:
+        raise BadImageError(f"expected an image with pixels, got {width}x{height}")
+    if width * height > max_pixels:
+        raise BadImageError(f"{width}x{height} are more than {max_pixels} pixels (in the node: node.max_image_pixels)")
+
+
+@contextmanager
+def _file(path: Path) -> Iterator[BinaryIO]:
+    try:
+        if not path.is_file():  # to open a pipe could wait for ever
+            raise BadImageError("expected a file, got a folder or device" if path.exists() else "no such file")
+        file = path.open("rb")
+    except OSError as error:
+        raise BadImageError(f"can't be read: {error.strerror}") from error
+    with file:
+        yield file
+
+
+@contextmanager
+def _opened(file: BinaryIO, max_pixels: int) -> Iterator[Pillow.Image]:
+    """The picture with its header read, and its size checked."""
+    try:
+        with Pillow.open(file, formats=FORMATS) as picture:
+            check_size(*picture.size, max_pixels)
+            yield picture
+    except BadImageError:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadImageError(f"not a picture: expected {', '.join(FORMATS)}") from error
+    except Exception as error:  # a broken file raises whatever its decoder runs into
+        raise BadImageError(f"not a whole picture: {error or type(error).__name__}") from error
+
+
+def _decoded(file: BinaryIO, upright: bool, max_pixels: int, mosaic: str = "") -> np.ndarray:
+    with _opened(file, max_pixels) as picture:
+        told = _orientation(picture)
+        pixels = _pixels(picture)
+        if told != _orientation(picture):  # Pillow has turned it, as it does with TIFF
+            pixels = _turned(pixels, {6: 8, 8: 6}.get(told, told))
+        if pixels.ndim == 2:
+            code = BAYER[mosaic] if mosaic else cv2.COLOR_GRAY2RGB
+            pixels = cv2.cvtColor(np.ascontiguousarray(pixels), code)
+        return np.ascontiguousarray(_turned(pixels, told) if upright else pixels)
+
+
+def _pixels(picture: Pillow.Image) -> np.ndarray:
+    """uint8 (H, W) of a grey picture, (H, W, 3) of others."""
+    picture.load()
+    wide = picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format != "TIFF")
+    if wide:  # grey, 16 bits
+        return (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
+    if picture.mode in ("I", "F"):
+        raise BadImageError(f"expected 8 or 16 bits a channel, without sign; got {picture.format} of 32 bits")
+    picture.info.pop("transparency", None)
+    return np.array(picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB"))
+
+
+def _orientation(picture: Pillow.Image) -> int:
+    try:
+        told = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # what can't be parsed says nothing of the pixels: as without EXIF
+        return 1
+    return int(told) if told in range(1, 9) else 1
+
+
+def _turned(image: np.ndarray, told: int) -> np.ndarray:
+    """A stored picture (H, W, …) as an EXIF orientation wants it."""
+    turned = image.swapaxes(0, 1) if told >= 5 else image
+    if told in (3, 4, 7, 8):
+        turned = turned[::-1]
+    return turned[:, ::-1] if told in (2, 3, 6, 7) else turned
 
 
 def as_json(name: str, found: Detections) -> dict[str, Any]:

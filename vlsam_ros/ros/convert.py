@@ -7,19 +7,18 @@ read right, and a distribution's build doesn't load beside another NumPy. The te
 from __future__ import annotations
 
 import importlib
-import io
 from array import array
 from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image as Pillow
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlsam_ros.errors import BadImageError
+from vlsam_ros.output.files import BAYER, check_size, decoded
 from vlsam_ros.output.messages import Types
 
-# encoding -> channels, and OpenCV's conversion to RGB (None: is RGB). OpenCV names a Bayer pattern by its second row.
+# encoding -> channels, and OpenCV's conversion to RGB (None: is RGB).
 _PACKED: dict[str, tuple[int, int | None]] = {
     "rgb8": (3, None),
     "bgr8": (3, cv2.COLOR_BGR2RGB),
@@ -29,10 +28,7 @@ _PACKED: dict[str, tuple[int, int | None]] = {
     "8UC4": (4, cv2.COLOR_BGRA2RGB),
     "mono8": (1, cv2.COLOR_GRAY2RGB),
     "8UC1": (1, cv2.COLOR_GRAY2RGB),
-    "bayer_rggb8": (1, cv2.COLOR_BayerBG2RGB),
-    "bayer_bggr8": (1, cv2.COLOR_BayerRG2RGB),
-    "bayer_gbrg8": (1, cv2.COLOR_BayerGR2RGB),
-    "bayer_grbg8": (1, cv2.COLOR_BayerGB2RGB),
+    **{f"bayer_{pattern}8": (1, code) for pattern, code in BAYER.items()},
     "yuv422": (2, cv2.COLOR_YUV2RGB_UYVY),
     "uyvy": (2, cv2.COLOR_YUV2RGB_UYVY),
     "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
@@ -61,16 +57,9 @@ def to_rgb(message: Image | CompressedImage, max_pixels: int) -> np.ndarray:
     return _raw(message, max_pixels)
 
 
-def _check_size(width: int, height: int, max_pixels: int) -> None:
-    if width <= 0 or height <= 0:
-        raise BadImageError(f"expected an image with pixels, got {width}x{height}")
-    if width * height > max_pixels:
-        raise BadImageError(f"{width}x{height} are more than node.max_image_pixels = {max_pixels}")
-
-
 def _raw(message: Image, max_pixels: int) -> np.ndarray:
     encoding, width, height = message.encoding, message.width, message.height
-    _check_size(width, height, max_pixels)
+    check_size(width, height, max_pixels)
     if encoding in _PLANAR:
         if width % 2 or height % 2:
             raise BadImageError(f"encoding {encoding!r} needs an even width and height, got {width}x{height}")
@@ -101,20 +90,10 @@ def _rows(message: Image, rows: int, columns: int, item_bytes: int) -> np.ndarra
 
 
 def _decoded(message: CompressedImage, max_pixels: int) -> np.ndarray:
-    if "compressedDepth" in message.format:
-        raise BadImageError(f"expected a colour image, got format {message.format!r}")
     try:
-        with Pillow.open(io.BytesIO(message.data)) as picture:
-            width, height = picture.size
-            _check_size(width, height, max_pixels)
-            if picture.mode.startswith("I"):  # 16 bits, grey
-                grey = (np.asarray(picture).astype(np.uint16) >> 8).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=2)
-            return np.array(picture.convert("RGB"))
-    except BadImageError:
-        raise
-    except Exception as error:  # a broken file raises whatever its decoder runs into
-        got = f"{len(message.data)} bytes of format {message.format!r}"
+        return decoded(message.data, max_pixels=max_pixels, described=message.format)
+    except BadImageError as error:
+        got = f"{len(message.data)} bytes of format {message.format!r:.80}"
         raise BadImageError(f"can't decode the compressed image ({got}): {error}") from error
 
 
