@@ -1,6 +1,7 @@
 # make test     set up on the first run, then run the tests          make demo     detector on a rendered drive
 # make quality  the embedded pair on held-out synthetic scenes       make lint     ruff and mypy
 # make setup    .venv only                                           make build    messages and package
+# make mutants  small changes of the method that its tests miss
 # make format   ruff's formatter and fixes                           make clean    all but .venv
 # Another Python (3.10 to 3.12): make PYTHON=python3.12 test
 SHELL := /bin/bash
@@ -11,7 +12,7 @@ export PYTHON
 # ROS 2 of this clone, seen by no other machine, and nothing downloaded.
 IN_ENV := . tools/env.sh; export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST HF_HUB_OFFLINE=1;
 
-.PHONY: setup build test demo quality lint format clean distclean
+.PHONY: setup build test demo quality mutants lint format clean distclean
 setup:
 	@tools/setup.sh venv
 build:
@@ -24,6 +25,8 @@ demo: build
 quality: build
 	@rm -rf log/quality
 	@$(IN_ENV) python -m vlsam_ros.cli evaluate run --data synthetic:60+20 --out log/quality $(ARGS)
+mutants: build
+	@$(IN_ENV) OMP_NUM_THREADS=1 python tools/mutants.py $(ARGS)
 lint: setup
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .

@@ -8,7 +8,7 @@ import pytest
 from fakes import FakeSegmenter, FakeVlm, picture
 
 from vlsam_ros.config import Config
-from vlsam_ros.data import Detections
+from vlsam_ros.data import Detections, ImageLayout, NamedMap, View
 from vlsam_ros.errors import BadImageError, ConfigError, VlmError
 from vlsam_ros.pipeline import VLSam, paint
 
@@ -199,9 +199,22 @@ def test_is_deterministic():
 
 
 def test_paint_keeps_to_the_grid_and_the_view():
-    from vlsam_ros.data import ImageLayout, NamedMap, View
-
     canvas = np.zeros((10, 10), np.float32)
     layout = ImageLayout(np.zeros((2, 2), int), (8.0, -16.0, 24.0, 32.0))
     paint(canvas, [NamedMap("dog", np.ones((2, 2), np.float32), layout)], View("far_0", (16, 16, 48, 40)))
     assert np.flatnonzero(canvas.any(1)).tolist() == [2, 3, 4] and np.flatnonzero(canvas.any(0)).tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (-12, 37), (25, -9)])
+def test_painted_heat_is_the_maps_at_each_cells_centre(corner):
+    """Maps that rise evenly along a side, on cells of 20 × 40 px; between the cells' centres a map is linear."""
+    view, heats = View("tile_0_0", (16, 24, 176, 184)), np.mgrid[:4, :8].astype(np.float32)
+    layout = ImageLayout(np.arange(32).reshape(4, 8), (*corner, corner[0] + 160.0, corner[1] + 160.0))
+    centres = 8 * np.arange(24) + 4.0
+    for heat, axis, cell, cells in ((heats[1] / 7, 0, 20, 8), (heats[0] / 3, 1, 40, 4)):
+        canvas = np.zeros((24, 24), np.float32)
+        paint(canvas, [NamedMap("dog", heat, layout)], view)
+        at = (centres - view.xyxy[axis] - corner[axis]) / cell - 0.5
+        inside = (at >= 0) & (at <= cells - 1) & (centres > view.xyxy[axis]) & (centres < view.xyxy[axis + 2])
+        line = canvas[12] if axis == 0 else canvas[:, 12]
+        assert inside.sum() > 10 and np.allclose(line[inside], at[inside] / (cells - 1), atol=0.01)

@@ -270,3 +270,28 @@ def test_territories():
     some = [seed((10.0, 40.0)), seed((150.0, 40.0))]
     out = prompts.territories(some, LAYOUT)
     assert (out[:, :4] == 0).all() and (out[:, 4:] == 1).all()
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_enlarged_is_bicubic(factor):
+    """Against the kernel of Keys (1981) with a = -0.75, one sample after the other."""
+    map_ = np.random.default_rng(0).random((6, 5), dtype=np.float32)
+
+    def kernel(t: float) -> float:
+        t, a = abs(t), -0.75
+        return (a + 2) * t**3 - (a + 3) * t**2 + 1 if t < 1 else a * (t**3 - 5 * t**2 + 8 * t - 4) if t < 2 else 0
+
+    def weights(n: int) -> np.ndarray:
+        out = np.zeros((n * factor, n))
+        for i in range(n * factor):
+            at = (i + 0.5) / factor - 0.5
+            for k in range(int(np.floor(at)) - 1, int(np.floor(at)) + 3):
+                out[i, min(max(k, 0), n - 1)] += kernel(at - k)
+        return out
+
+    assert np.allclose(prompts.enlarged(map_, factor), np.clip(weights(6) @ map_ @ weights(5).T, 0, 1), atol=1e-5)
+
+
+def test_a_peak_between_cells_lies_between_them():
+    ((x, y),) = (s.point_xy for s in prompts.seeds(heat((3, 4, 1.0), (3, 5, 0.95)), LAYOUT, OPTIONS))
+    assert 90 < x < 110 and 33 < y < 37  # the cells' centres are at 90 and 110, and at 35

@@ -109,6 +109,45 @@ def test_later_rounds_outside_find_what_was_missed():
     assert [d.mask.area for d in found(again="both", rounds=4)] == [d.mask.area for d in two]
 
 
+@pytest.mark.parametrize("estimates", [(0.9, 0.6, 0.3), (0.3, 0.9, 0.6), (0.3, 0.6, 0.9)])
+def test_the_best_of_the_rounds_stays(estimates):
+    class Changing(FakeSegmenter):
+        """Its estimate depends on the round, and its mask too: a row less each time."""
+
+        def segment(self, embedding, prompts, multimask):
+            s, number = super().segment(embedding, prompts, multimask), len(self.log) - 1
+            s.low_res[..., : 10 + number + 1, :] = -1
+            return replace(s, iou=np.full_like(s.iou, estimates[number]))
+
+    (found,) = run(Changing(), replace(RED, heat=heat((1, 1, 3, 3))), rounds=3, cascade=False, component=True)
+    assert found.iou == pytest.approx(0.9)
+    assert found.xyxy == (20, 11 + estimates.index(0.9), 60, 30)
+
+
+ROW = {"red box": [(20, 10, 60, 30), (100, 50, 140, 70), (20, 60, 40, 80)]}
+THREE = replace(RED, heat=np.maximum(heat((1, 1, 3, 3)), 0.9 * heat((5, 5, 7, 7)) + 0.8 * heat((1, 6, 2, 8))))
+
+
+@pytest.mark.parametrize("rounds", [1, 2, 3, 4])
+def test_each_round_outside_finds_another_instance(rounds):
+    """The largest area alone is a seed: what any of the earlier rounds has found must stay hidden."""
+    config = replace(
+        Config(), prompts=PromptOptions(seeding="largest"), refine=RefineOptions(again="outside", rounds=rounds)
+    )
+    found = refine(FakeSegmenter(), picture((80, 160), ROW), [THREE], config)
+    assert [tuple(map(int, d.xyxy)) for d in found] == ROW["red box"][:rounds]
+
+
+def test_a_later_instance_answers_for_its_own_cells_only():
+    """The cells of instances that are known already cost it no consistency."""
+    config = replace(
+        Config(), prompts=PromptOptions(seeding="largest"), refine=RefineOptions(again="outside", rounds=3)
+    )
+    first, *later = refine(FakeSegmenter(), picture((80, 160), ROW), [THREE], config)
+    assert first.consistency < 0.7  # it was the only one when it was found
+    assert [d.consistency for d in later] == pytest.approx([1, 1], abs=0.05)
+
+
 def test_all_positive_points_are_given():
     segmenter = FakeSegmenter()
     config = replace(Config(), prompts=PromptOptions(positives=2, negatives=2), refine=RefineOptions(rounds=1))

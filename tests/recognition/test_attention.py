@@ -441,3 +441,23 @@ def test_fuse_averages_equal_names_and_grids():
         ("dog", [[0, 1, 1]], "a"),
     ]
     assert attention.fuse([]) == []
+
+
+def test_fused_maps_are_means_and_not_maxima():
+    heats = [np.float32([row]) for row in ([0, 1, 0.5, 0.2], [0, 0.2, 1, 0.2], [0, 0, 0.9, 0.2])]
+    (out,) = attention.fuse([NamedMap("dog", h, GRID, q, c) for h, q, c in zip(heats, "abc", (1, 0.5, 0), strict=True)])
+    assert np.allclose(out.heat, np.float32([[0, 1.2, 2.4, 0.6]]) / 2.4)
+    assert (out.question, out.certainty) == ("a", 0.5)
+
+
+def test_what_the_background_has_more_of_is_as_good_as_nothing():
+    """Cells that the background's tokens look at are no lower than those that nobody looks at."""
+    options = AttentionOptions(contrast="background", sigma=0.0)
+    name, background = answer(planted(20, [5, 6], 16)), answer(planted(20, [0, 9], 19), "road", ((0, 4),), 19)
+    shares = [flowed(a, torch.eye(20)[[row]], options)[0, 1:13].numpy() for a, row in ((name, 16), (background, 19))]
+    more = shares[0] / shares[0].sum() - shares[1] / shares[1].sum()
+    assert (more < -0.1).any() and (more > 0.1).any()
+    expected = np.where(more > 0, more, 0) / more.max()
+    heat = attention.maps([name], [[[16]]], options, background)[0][0].reshape(-1)
+    assert np.allclose(heat, expected, atol=1e-5) and set(np.flatnonzero(heat > 0.5)) == {5, 6}
+    assert heat[[0, 9]].max() == 0

@@ -71,7 +71,7 @@ def test_the_attention_is_that_of_the_decoder(vlm: CogVlm, monkeypatch: pytest.M
         return expected[-1] @ value
 
     with torch.inference_mode():
-        tokens, _ = vlm._written(inputs, 6)
+        tokens, _ = vlm._written(inputs, 6, kept=0)
         monkeypatch.setattr(sys.modules[type(vlm._model).__module__], "attention_fn", eager)
         whole = torch.cat([inputs["input_ids"][0], tokens])[None]
         types = functional.pad(inputs["token_type_ids"], (0, 6))
@@ -141,6 +141,33 @@ def test_torchs_function_comes_back_and_other_callers_are_left_alone(vlm: CogVlm
     assert functional.scaled_dot_product_attention is original
     with pytest.raises(VlmError, match="expected the attention of 2 layers"):
         recorder.check(2, 3)
+
+
+SEEN = torch.ones(5, 5, dtype=torch.bool).tril().triu(-2)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"attn_mask": SEEN[None, None]}, SEEN),
+        ({"attn_mask": torch.zeros(1, 1, 5, 5).masked_fill(~SEEN, torch.finfo(torch.float32).min)}, SEEN),
+        ({"attn_mask": torch.zeros(1, 1, 5, 5).masked_fill(~SEEN, -torch.inf)}, SEEN),
+        ({"attn_mask": None}, torch.ones(5, 5, dtype=torch.bool)),
+        ({"is_causal": True}, None),
+    ],
+    ids=["true where seen", "lowest where unseen", "infinite where unseen", "everything", "causal"],
+)
+def test_what_a_query_sees_is_what_its_own_code_says(options: dict, expected: torch.Tensor | None) -> None:
+    class Layer(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return functional.scaled_dot_product_attention(x, x, x, **options)
+
+    x, layers = torch.randn(1, 2, 5, 4, generator=torch.Generator().manual_seed(0)), [Layer()]
+    with watching(layers) as recorder:
+        seen = layers[0](x)
+    got = recorder.layer(0, 0, torch.ones(5, dtype=torch.bool))
+    assert got.mask is None if expected is None else torch.equal(got.mask, expected)
+    assert torch.allclose(scores(got, slice(0, 2), slice(0, 5)) @ x[0], seen[0], atol=1e-6)
 
 
 def test_an_image_that_is_no_square_of_tokens_is_refused(vlm: CogVlm, monkeypatch: pytest.MonkeyPatch) -> None:

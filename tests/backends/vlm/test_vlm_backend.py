@@ -8,9 +8,12 @@ import pytest
 import tiny_models
 import torch
 from transformers import CLIPImageProcessor, LlavaImageProcessor
+from transformers.image_processing_utils import get_patch_output_size
+from transformers.image_utils import ChannelDimension
+from transformers.models.llava_next.modeling_llava_next import unpad_image
 
 from vlsam_ros.backends import load_vlm
-from vlsam_ros.backends.vlm.layouts import FAMILIES, processed_part
+from vlsam_ros.backends.vlm.layouts import FAMILIES, _unpadded, processed_part
 from vlsam_ros.backends.vlm.text import token_spans
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
 from vlsam_ros.config import AttentionOptions, QuestionOptions, VlmOptions
@@ -56,10 +59,10 @@ def test_the_token_that_moves_most_is_the_one_whose_cell_changed(
     for index, part in enumerate((layout, *layout.crops)):
         (h, w), (x_min, y_min, x_max, y_max) = part.columns.shape, part.xyxy
         for row, column in [(0, 0), (0, w - 1), (h - 1, 0), (h // 2, w // 3)]:
-            x0, x1 = (round(x_min + (x_max - x_min) * (column + at) / w) for at in (0.2, 0.8))
-            y0, y1 = (round(y_min + (y_max - y_min) * (row + at) / h) for at in (0.2, 0.8))
+            x0, x1 = _inside(x_min, x_max, column, w, size_hw[1])
+            y0, y1 = _inside(y_min, y_max, row, h, size_hw[0])
             changed = grey.copy()
-            changed[max(y0, 0) : y1, max(x0, 0) : x1] = (255, 0, 60)
+            changed[y0:y1, x0:x1] = (255, 0, 60)
             moved = (_keys(vlm, changed)[1][index] - before[index]).norm(dim=(0, 2)).reshape(h, w)
             assert divmod(int(moved.argmax()), w) == (row, column)
 
@@ -74,6 +77,30 @@ def test_finer_crops_cover_the_view(models: Callable, family: str, size_hw: tupl
     for low, high, cells, side in ((x0, x1, w, width), (y0, y1, h, height)):
         assert abs(low) <= (high - low) / cells and abs(high - side) <= (high - low) / cells
     assert len(set(layout.positions)) == 16 + h * w
+
+
+NEARLY_WHOLE = [(47, 376), (47, 752), (55, 88), (55, 176), (88, 99), (110, 352), (205, 328), (205, 656), (220, 704)]
+"""Sizes of which a side, scaled, is a whole number but for floating point."""
+
+
+@pytest.mark.parametrize("best_hw", [(336, 672), (672, 336), (672, 672), (1008, 336)])
+def test_what_is_left_without_padding_is_what_the_library_leaves(best_hw: tuple[int, int]) -> None:
+    """Expected: the picture resized and centred by transformers' own functions, and the tokens that it keeps."""
+    rng, tokens_hw = np.random.default_rng(0), (best_hw[0] // 14, best_hw[1] // 14)
+    sizes = [(int(h), int(w)) for h, w in rng.integers(1, 2000, (300, 2))]
+    grids = torch.arange(tokens_hw[0] * tokens_hw[1]).reshape(1, *tokens_hw)
+    for height, width in [*sizes, *NEARLY_WHOLE, *(size[::-1] for size in NEARLY_WHOLE), best_hw]:
+        (rows, columns), (x0, y0, x1, y1) = _unpadded((height, width), best_hw, tokens_hw)
+        kept = unpad_image(grids, (height, width))[0]
+        assert (rows, columns) == kept.shape
+        if not kept.numel():
+            continue  # too thin for a single token
+        top, left = divmod(int(kept[0, 0]), tokens_hw[1])
+        resized = get_patch_output_size(np.empty((1, height, width)), best_hw, ChannelDimension.FIRST)
+        start_y, start_x = ((best - side) // 2 for best, side in zip(best_hw, resized, strict=True))
+        edges = [(14 * left, x0), (14 * (left + columns), x1)], [(14 * top, y0), (14 * (top + rows), y1)]
+        for axis, start, side, full in zip(edges, (start_x, start_y), resized[::-1], (width, height), strict=True):
+            assert [at for _, at in axis] == pytest.approx([(px - start) * full / side for px, _ in axis], abs=1e-6)
 
 
 REUSE = {
@@ -105,10 +132,28 @@ def test_views_together_equal_each_alone(models: Callable, name: str) -> None:
             _same(answer, _alone(vlm, view, question))
 
 
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name.startswith("qwen")])
+def test_views_of_other_grids_and_as_many_tokens_keep_their_positions(
+    models: Callable, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2 × 6 and 3 × 4 tokens are one batch, and the text behind them begins at other positions."""
+    vlm, sizes = models(name), []
+    cell = 2 * vlm._prompter._processor.image_processor.patch_size
+    views = [np.resize(NOISE, (h * cell, w * cell, 3)) for h, w in ((2, 6), (3, 4))]
+    ask = vlm._ask
+    with monkeypatch.context() as patch:
+        patch.setattr(vlm, "_ask", lambda prompts, *rest: sizes.append(len(prompts)) or ask(prompts, *rest))
+        together = vlm.answer_views(views, QUESTIONS[:3])
+    assert sizes == [2] and [a[0].layout.grid_hw for a in together] == [(2, 6), (3, 4)]
+    for view, answers in zip(views, together, strict=True):
+        for question, answer in zip(QUESTIONS, answers, strict=False):
+            _same(answer, _alone(vlm, view, question))
+
+
 def test_views_of_one_size_are_one_batch(models: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     vlm, sizes = models("qwen2_5_vl"), []
     ask = vlm._ask
-    monkeypatch.setattr(vlm, "_ask", lambda prompts, q: sizes.append(len(prompts)) or ask(prompts, q))
+    monkeypatch.setattr(vlm, "_ask", lambda prompts, *rest: sizes.append(len(prompts)) or ask(prompts, *rest))
     vlm.answer_views([NOISE, NOISE, NOISE[:30], NOISE], QUESTIONS[:1])
     assert sizes == [2, 1, 1]
 
@@ -338,9 +383,8 @@ def test_the_part_of_the_view_that_padding_to_a_square_leaves() -> None:
 def _alone(vlm: TransformersVlm, view: np.ndarray, question: str) -> Answer:
     """A question by itself, on no shared prefix."""
     with torch.inference_mode():
-        prompt = vlm._prompter(view, [question])
         saved, vlm._reuse = vlm._reuse, "none"
-        answer = vlm._ask_alone(prompt, [question])[0]
+        answer = vlm.answer(view, [question])[0]
         vlm._reuse = saved
     return answer
 
@@ -356,6 +400,13 @@ def _same(ours: Answer, theirs: Answer) -> None:
 
 def _plain(answer: Answer) -> tuple:
     return answer.text, answer.token_spans, answer.first_row, answer.length, answer.truncated
+
+
+def _inside(low: float, high: float, cell: int, cells: int, side: int) -> tuple[int, int]:
+    """The middle of what the view has of a cell, in whole pixels."""
+    edges = np.clip([low + (high - low) * (cell + at) / cells for at in (0, 1)], 0, side)
+    start, stop = edges[0] + np.ptp(edges) * 0.2, edges[0] + np.ptp(edges) * 0.8
+    return int(start), max(round(stop), int(start) + 1)
 
 
 def _keys(vlm: TransformersVlm, view: np.ndarray) -> tuple:
