@@ -81,8 +81,11 @@ def test_in_steps_and_in_parts(fakes: None, tmp_path: Path) -> None:
     assert run("predict", "--data", file, "--limit", 1, "--out", out, *OPTIONS) == 0
     (tmp_path / "away.png").rename(tmp_path / "3.png")
     assert run("oracle", "--data", file, "--out", tmp_path / "best") == 0
-    assert run("score", "--data", file, "--predictions", out, "--oracle", tmp_path / "best", "--out", tmp_path) == 0
-    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert (
+        run("score", "--data", file, "--predictions", out, "--oracle", tmp_path / "best", "--out", tmp_path / "report")
+        == 0
+    )
+    scores = json.loads((tmp_path / "report" / "scores.json").read_text())
     assert scores["frames"]["scored"] == scores["oracle"]["frames"] == 1
     assert scores["frames"]["without a prediction"] == 2
 

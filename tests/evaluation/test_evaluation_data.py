@@ -154,7 +154,7 @@ WARNINGS: dict[str, tuple[list[dict[str, Any]], str, int]] = {
 def test_counted_warnings(case: str, tmp_path: Path) -> None:
     annotations, said, left = WARNINGS[case]
     data = load(str(coloured(tmp_path, annotations=annotations)))
-    assert data.warnings[said] == 1
+    assert data.warnings[f"{said} (first: annotation number {len(annotations) - 1})"] == 1
     assert sum(len(f.truth()) for f in data.frames) == left
 
 
@@ -162,10 +162,10 @@ def test_missing_pictures_are_counted_and_raise_when_read(tmp_path: Path) -> Non
     file = coloured(tmp_path)
     (tmp_path / "2.png").unlink()
     data = load(str(file))
-    assert data.warnings["pictures that are not there"] == 1
+    assert data.warnings == {"pictures that are not there (first: 2.png)": 1}
     with pytest.raises(BadImageError, match="no such file"):
         data.frames[1].image()
-    assert load(str(file), tmp_path / "elsewhere").warnings["pictures that are not there"] == 3
+    assert load(str(file), tmp_path / "elsewhere").warnings == {"pictures that are not there (first: 1.png)": 3}
 
 
 @pytest.mark.parametrize("spec", ["no/such/file.json", "synthetic:", "synthetic:3@5", "synthetic:0", "nothing:3"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..bags.reader import read, topic_types
-from ..errors import BadImageError, DataError
+from ..errors import BadImageError, DataError, VlsamError
 from ..output.files import decoded
 from ..output.messages import from_message
 from ..synthetic.bag import TRUTH_TOPIC
@@ -57,7 +57,10 @@ def stamp_ns(message: Any) -> int:
 
 
 def _instances(message: Any) -> tuple[Instance, ...]:
-    found = from_message(message)
+    try:
+        found = from_message(message)
+    except VlsamError as error:
+        raise DataError(f"the ground truth at {stamp_ns(message)} ns: {error}") from error
     return tuple(
         Instance(
             d.label,

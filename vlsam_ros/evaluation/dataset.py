@@ -175,27 +175,19 @@ def strangers(what: str, used: set[int], known: Collection[int]) -> set[int]:
 
 def mask_rle(mask: Mask, size_hw: tuple[int, int]) -> dict:
     """COCO's compressed run lengths of a mask on a frame of this size."""
-    return compressed(to_coco(encode(mask.bits, (mask.x, mask.y)), size_hw), size_hw)
-
-
-def compressed(segmentation: dict | list, size_hw: tuple[int, int]) -> dict:
-    """Polygons or run lengths of any kind in COCO's compressed run lengths.
-
-    Raises:
-        DataError: the run lengths are of another size.
-    """
     from faster_coco_eval.core import mask as coco
 
-    if isinstance(segmentation, dict) and list(segmentation.get("size", ())) != list(size_hw):
-        raise DataError(f"expected a mask of {list(size_hw)} (height, width), got {segmentation.get('size')}")
-    return coco.segmToRle(segmentation, size_hw[1], size_hw[0])
+    return coco.segmToRle(to_coco(encode(mask.bits, (mask.x, mask.y)), size_hw), size_hw[1], size_hw[0])
 
 
 def box_rle(xyxy: Box, size_hw: tuple[int, int]) -> dict:
     """A box as a mask, in COCO's compressed run lengths."""
     from faster_coco_eval.core import mask as coco
 
-    return coco.frPyObjects([xywh(xyxy)], *size_hw)[0]
+    (x0, y0, x1, y1), (h, w) = xyxy, size_hw
+    far = [max(x0, -w), max(y0, -h), min(x1, 2 * w), min(y1, 2 * h)]  # what is drawn beyond the frame takes memory
+    inside = x0 < min(x1, w) and y0 < min(y1, h) and x1 > 0 and y1 > 0
+    return coco.frPyObjects([xywh(far) if inside else [0.0] * 4], *size_hw)[0]
 
 
 def xywh(xyxy: Box) -> list[float]:

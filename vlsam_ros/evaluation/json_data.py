@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -12,8 +10,24 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..output.files import read
-from .dataset import Category, Dataset, Frame, Instance, compressed, strangers
+from . import picture_files
+from .checks import (
+    Rules,
+    Tally,
+    is_box,
+    is_flag,
+    is_id,
+    is_list,
+    is_size,
+    is_size_hw,
+    is_text,
+    parsed,
+    printable,
+    shown,
+    wrong,
+)
+from .dataset import Category, Dataset, Frame, Instance, strangers
+from .segmentation import checked, compressed
 
 CODA_COMMON = ("pedestrian", "cyclist", "car", "truck", "tricycle")
 """The categories of CODA's COMMON (coda-dataset.github.io, benchmark); NOVEL are all others."""
@@ -21,12 +35,25 @@ CODA_COMMON = ("pedestrian", "cyclist", "car", "truck", "tricycle")
 SSLAD_COMMON = (*CODA_COMMON, "tram", "bus")
 """The common categories of the SSLAD challenge (CODA2022)."""
 
-NEEDED: dict[str, dict[str, Any]] = {
-    "images": {"id": int, "width": (int, float), "height": (int, float)},
-    "annotations": {"image_id": int, "category_id": int, "bbox": object},
-    "categories": {"id": int, "name": str},
+NEEDED: dict[str, Rules] = {
+    "images": {"id": is_id, "width": is_size, "height": is_size},
+    "annotations": {"image_id": is_id, "category_id": is_id, "bbox": lambda value: isinstance(value, list)},
+    "categories": {"id": is_id, "name": is_text},
 }
-"""The lists of a file, and what each of their entries has, with its type."""
+"""The lists of a file, and what each of their entries has."""
+
+_IDS = partial(is_list, rule=is_id)
+OPTIONAL: dict[str, Rules] = {
+    "images": {
+        "file_name": is_text,
+        "coco_url": is_text,
+        "neg_category_ids": _IDS,
+        "not_exhaustive_category_ids": _IDS,
+    },
+    "annotations": dict.fromkeys(("iscrowd", "ignore", "corner_case"), is_flag),
+    "categories": {"frequency": is_text, "synonyms": partial(is_list, rule=is_text)},
+}
+"""What else an entry may have, as null too."""
 
 TYPOS = {"suitcace": "suitcase"}
 """CODA's own."""
@@ -36,35 +63,37 @@ def load(path: str, images: Path | None, kind: str) -> Dataset:
     """The frames of one JSON file; kind 'coco' becomes 'coda' or 'lvis' if the file has their marks.
 
     Raises:
-        DataError: unreadable, not in COCO's format, ids that are double or look off by one.
+        DataError: unreadable, not in COCO's format, a spoilt segmentation, ids that are double or look off by one.
     """
-    file, warnings = Path(path), Counter[str]()
-    content = _parsed(file)
+    file, tally = Path(path), Tally()
+    content = _content(file)
     if kind == "coco":
         kind = _kind(content)
-    categories = _categories(content["categories"], kind, warnings)
+    categories = _categories(content["categories"], kind, tally)
     pictures = _by_id(content["images"], f"{file}: images")
-    objects = _objects(content["annotations"], pictures, {c.id: c.name for c in categories}, warnings)
-    folder = images or _folder(file, [_name(p) for p in content["images"][:20]])
-    frames = [_frame(p, folder, objects[i]) for i, p in pictures.items()]
-    warnings["pictures that are not there"] = sum(not (folder / f.name).is_file() for f in frames)
-    if not any(objects.values()):
-        warnings["no labelled object in the whole set"] = 1
-    return Dataset(f"{kind}:{path}", kind, frames, categories, kind in ("coda", "lvis"), +warnings)
-
-
-def _parsed(file: Path) -> dict[str, list[dict[str, Any]]]:
     try:
-        content = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"can't read {file}: {error}") from error
+        objects = _objects(content["annotations"], pictures, {c.id: c.name for c in categories}, kind, tally)
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from error
+    folder = images or picture_files.folder(file, [_name(p) for p in content["images"][:20]])
+    frames = [_frame(p, folder, objects[i]) for i, p in pictures.items()]
+    picture_files.count_doubts([(folder / _name(p), f) for p, f in zip(pictures.values(), frames, strict=True)], tally)
+    if not any(objects.values()):
+        tally.add("no labelled object in the whole set")
+    return Dataset(f"{kind}:{path}", kind, frames, categories, kind in ("coda", "lvis"), tally.warnings())
+
+
+def _content(file: Path) -> dict[str, list[dict[str, Any]]]:
+    content = parsed(file)
     if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in NEEDED):
         raise DataError(f"{file}: expected COCO's format, an object with the lists {', '.join(NEEDED)}")
     for key, needed in NEEDED.items():
-        for entry in content[key]:
-            known = entry if isinstance(entry, dict) else {}
-            if missing := [n for n, kind in needed.items() if n not in known or not isinstance(known[n], kind)]:
-                raise DataError(f"{file}: {key} without a valid {', '.join(missing)}: {entry!r:.120}")
+        for number, entry in enumerate(content[key]):
+            if fields := wrong(entry, needed, OPTIONAL[key]):
+                raise DataError(f"{file}: {key} without a valid {', '.join(fields)}: number {number}, {shown(entry)}")
+    for p in content["images"]:
+        if not is_size_hw([p["height"], p["width"]]):
+            raise DataError(f"{file}: image {p['id']} is too large to be one: {p['width']} x {p['height']} px")
     return content
 
 
@@ -82,22 +111,23 @@ def _by_id(entries: Iterable[dict[str, Any]], what: str) -> dict[int, dict[str, 
     return table
 
 
-def _categories(entries: list[dict[str, Any]], kind: str, warnings: Counter[str]) -> tuple[Category, ...]:
+def _categories(entries: list[dict[str, Any]], kind: str, tally: Tally) -> tuple[Category, ...]:
     """The file's categories; typos in the names that a metric relies on are corrected."""
-    names = {i: str(e["name"]) for i, e in _by_id(entries, "categories").items()}
+    names = {i: printable(e["name"]) for i, e in _by_id(entries, "categories").items()}
     typos = dict(TYPOS)
     for name in SSLAD_COMMON if kind == "coda" else ():
         if name not in names.values():
             rest = [n for n in names.values() if n not in SSLAD_COMMON]
             typos |= dict.fromkeys(get_close_matches(name, rest, 1, 0.85), name)
     corrected = {i: typos.get(name, name) for i, name in names.items()}
-    warnings.update(f"category {n!r} read as {corrected[i]!r}" for i, n in names.items() if n != corrected[i])
+    for i, name in names.items():
+        tally.add(f"category {name!r} read as {corrected[i]!r}", times=name != corrected[i])
     if kind == "lvis" and not all(e.get("frequency") in ("r", "c", "f") for e in entries):
         raise DataError("expected LVIS's categories, each with a frequency r, c or f; for others write coco:<file>")
     if double := [n for n, count in Counter(corrected.values()).items() if count > 1]:
         raise DataError(f"expected every category's name once, got {', '.join(map(repr, double))} more often")
     return tuple(
-        Category(e["id"], corrected[e["id"]], e.get("frequency", ""), tuple(e.get("synonyms", ()))) for e in entries
+        Category(e["id"], corrected[e["id"]], e.get("frequency") or "", tuple(e.get("synonyms") or ())) for e in entries
     )
 
 
@@ -105,56 +135,71 @@ def _objects(
     annotations: list[dict[str, Any]],
     pictures: Mapping[int, dict[str, Any]],
     names: Mapping[int, str],
-    warnings: Counter[str],
+    kind: str,
+    tally: Tally,
 ) -> dict[int, list[Callable[[], Instance]]]:
-    """Image id -> what reads each of its labelled objects."""
+    """Image id -> what reads each of its labelled objects.
+
+    As COCO's evaluator has it, crowds are to be ignored, and a flag `ignore` says nothing; with LVIS's it is the other
+    way round.
+    """
     strange = strangers("image ids of annotations", {a["image_id"] for a in annotations}, pictures)
     unnamed = strangers("category ids of annotations", {a["category_id"] for a in annotations}, names)
+    used, other = ("ignore", "iscrowd") if kind == "lvis" else ("iscrowd", "ignore")
     objects: dict[int, list[Callable[[], Instance]]] = defaultdict(list)
-    for a in annotations:
+    for number, a in enumerate(annotations):
+        where = f"annotation {shown(a['id'])}" if "id" in a else f"annotation number {number}"
         if a["image_id"] in strange:
-            warnings["annotations of images that the file doesn't list, left out"] += 1
-        elif not _is_box(a["bbox"]):
-            warnings["annotations whose box has no area, left out"] += 1
+            tally.add("annotations of images that the file doesn't list, left out", where)
+        elif not is_box(a["bbox"]) or min(a["bbox"][2:]) <= 0:
+            tally.add("annotations whose box has no area, left out", where)
         else:
-            warnings["annotations of a category that the file doesn't list, counted without a name"] += (
-                a["category_id"] in unnamed
-            )
-            name, size_hw = names.get(a["category_id"], ""), _size_hw(pictures[a["image_id"]])
-            objects[a["image_id"]].append(partial(_instance, a, name, size_hw))
+            size_hw = _size_hw(pictures[a["image_id"]])
+            _check_mask(a.get("segmentation"), size_hw, where, tally)
+            if a["category_id"] in unnamed:
+                tally.add("annotations of a category that the file doesn't list, counted without a name", where)
+            if a.get(other) and not a.get(used):
+                tally.add(f"annotations with {other}, which {kind.upper()}'s evaluator doesn't know: counted", where)
+            name, ignore = names.get(a["category_id"], ""), bool(a.get(used))
+            objects[a["image_id"]].append(partial(_instance, a, name, ignore, size_hw))
+    ids = Counter(a["id"] for a in annotations if is_id(a.get("id")))
+    double = [f"annotation {i}" for i, count in ids.items() for _ in range(count - 1)]
+    tally.add("annotations with the id of another one, counted", *double[:1], times=len(double))
     return objects
 
 
-def _is_box(bbox: Any) -> bool:
-    numbers = isinstance(bbox, list) and len(bbox) == 4 and all(isinstance(v, (int, float)) for v in bbox)
-    return numbers and all(map(math.isfinite, bbox)) and bbox[2] > 0 and bbox[3] > 0
+def _check_mask(segmentation: Any, size_hw: tuple[int, int], where: str, tally: Tally) -> None:
+    """Before any model runs; masks are made of it when they are asked for."""
+    try:
+        empty = checked(segmentation, size_hw) is None
+    except DataError as error:
+        raise DataError(f"{where}: segmentation: {error}") from error
+    if empty and segmentation:
+        tally.add("annotations whose polygons have fewer than three points: their box stands in for a mask", where)
 
 
-def _instance(a: dict[str, Any], name: str, size_hw: tuple[int, int]) -> Instance:
+def _instance(a: dict[str, Any], name: str, ignore: bool, size_hw: tuple[int, int]) -> Instance:
     x, y, w, h = map(float, a["bbox"])
-    mask = a.get("segmentation")
-    if isinstance(mask, list):
-        mask = [polygon for polygon in mask if len(polygon) >= 6]
     return Instance(
         label=name,
         category=name,
         xyxy=(x, y, x + w, y + h),
-        rle=compressed(mask, size_hw) if mask else None,
-        ignore=bool(a.get("iscrowd") or a.get("ignore")),
+        rle=compressed(a.get("segmentation"), size_hw),
+        ignore=ignore,
         corner=bool(a.get("corner_case", True)),  # CODA Base holds corner cases alone, without the flag
     )
 
 
 def _frame(picture: dict[str, Any], folder: Path, objects: list[Callable[[], Instance]]) -> Frame:
-    name = _name(picture)
+    name, size_hw = _name(picture), _size_hw(picture)
     return Frame(
         id=picture["id"],
-        name=name,
-        size_hw=_size_hw(picture),
-        image=partial(read, folder / name),
+        name=printable(name),
+        size_hw=size_hw,
+        image=partial(picture_files.read, folder / name, size_hw),
         truth=cache(lambda: tuple(read_one() for read_one in objects)),
-        absent=tuple(picture.get("neg_category_ids", ())),
-        not_all=tuple(picture.get("not_exhaustive_category_ids", ())),
+        absent=tuple(picture.get("neg_category_ids") or ()),
+        not_all=tuple(picture.get("not_exhaustive_category_ids") or ()),
     )
 
 
@@ -164,10 +209,4 @@ def _size_hw(picture: dict[str, Any]) -> tuple[int, int]:
 
 def _name(picture: dict[str, Any]) -> str:
     """The picture's file: LVIS gives an address whose last two parts are the split and the file."""
-    return str(picture.get("file_name") or "/".join(str(picture.get("coco_url", picture["id"])).split("/")[-2:]))
-
-
-def _folder(file: Path, some: list[str]) -> Path:
-    """Where the pictures lie: beside the JSON file, one folder up, or in a folder `images` there."""
-    places = [parent / sub for parent in file.absolute().parents[:2] for sub in ("", "images")]
-    return next((p for p in places if any((p / name).is_file() for name in some)), places[0])
+    return picture.get("file_name") or "/".join((picture.get("coco_url") or str(picture["id"])).split("/")[-2:])

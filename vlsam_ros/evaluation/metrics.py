@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,14 @@ from .dataset import Category, Frame, Instance, box_rle, xywh
 from .json_data import CODA_COMMON, SSLAD_COMMON
 
 Geometry = Literal["box", "mask"]
+Naming = Callable[[Instance], str]
 Figures = dict[str, float]
+
+LVIS_DETECTIONS = 300
+"""Of a picture, over all categories."""
+
+BEYOND_ALL_AREAS = 1e11
+"""Of an object to be ignored, px²: COCO's evaluator ignores those outside 0 to 1e10."""
 
 
 @dataclass(frozen=True)
@@ -73,14 +80,15 @@ def coco_figures(
     scored: Sequence[Scored],
     geometry: Geometry,
     categories: Sequence[Category],
-    name: Callable[[Instance], str],
+    name: Naming,
     federated: bool = False,
 ) -> Figures:
     """AP, AP50, AP75, mAR (100 detections, IoU 0.5:0.95), AR50, AR75, AR1 and AR10; NaN where nothing is labelled.
 
     Args:
-        name: an instance's category among `categories`. A region to be ignored is one in each of them.
-        federated: as in LVIS: 300 detections, only categories that a frame was checked for, and APr, APc and APf.
+        name: an instance's category among `categories`. A region to be ignored that has none is one in each of them.
+        federated: as LVIS's evaluator: the 300 best detections of a frame over all categories, and of them those whose
+            category the frame was checked for; APr, APc and APf; what is to be ignored is so for one detection alone.
     """
     from faster_coco_eval import COCO, COCOeval_faster
 
@@ -88,14 +96,15 @@ def coco_figures(
     dataset = {
         "images": [_image(s.frame) for s in scored],
         "categories": [{"id": c.id, "name": c.name, "frequency": c.frequency} for c in categories],
-        "annotations": list(_annotations(scored, geometry, ids, name)),
+        "annotations": list(_annotations(scored, geometry, ids, name, federated)),
     }
     truth = COCO(dataset)
-    results = truth.loadRes(list(_results(scored, geometry, ids, name)))
+    counted = map(_checked_for(ids, name), scored) if federated else scored
+    results = truth.loadRes(list(_results(counted, geometry, ids, name)))
     evaluation = COCOeval_faster(
         truth, results, "bbox" if geometry == "box" else "segm", print_function=_silent, lvis_style=federated
     )
-    evaluation.params.maxDets = [1, 10, 300 if federated else 100]
+    evaluation.params.maxDets = [1, 10, LVIS_DETECTIONS if federated else 100]
     if not categories or not scored:
         return dict.fromkeys(("AP", "AP50", "AP75", "mAR", "AR50", "AR75", "AR1", "AR10"), math.nan)
     evaluation.evaluate()
@@ -140,29 +149,41 @@ def _image(frame: Frame) -> dict:
 
 
 def _annotations(
-    scored: Sequence[Scored], geometry: Geometry, ids: dict[str, int], name: Callable[[Instance], str]
-) -> Iterable[dict]:
+    scored: Iterable[Scored], geometry: Geometry, ids: Mapping[str, int], name: Naming, federated: bool
+) -> Iterator[dict]:
     number = 0
     for s in scored:
         for item in s.truth:
-            own = [ids[name(item)]] if name(item) in ids else []
-            for category in ids.values() if item.ignore else own:
+            everywhere = item.ignore and not name(item)
+            for category in ids.values() if everywhere else [ids[name(item)]] if name(item) in ids else []:
                 number += 1
-                yield _entry(item, s.frame, geometry, category) | {"id": number, "iscrowd": int(item.ignore)}
+                entry = _entry(item, s.frame, geometry, category) | {"id": number}
+                if item.ignore:
+                    entry |= {"area": BEYOND_ALL_AREAS} if federated else {"iscrowd": 1}
+                yield entry
 
 
-def _results(
-    scored: Sequence[Scored], geometry: Geometry, ids: dict[str, int], name: Callable[[Instance], str]
-) -> Iterable[dict]:
+def _results(scored: Iterable[Scored], geometry: Geometry, ids: Mapping[str, int], name: Naming) -> Iterator[dict]:
     for s in scored:
         for item in s.found:
             if name(item) in ids:
                 yield _entry(item, s.frame, geometry, ids[name(item)]) | {"score": item.score}
 
 
+def _checked_for(ids: Mapping[str, int], name: Naming) -> Callable[[Scored], Scored]:
+    """What leaves of a frame's detections those that LVIS judges: of categories that it shows, or is known not to."""
+    names = {i: n for n, i in ids.items()}
+
+    def checked(s: Scored) -> Scored:
+        known = {name(i) for i in s.truth} | {names[i] for i in s.frame.absent if i in names}
+        return replace(s, found=tuple(i for i in s.found[:LVIS_DETECTIONS] if name(i) in known))
+
+    return checked
+
+
 def _entry(item: Instance, frame: Frame, geometry: Geometry, category: int) -> dict:
     x, y, w, h = xywh(item.xyxy)
-    entry = {"image_id": frame.id, "category_id": category, "bbox": [x, y, w, h], "area": w * h}
+    entry = {"image_id": frame.id, "category_id": category, "bbox": [x, y, w, h], "area": w * h, "iscrowd": 0}
     return entry | ({"segmentation": shape(item, frame, geometry)} if geometry == "mask" else {})
 
 

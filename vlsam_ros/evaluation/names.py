@@ -142,11 +142,17 @@ def _loaded(path: str, kind: str) -> tuple:
     """Tokeniser and model, from safetensors, without code of theirs."""
     import transformers
 
+    from ..backends.checkpoint import read
+
     try:
-        tokens = transformers.AutoTokenizer.from_pretrained(path)
-        model = getattr(transformers, kind).from_pretrained(path, use_safetensors=True)
-    except (OSError, ValueError) as error:
-        raise ModelLoadError(f"can't load the text model {path}: {error}") from error
+        tokens = read(transformers.AutoTokenizer, path)
+        model, report = read(getattr(transformers, kind), path, use_safetensors=True, output_loading_info=True)
+    except ModelLoadError as error:
+        own = "; it brings its own code, which is never run to match names" if "custom code" in str(error) else ""
+        raise ModelLoadError(f"can't load the text model {path}{own}: {error}") from error
+    missing = [k for k in report["missing_keys"] if not k.startswith("pooler.")]  # the states alone are used
+    if missing:
+        raise ModelLoadError(f"can't load the text model {path}: {len(missing)} weights lack, such as {missing[0]}")
     return tokens, model.eval()
 
 

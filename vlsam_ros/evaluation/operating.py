@@ -28,7 +28,7 @@ class Matches:
         right, ignored: bool (D,): took an object; lies on a region to be ignored. Neither: a false positive.
         named: bool (D,): right, and its name fits the object's category.
         frame: int (D,), the detection's frame.
-        object_score: float (N,), of the detection that took the object; -1: none.
+        object_score: float (N,), of the detection that took the object; -inf: none.
         height_px, distance_m: float (N,).
         object_frame: int (N,).
         empty: bool (F,): the frame has neither an object nor a region to be ignored.
@@ -55,7 +55,7 @@ class Matches:
         keep = self.score >= threshold
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         parts |= {n: parts[n][keep] for n in ("score", "right", "ignored", "named", "frame")}
-        parts["object_score"] = np.where(self.object_score >= threshold, self.object_score, -1.0)
+        parts["object_score"] = np.where(self.object_score >= threshold, self.object_score, -np.inf)
         return Matches(**parts)
 
 
@@ -72,7 +72,7 @@ def match(scored: Sequence[Scored], geometry: Geometry) -> Matches:
             named = i >= 0 and bool(item.category) and item.category == wanted[i].category
             detections.append((item.score, bool(i >= 0), bool(i < 0 and on_ignored[d]), named, number))
         for i, item in enumerate(wanted):
-            objects.append((s.found[by[i]].score if i in by else -1.0, item.height_px, item.distance_m, number))
+            objects.append((s.found[by[i]].score if i in by else -math.inf, item.height_px, item.distance_m, number))
     score, right, ignored, named, frame = np.array(detections, float).reshape(-1, 5).T
     object_score, height_px, distance_m, object_frame = np.array(objects, float).reshape(-1, 4).T
     order = np.argsort(-score, kind="stable")
@@ -94,7 +94,7 @@ def overlaps(scored: Scored, objects: Sequence[Instance], geometry: Geometry, of
 
 def recall(matches: Matches) -> float:
     """Share of the objects that were found; NaN without objects."""
-    return _share((matches.object_score >= 0).sum(), len(matches.object_score))
+    return _share(np.isfinite(matches.object_score).sum(), len(matches.object_score))
 
 
 def recall_by(matches: Matches, values: np.ndarray, edges: Sequence[float]) -> list[tuple[float, float, int, float]]:
@@ -102,7 +102,7 @@ def recall_by(matches: Matches, values: np.ndarray, edges: Sequence[float]) -> l
     bins = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = (values >= low) & (values < high)
-        found = (matches.object_score[inside] >= 0).sum()
+        found = np.isfinite(matches.object_score[inside]).sum()
         bins.append((low, high, int(inside.sum()), _share(found, inside.sum())))
     return bins
 
@@ -150,12 +150,12 @@ def names_right(matches: Matches) -> float:
 def reliability(score: np.ndarray, right: np.ndarray, bins: int = 10) -> list[tuple[float, float, int, float, float]]:
     """For each bin of the score: both edges, the detections in it, their mean score, and the share that is right.
 
-    A score of 1 belongs to the last bin.
+    A score of 1 belongs to the last bin, and one beyond 0 or 1 to the nearest.
 
     Args:
         score, right: float and bool (D,), of what doesn't lie on a region to be ignored.
     """
-    index = np.minimum((score * bins).astype(int), bins - 1)
+    index = np.clip((score * bins).astype(int), 0, bins - 1)
     table = []
     for b in range(bins):
         inside = index == b

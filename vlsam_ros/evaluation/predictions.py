@@ -7,22 +7,36 @@ frame's id; of a frame that failed it has the error instead.
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..data import Detections
-from ..errors import PARTIAL, DataError
+from ..errors import PARTIAL, DataError, VlsamError
 from ..localisation.score import PARTS
 from ..output.files import as_json
-from .dataset import Dataset, Frame, Instance, compressed, strangers
+from . import coco_results
+from .checks import Rules, Tally, is_box, is_id, is_list, is_number, is_share, is_text, parsed, printable, shown, wrong
+from .dataset import Dataset, Frame, Instance
+from .segmentation import compressed
 
 FILE = "predictions.jsonl"
-RECORDS = ({"id", "image", "size_hw", "instances"}, {"id", "image", "error"})
-"""What a frame's line has, of one that was looked at and of one that failed."""
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+HEADER: Rules = {"threshold": is_number, "options": _is_dict}
+FAILED: Rules = {"id": is_id, "image": is_text, "error": is_text}
+LOOKED_AT: Rules = {"id": is_id, "image": is_text, "size_hw": partial(is_list, rule=is_id), "instances": is_list}
+PERHAPS: Rules = {"dropped": is_list, "timings_s": _is_dict, "vlm": is_text, "segmenter": is_text, "grounder": is_text}
+INSTANCE: Rules = {"label": is_text, "score": is_share, "box_xyxy": is_box}
+"""What the first line may have; what a frame's line has if it failed, if it was looked at, and beside that; and what
+an instance has."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,7 @@ def predict(
                 record = as_json(frame.name, detect(frame))
             except Exception as error:  # one frame's failure, whatever it is, must not cost the others
                 record = {"image": frame.name, "error": f"{type(error).__name__}: {error}"}
-                tqdm.write(f"{frame.name}: {record['error']}")
+                tqdm.write(printable(f"{frame.name}: {record['error']}"))
                 failed += 1
             print(json.dumps({"id": frame.id} | record), file=file, flush=True)
             bar.update()
@@ -102,16 +116,18 @@ def _records(path: Path) -> tuple[list[dict[str, Any]], int]:
     Raises:
         DataError: a line that is no record, and not the end of the file.
     """
-    records, whole = [], 0
+    records: list[dict[str, Any]] = []
+    whole = 0
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
         if not line.endswith(b"\n"):
             break
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}: {error}; remove this line") from error
-        if not isinstance(record, dict) or (number > 1 and not any(keys <= record.keys() for keys in RECORDS)):
-            raise DataError(f"{path}, line {number}: expected a frame's record, got {line[:80]!r}")
+        where = f"{path}, line {number}"
+        record = parsed(where, line)
+        if not isinstance(record, dict) or (number == 1 and wrong(record, {}, HEADER)):
+            raise DataError(f"{where}: expected how the detector was set, {', '.join(HEADER)}; got {shown(record)}")
+        if number > 1 and wrong(record, FAILED) and (fields := wrong(record, LOOKED_AT, PERHAPS)):
+            raise DataError(f"{where}: expected a frame's record, got none with a valid {', '.join(fields)}: "
+                            f"{shown(record)}")  # fmt: skip
         records.append(record)
         whole += len(line)
     return records, whole
@@ -121,121 +137,98 @@ def read(path: Path, dataset: Dataset, topic: str = "/vlsam_detector/detections"
     """Predictions for a dataset: of a file, or of a folder with it; COCO's results as .json; or a recording's topic.
 
     Raises:
-        DataError: unreadable, or of other frames than the dataset's.
+        DataError: unreadable, spoilt, or of other frames than the dataset's.
     """
     if not path.exists():
         raise DataError(f"no such predictions: {path}")
-    file = path / FILE if path.is_dir() else path
+    file, tally = path / FILE if path.is_dir() else path, Tally()
     if file.suffix == ".json":
-        predictions = _coco(file, dataset)
+        found = {i: _best_first(items) for i, items in coco_results.read(file, dataset, tally).items()}
+        predictions = Predictions({}, found, models=file.stem, warnings=tally.warnings())
     elif file.suffix == ".jsonl" and file.exists():
         records, whole = _records(file)
         if not records:
             raise DataError(f"{file}: there is no whole line in it")
-        half = file.stat().st_size - whole
-        predictions = _gathered(records[0], records[1:], dataset, {"half-written last line, left out": int(half > 0)})
+        tally.add("half-written last line, left out", times=file.stat().st_size > whole)
+        named = ((f"{file}, line {n}", record) for n, record in enumerate(records[1:], 2))
+        predictions = _gathered(records[0], named, dataset, tally)
     else:
-        predictions = _gathered({}, list(_bag(path, topic, dataset)), dataset, {})
+        predictions = _gathered({}, _bag(path, topic, dataset), dataset, tally)
     if not predictions.found and not predictions.failed:
         raise DataError(f"{path}: no predictions for any frame of {dataset.name}")
     return predictions
 
 
 def _gathered(
-    header: Mapping[str, Any], records: list[dict[str, Any]], dataset: Dataset, warnings: Mapping[str, int]
+    header: Mapping[str, Any], records: Iterable[tuple[str, dict[str, Any]]], dataset: Dataset, tally: Tally
 ) -> Predictions:
-    """Records by frame; of two for one frame the later counts, as after an error and another try."""
+    """Records, each with where it is, by frame; of two for one frame the later counts, as after another try."""
     frames = {f.id: f for f in dataset.frames}
-    result = Predictions(header, warnings=Counter(warnings))
-    latest = {r["id"]: r for r in records}
-    for i, record in latest.items():
+    result, latest = Predictions(header), {r["id"]: (where, r) for where, r in records}
+    for i, (where, record) in latest.items():
         if i not in frames:
-            result.warnings["predictions for frames that the data doesn't have, left out"] += 1
+            tally.add("predictions for frames that the data doesn't have, left out", where)
             continue
         frame = frames[i]
         if record["image"] != frame.name:
-            raise DataError(
-                f"predictions of other data: frame {i} is {record['image']!r} there and {frame.name!r} in "
-                f"{dataset.name}"
-            )
+            raise DataError(f"{where}: predictions of other data: frame {i} is {record['image']!r} there and "
+                            f"{frame.name!r} in {dataset.name}")  # fmt: skip
         if "error" in record:
             result.failed[i] = record["error"]
         elif tuple(record["size_hw"]) != frame.size_hw:
             result.failed[i] = f"expected a picture of {frame.size_hw}, the detector had {tuple(record['size_hw'])}"
         else:
-            result.found[i] = _best_first(_instances(record, "instances"))
-            result.dropped[i] = _best_first(_instances(record, "dropped"))
-            result.seconds.extend([record["timings_s"]["total"]] if "total" in record.get("timings_s", {}) else [])
+            result.found[i] = _best_first(_instances(record, "instances", where))
+            result.dropped[i] = _best_first(_instances(record, "dropped", where))
+            total = (record.get("timings_s") or {}).get("total")
+            result.seconds.extend([total] if is_number(total) else [])
     models = {
-        " + ".join(filter(None, map(r.get, ("vlm", "segmenter", "grounder"))))
-        for r in latest.values()
+        printable(" + ".join(filter(None, map(r.get, ("vlm", "segmenter", "grounder")))))
+        for _, r in latest.values()
         if "error" not in r
     }
-    return replace(result, models=", ".join(sorted(models)), warnings=+result.warnings)
+    return replace(result, models=", ".join(sorted(models)), warnings=tally.warnings())
 
 
-def _instances(record: Mapping[str, Any], key: str) -> Iterator[Instance]:
-    for item in record.get(key, ()):
-        rle = compressed(item["segmentation"], record["size_hw"]) if item.get("segmentation") else None
-        parts = tuple(item["parts"].get(p, 1.0) for p in PARTS) if "parts" in item else ()
-        yield Instance(str(item["label"]), tuple(item["box_xyxy"]), rle, float(item["score"]), parts=parts)
+def _instances(record: Mapping[str, Any], key: str, where: str) -> Iterator[Instance]:
+    for number, item in enumerate(record.get(key) or (), 1):
+        try:
+            yield _instance(item, record["size_hw"])
+        except DataError as error:
+            raise DataError(f"{where}, number {number} of its {key}: {error}") from error
 
 
-def _coco(file: Path, dataset: Dataset) -> Predictions:
-    """Another detector's results in COCO's format: a list of boxes or masks with image_id, category_id and score.
-
-    A frame without any counts as looked at, as everywhere in that format.
-    """
-    try:
-        results = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"can't read {file}: {error}") from error
-    for r in results if isinstance(results, list) else [results]:
-        if not _is_result(r):
-            raise DataError(f"{file}: expected a list of image_id, score, and bbox or segmentation; got {r!r:.120}")
-    ids = {r["image_id"] for r in results}
-    frames, names = {f.id: f for f in dataset.frames}, {c.id: c.name for c in dataset.categories}
-    unknown = strangers("image ids of predictions", ids, frames)
-    found: dict[int, list[Instance]] = {i: [] for i in frames}
-    for r in results:
-        if r["image_id"] not in unknown:
-            found[r["image_id"]].append(_coco_instance(r, names, frames[r["image_id"]].size_hw))
-    warnings = Counter({"predictions for frames that the data doesn't have, left out": len(unknown)})
-    best_first = {i: _best_first(items) for i, items in found.items()} if ids - unknown else {}
-    return Predictions({}, best_first, models=file.stem, warnings=+warnings)
+def _instance(item: Any, size_hw: tuple[int, int]) -> Instance:
+    if fields := wrong(item, INSTANCE, {"parts": _is_dict}):
+        raise DataError(
+            f"expected a label, a score in [0, 1] and a box, got no valid {', '.join(fields)}: {shown(item)}"
+        )
+    x0, y0, x1, y1 = map(float, item["box_xyxy"])
+    parts = tuple(item["parts"].get(p, 1.0) for p in PARTS) if item.get("parts") else ()
+    if x1 < x0 or y1 < y0 or not all(map(is_share, parts)):
+        raise DataError(f"expected a box as x_min, y_min, x_max, y_max, and parts in [0, 1]; got {shown(item)}")
+    rle = compressed(item.get("segmentation"), size_hw)
+    return Instance(printable(item["label"]), (x0, y0, x1, y1), rle, float(item["score"]), parts=parts)
 
 
-def _is_result(r: Any) -> bool:
-    if not isinstance(r, dict) or not isinstance(r.get("image_id"), int):
-        return False
-    bbox = [0] * 4 if "bbox" not in r and r.get("segmentation") else r.get("bbox")
-    numbers = [r.get("score"), *bbox] if isinstance(bbox, list) and len(bbox) == 4 else [None]
-    return all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers)
-
-
-def _coco_instance(result: Mapping[str, Any], names: Mapping[int, str], size_hw: tuple[int, int]) -> Instance:
-    from faster_coco_eval.core import mask as coco
-
-    rle = compressed(result["segmentation"], size_hw) if result.get("segmentation") else None
-    x, y, w, h = (float(v) for v in (result["bbox"] if "bbox" in result else coco.toBbox(rle)))
-    name = names.get(result.get("category_id", -1), "")
-    return Instance(name, (x, y, x + w, y + h), rle, float(result["score"]))
-
-
-def _bag(path: Path, topic: str, dataset: Dataset) -> Iterator[dict[str, Any]]:
+def _bag(path: Path, topic: str, dataset: Dataset) -> Iterator[tuple[str, dict[str, Any]]]:
     """The records of recorded detections; their frames are found by their stamps."""
     from ..output.messages import from_message
     from .bag_data import messages, stamp_ns
 
     ids = {f.name: f.id for f in dataset.frames}
     for number, message in enumerate(messages(path, topic)):
-        name = str(stamp_ns(message))
+        name, where = str(stamp_ns(message)), f"{path}, message {number} on {topic}"
         record = {"id": ids.get(name, -1 - number), "image": name}
         if message.status > PARTIAL:
-            yield record | {"error": f"status {message.status}: {message.status_text}"}
+            record |= {"error": f"status {message.status}: {message.status_text}"}
         else:
-            yield record | as_json(name, from_message(message))
+            try:
+                record |= as_json(name, from_message(message))
+            except VlsamError as error:
+                raise DataError(f"{where}: {error}") from error
+        yield where, record
 
 
-def _best_first(instances: Iterator[Instance] | list[Instance]) -> tuple[Instance, ...]:
+def _best_first(instances: Iterable[Instance]) -> tuple[Instance, ...]:
     return tuple(sorted(instances, key=lambda i: -i.score))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -57,7 +58,9 @@ def score(
     if not predictions.found:
         raise DataError(f"nothing to score: all {len(predictions.failed)} frames with a prediction failed")
     scored = paired(dataset, predictions.found, match_names)
-    least = float(predictions.header.get("threshold", 0.0)) if threshold is None else threshold
+    least = float(predictions.header.get("threshold") or 0.0) if threshold is None else threshold
+    if not math.isfinite(least):
+        raise DataError(f"expected a finite threshold, got {least}")
     warnings = dataset.warnings + predictions.warnings + _unmasked(scored)
     matches = {geometry: operating.match(scored, geometry) for geometry in geometries(scored)}
     scores: dict[str, Any] = {
