@@ -138,7 +138,7 @@ def estimates() -> list[list[object]]:
             ("Qwen2.5-VL-3B", qwen_config(*QWEN_3B), None, 1196, QUESTIONS),
             ("Qwen2.5-VL-7B", qwen_config(*QWEN_7B), None, 1196, QUESTIONS),
             ("LLaVA-1.5-7B", llava, None, 576, QUESTIONS),
-            ("CogVLM-17B", cog_config, cog, 1227, 1),  # its questions are asked one by one
+            ("CogVLM-17B", cog_config, cog, 1227, QUESTIONS),
         ]
         models = [(n, c, m or hf.AutoModelForImageTextToText.from_config(c), t, q) for n, c, m, t, q in built]
     rows: list[list[object]] = []
@@ -146,7 +146,10 @@ def estimates() -> list[list[object]]:
         for quantisation in ("none", "int4"):
             held = memory.weights_of(model, torch.bfloat16, quantisation)
             sizes = config, torch.bfloat16, tokens + 8, QUESTION_TOKENS, ANSWER_TOKENS
-            one, many = (held + memory.generation(*sizes, 1, q).total for q in (1, questions))
+            one = held + memory.generation(*sizes).total
+            many = held + memory.generation(*sizes, 1, questions).total
+            if name.startswith("CogVLM"):  # its questions are asked one by one
+                many = held + memory.generation(*sizes, kept=sum(sizes[2:]) * questions).total
             numbers = sum(p.numel() for p in model.parameters()) / 1e9
             rows.append([name, quantisation, numbers, *(n / memory.GIB for n in (held, one, many))])
     return rows

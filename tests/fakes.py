@@ -53,7 +53,7 @@ class FakeVlm:
         return self.answer(view, [request])[0].text, False
 
     def _say(self, question: str, size_hw: tuple[int, int], seen: dict[str, np.ndarray]) -> Answer:
-        text = ", ".join(seen) if self.text is None else self.text
+        text = (", ".join(seen) or "Nothing.") if self.text is None else self.text
         if question.startswith("Is there"):
             text = "Yes." if any(name in question for name in seen) else "No."
         spans, cells, first = words(text), self.grid**2, self.grid**2 + 2

@@ -1,15 +1,19 @@
 """The whole way of a frame, with models that know colours."""
 
 import time
+import weakref
+from collections.abc import Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
-from fakes import FakeSegmenter, FakeVlm, picture
+import torch
+from fakes import FakeGrounder, FakeSegmenter, FakeVlm, picture
 
 from vlsam_ros.config import Config
-from vlsam_ros.data import Detections, ImageLayout, NamedMap, View
-from vlsam_ros.errors import BadImageError, ConfigError, VlmError
+from vlsam_ros.data import Answer, Detections, ImageLayout, NamedMap, View
+from vlsam_ros.errors import BadImageError, ConfigError, SegmenterError, VlmError, VlsamError
 from vlsam_ros.pipeline import VLSam, paint
 
 BOXES = {"red box": [(40, 60, 90, 120), (200, 140, 240, 170)], "blue ball": [(150, 30, 180, 50)]}
@@ -65,13 +69,106 @@ def test_several_questions_share_one_map_per_name():
     assert len(result.answers) == 16 and vlm.calls == 8
 
 
-@pytest.mark.parametrize("text", ["", "none", "1 2 3", "There is nothing on the road."])
+@pytest.mark.parametrize("text", ["none", "1 2 3", "There is nothing on the road."])
 def test_no_name_no_instance_and_no_segmenter(text):
     segmenter = FakeSegmenter()
     result = VLSam(FakeVlm(text=text), segmenter)(picture((200, 320), BOXES))
     assert len(result) == 0 and segmenter.embedded == 0
     assert result.heat.max() == 0 and result.masks().shape == (0, 200, 320)
     assert result.answers[0][2] == text
+
+
+class Says(FakeVlm):
+    """Answers as it is told by the question; else with what it sees."""
+
+    def __init__(self, **answers: str) -> None:
+        super().__init__()
+        self.answers = answers
+
+    def _say(self, question: str, size_hw: tuple[int, int], seen: dict) -> Answer:
+        said = super()._say(question, size_hw, seen)
+        return replace(said, text=self.answers[question], token_spans=()) if question in self.answers else said
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        pytest.param("", "empty", id="empty"),
+        pytest.param("I'm sorry, but I can't help with that.", "refusal", id="refusal"),
+        pytest.param("<think>There might be a dog", "a thought and no answer", id="thought"),
+        pytest.param("!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!", "repetition", id="runaway"),
+    ],
+)
+def test_an_answer_that_is_none_is_said_so(text: str, reason: str) -> None:
+    config = Config.from_flat({"questions.questions": ["What?", "Odd?"], "views.far": 0, "views.tile_rows": 0})
+    result = VLSam(Says(**{"Odd?": text}), FakeSegmenter(), config)(picture((200, 320), BOXES))
+    assert result.problems == (f"full: Odd?: {reason}",) and boxes(result) == EXPECTED and not result.skipped
+    with pytest.raises(VlmError, match=rf"answered none of 2 questions: full: What\?: {reason}; full: Odd\?: {reason}"):
+        VLSam(Says(**{"Odd?": text, "What?": text}), FakeSegmenter(), config)(picture((200, 320), BOXES))
+
+
+def test_an_honest_nothing_is_an_answer() -> None:
+    result = VLSam(FakeVlm(text="There are no objects on the road."), FakeSegmenter())(picture((200, 320), BOXES))
+    assert result.problems == () and len(result) == 0
+
+
+@pytest.mark.parametrize("beside", [{}, {"grounder.mode": "both"}, {"verify.ask": True}, {"attention.preset": "decaf"}])
+def test_queries_and_keys_of_a_view_go_before_the_next_is_asked(beside: dict) -> None:
+    class Watched(FakeVlm):
+        alive: list[weakref.ref] = []
+
+        def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
+            assert [ref for ref in self.alive if ref()] == []
+            return super().answer_views(views, questions)
+
+        def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
+            assert not questions[0].startswith("Is there") or [ref for ref in self.alive if ref()] == []
+            answers = super().answer(view, questions)
+            self.alive += [weakref.ref(answer.layer) for answer in answers]
+            return answers
+
+    vlm = Watched()
+    VLSam(vlm, FakeSegmenter(), Config.from_flat(beside), FakeGrounder())(picture((200, 320), BOXES))
+    assert len(vlm.alive) >= 8
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 9 GiB"),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        cv2.error("OpenCV(4.14.0) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 9 bytes"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        ("vlsam_ros.recognition.attention.flow", VlmError),
+        ("fakes.FakeVlm.answer_views", VlmError),
+        ("fakes.FakeSegmenter.embed", SegmenterError),
+        ("fakes.FakeSegmenter.segment", SegmenterError),
+        ("fakes.FakeEmbedding.upscale", SegmenterError),
+        ("vlsam_ros.pipeline.merge", VlsamError),
+    ],
+)
+def test_out_of_memory_is_the_error_of_its_part(
+    place: str, kind: type, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched, pytest.raises(VlsamError, match="out of memory") as caught:
+        patched.setattr(place, fail)
+        run(picture((200, 320), BOXES))
+    assert caught.type is kind and caught.value.__cause__ is error
+    assert boxes(run(picture((200, 320), BOXES))) == EXPECTED  # the next frame works
+
+
+def test_other_errors_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vlsam_ros.pipeline.merge", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(picture((200, 320), BOXES))
 
 
 def test_a_name_without_evidence_costs_nothing_else():

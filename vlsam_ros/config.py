@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,13 @@ from .options import Option, declared, device_option, dtype_option, in_file, kin
 
 PROFILES = ("embedded", "desktop", "jetson")
 """The profiles that come with the package, in config/."""
+
+OF_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
+"""What any ROS node may be given beside its own parameters."""
+
+_PART = r"(?:[A-Za-z_]|\{\w+\})(?:\w|\{\w+\})*"
+TOPIC = re.compile(rf"(~/|/)?{_PART}(/{_PART})*", re.ASCII)
+"""A topic's name: https://design.ros2.org/articles/topic_and_service_names.html."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +36,20 @@ class VlmOptions:
     device: str = device_option()
     dtype: str = dtype_option("weights'")
     quantisation: str = option(
-        "none", "weight quantisation through bitsandbytes (cuda only)", choices=("none", "int8", "int4")
+        "none", "weight quantisation of the language model through bitsandbytes (cuda only; int4 is nf4)", choices=("none", "int8", "int4")
     )
     threads: int = option(
         0, "CPU threads for both models (0: torch decides; on a busy machine 1 is much faster)", low=0, high=256
     )
     view_batch: int = option(
         1, "most views answered at once; more is faster on a GPU and takes more memory", low=1, high=32
+    )
+    image_tokens: int = option(
+        4096,
+        "most image tokens of one view: a larger picture is shown smaller, as far as the model's family lets its size "
+        "decide (0: as many as the model makes of it)",
+        low=0,
+        high=65536,
     )
     max_new_tokens: int = option(64, "longest answer to one question, in tokens", low=1, high=2048)
     beams: int = option(1, "beams that search for an answer (1: none)", low=1, high=16)
@@ -297,10 +314,10 @@ class NodeOptions:
     """The ROS 2 node."""
 
     image_topics: list[str] = option(
-        ["/camera/image_raw/compressed"], "camera topics; '/compressed' at the end means sensor_msgs/CompressedImage"
+        ["/camera/image_raw/compressed"], "camera topics, of sensor_msgs/Image or sensor_msgs/CompressedImage"
     )
     transport: str = option(
-        "auto", "image message type ('auto': by the topic's name)", choices=("auto", "raw", "compressed")
+        "auto", "image message type ('auto': as the publisher offers)", choices=("auto", "raw", "compressed")
     )
     keyframe_rate_hz: float = option(
         1.0, "most keyframes per second and camera (0: as many as the models manage)", low=0.0, high=60.0
@@ -325,7 +342,10 @@ class NodeOptions:
         choices=("auto", "reliable", "best_effort"),
     )
     queue_all: bool = option(False, "process every frame in order instead of the newest (for bags; deterministic)")
-    max_image_pixels: int = option(40_000_000, "larger images are refused", low=1, high=1_000_000_000)
+    max_image_pixels: int = option(40_000_000, "larger images are refused", low=1, high=1 << 28)
+
+    def __post_init__(self) -> None:
+        check_topics(self.image_topics)
 
 
 @dataclass(frozen=True)
@@ -365,21 +385,46 @@ class Config:
 
     @classmethod
     def from_file(cls, path: Path | str, changes: Mapping[str, Any] | None = None) -> Config:
-        """From a profile, which is a ROS parameter file (``/**: ros__parameters: …``), and `changes` over it.
+        """From a profile, which is any ROS parameter file that the node takes, and `changes` over it.
 
         Raises:
-            ConfigError: the file can't be read, has no ``ros__parameters``, or an option in it is wrong.
+            ConfigError: the file can't be read, is no parameter file, or an option in it is wrong.
         """
-        return cls.from_flat(in_file(path) | dict(changes or {}))
+        values, foreign = own(in_file(path))
+        for name in foreign:
+            logging.getLogger(__name__).warning("%s: parameter %r is not one of the detector's, ignored", path, name)
+        return cls.from_flat(values | dict(changes or {}))
 
     def flat(self) -> dict[str, Any]:
         """``{'group.option': value}`` of every option."""
         return {o.name: getattr(getattr(self, o.group), o.key) for o in options()}
 
 
+def check_topics(topics: Sequence[str]) -> None:
+    """Raise `ConfigError` if there is no image topic, one has no valid name, or one comes twice."""
+    wrong = [topic for topic in topics if not TOPIC.fullmatch(topic)]
+    if wrong or not topics:
+        got = repr(wrong[0]) if wrong else "none"
+        raise ConfigError(f"node.image_topics: expected names such as '/front/image_raw', got {got}")
+    topic, count = Counter(topics).most_common(1)[0]
+    if count > 1:
+        raise ConfigError(f"node.image_topics: {topic!r} is named twice")
+
+
 def options() -> Iterator[Option]:
     """Every option, in the order of declaration."""
     return declared(Config)
+
+
+def own(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Of a ROS node's parameters: those in our groups, and the names of the others, but for ROS's own ones.
+
+    A list that is None is empty, since ROS has no type for ``[]``; and a group that is None sets nothing.
+    """
+    lists, groups = {o.name for o in options() if o.type is list}, {f.name for f in fields(Config)}
+    ours = {k: [] if v is None and k in lists else v for k, v in given.items() if k.split(".")[0] in groups}
+    foreign = [k for k in given if k.split(".")[0] not in (*groups, *OF_ROS)]
+    return {k: v for k, v in ours.items() if v is not None or k not in groups}, foreign
 
 
 def profile_path(profile: str) -> Path:

@@ -46,9 +46,21 @@ class GrounderError(VlsamError):
     status = 40  # STATUS_GROUNDER_FAILED
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, numpy, torch or OpenCV says that memory ran out."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    said = str(error).lower()
+    return any(words in said for words in ("can't allocate memory", "out of memory", "insufficient memory"))
+
+
 class DataError(VlsamError, ValueError):
     """Ground truth or predictions can't be read, or don't belong together."""
 
 
 class BagError(VlsamError):
     """A bag is missing, truncated or has no topic of the wanted type."""
+
+
+class OutputError(VlsamError):
+    """A result can't be written, or would take the place of something that the command did not make."""

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+import math
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from .errors import ConfigError
+
+NODE = "vlsam_detector"
+"""The detector's name as a ROS node."""
+
+_WORDS = {word: word in ("y", "yes", "on", "true") for word in ("y", "yes", "on", "true", "n", "no", "off", "false")}
+_WHOLE = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_NO_NUMBER = re.compile(r"[+-]?(nan|inf|infinity)|\.nan|[+-]?\.inf", re.IGNORECASE)
 
 
 def option(default: Any, doc: str, *, low: float | None = None, high: float | None = None, choices: tuple = ()) -> Any:
@@ -27,7 +39,11 @@ def device_option() -> Any:
 def dtype_option(of: str) -> Any:
     """The type of its weights, or what else `of` says."""
     choices = ("auto", "float32", "float16", "bfloat16")
-    return option("auto", f"{of} type ('auto': float16 on cuda, float32 on cpu)", choices=choices)
+    return option(
+        "auto",
+        f"{of} type ('auto': bfloat16 on cuda, float16 on cards older than Ampere, float32 on cpu)",
+        choices=choices,
+    )
 
 
 @dataclass(frozen=True)
@@ -95,28 +111,89 @@ def kind(group: Field) -> Callable[..., Any]:
 
 
 def in_file(path: Path | str) -> dict[str, Any]:
-    """``{'group.option': value}`` of a ROS parameter file (``/**: ros__parameters: …``), unchecked.
+    """``{'group.option': value}`` of the detector's sections in a ROS parameter file, unchecked.
+
+    The file is read as rcl reads it for the node, so that both take the same files: `scalar` says what a value is, and
+    a later section wins. Sections of other nodes are left out; ``[]`` and ``{}`` are None, as they have no type there.
 
     Raises:
-        ConfigError: the file can't be read, or has no ``ros__parameters``.
+        ConfigError: the file can't be read, is no parameter file, or has options for detectors in two namespaces.
     """
-    import yaml
-
     try:
-        content = yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        data = Path(path).read_bytes()
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data)):
+            raise ConfigError(f"{path}: expected no aliases ('*name'), since ROS takes none")
+        documents = yaml.compose_all(data, Loader=_AsWritten)
+        sections = [section for document in documents if document for section in _sections(document)]
+    except (OSError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"can't read the profile {path}: {error}") from error
-    nodes = content.values() if isinstance(content, dict) else ()
-    found = [node["ros__parameters"] for node in nodes if isinstance(node, dict) and "ros__parameters" in node]
-    if not found or not all(isinstance(parameters, dict) for parameters in found):
-        raise ConfigError(f"{path}: expected '/**: ros__parameters:' with options below, as in config/embedded.yaml")
-    return {name: value for parameters in found for name, value in _flattened(parameters)}
+    except _NoParameters as error:
+        raise ConfigError(f"{path}: {error}") from error
+    found = [(name, values) for name, values in sections if name[-1] == NODE or not "".join(name).strip("*")]
+    spaces = sorted({"/".join(name) for name, _ in found if "".join(name[:-1]).strip("*")})
+    if len(spaces) > 1:
+        raise ConfigError(f"{path}: expected the options of one detector, got those of {', '.join(spaces)}")
+    return {name: value for _, values in found for name, value in values.items()}
 
 
-def _flattened(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Leaves of nested mappings, with dotted names."""
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _flattened(value, f"{prefix}{key}.")
+def scalar(text: str) -> bool | int | float | str:
+    """An unquoted value as rcl's parser takes it: YAML 1.1's words, C's numbers, and all else is text."""
+    if text.lower() in _WORDS and text in (text.lower(), text.capitalize(), text.upper()):
+        return _WORDS[text.lower()]
+    if _WHOLE.fullmatch(text):
+        digits = text.lstrip("+-")
+        number = int(digits, 8 if digits.isdigit() and digits[0] == "0" else 0)
+        number = -number if text[0] == "-" else number
+        return number if -(1 << 63) <= number < 1 << 63 else float(number)
+    if _DECIMAL.fullmatch(text):
+        return float(text) if math.isfinite(float(text)) else text
+    return float(text.replace(".", "")) if _NO_NUMBER.fullmatch(text) else text
+
+
+class _AsWritten(yaml.SafeLoader):
+    """Nodes with the tag that is written, and none that YAML would add."""
+
+    def resolve(self, kind: type, value: Any, implicit: Any) -> str:
+        return ""
+
+
+class _NoParameters(Exception):
+    """What is wrong with a parameter file."""
+
+
+def _sections(node: yaml.Node, name: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Each node's namespaces and name, and its parameters."""
+    if not isinstance(node, yaml.MappingNode):
+        raise _NoParameters("expected '/**: ros__parameters:' with options below, as in config/embedded.yaml")
+    for key, value in node.value:
+        if key.value != "ros__parameters":
+            yield from _sections(value, (*name, *str(key.value).strip("/").split("/")))
+        elif name and isinstance(value, yaml.MappingNode):
+            yield name, dict(_parameters(value))
         else:
-            yield f"{prefix}{key}", value
+            raise _NoParameters("expected a node's name above ros__parameters, and options below")
+
+
+def _parameters(node: yaml.MappingNode, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Leaves of nested mappings, with dotted names."""
+    for key, value in node.value:
+        name = f"{prefix}{key.value}"
+        if isinstance(value, yaml.MappingNode) and value.value:
+            yield from _parameters(value, f"{name}.")
+        elif isinstance(value, yaml.ScalarNode):
+            yield name, _scalar(name, value)
+        else:
+            items = [_scalar(name, item) for item in value.value]
+            if len({type(item) for item in items}) > 1:
+                raise _NoParameters(f"{name}: expected items of one type, got {items}")
+            yield name, items or None
+
+
+def _scalar(name: str, node: yaml.Node) -> bool | int | float | str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise _NoParameters(f"{name}: expected a list of plain values, got one of lists or mappings")
+    if node.style in ("'", '"') or node.tag == "tag:yaml.org,2002:str":
+        return node.value
+    if not node.value:
+        raise _NoParameters(f"{name}: expected a value, got none")
+    return scalar(node.value)

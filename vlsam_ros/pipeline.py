@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import cv2
@@ -16,15 +17,45 @@ from .data import Answer, Detection, Detections, NamedMap, View, check_image
 from .ensemble.merge import merge
 from .ensemble.schedule import left_out, plan, until_spent
 from .ensemble.tiling import lift, views
-from .errors import ConfigError, VlmError
+from .errors import ConfigError, GrounderError, SegmenterError, VlmError, VlsamError, out_of_memory
 from .localisation.grounding import detections, names_in
 from .localisation.refine import refine
 from .recognition.attention import fuse, named_maps, wants_background
 from .recognition.questions import questions_for
+from .recognition.unanswered import no_answer
 from .recognition.verify import verify
 
 HEAT_CELL_PX = 8
 """Frame pixels on a side of one cell of the fused heat map."""
+
+STAGES: dict[str, type[VlsamError]] = {
+    "vlm": VlmError,
+    "attention": VlmError,
+    "verify": VlmError,
+    "grounder": GrounderError,
+    "segmenter": SegmenterError,
+    "merge": VlsamError,
+}
+"""The parts of the work on a frame, and the error of each that runs out of memory."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What came of one view.
+
+    Attributes:
+        said: question and text of everything the VLM said.
+        unanswered: the questions that it gave no whole answer to, each with the reason.
+        named: whether it named anything.
+        maps: one for each name.
+        instances: in pixels of the view.
+    """
+
+    said: list[tuple[str, str]]
+    unanswered: list[tuple[str, str]]
+    named: bool
+    maps: list[NamedMap]
+    instances: list[Detection]
 
 
 class VLSam:
@@ -54,67 +85,85 @@ class VLSam:
             horizon: the horizon's row as a share of the frame's height; None: the option `views.horizon`.
 
         Raises:
-            BadImageError, VlmError, SegmenterError, GrounderError: a part of the method failed; nothing is returned.
+            BadImageError, VlmError, SegmenterError, GrounderError: a part of the method failed or ran out of memory, or
+                the VLM answered no question; nothing is returned.
         """
         started = perf_counter()
         size_hw = check_image(image).shape[:2]
         timings: dict[str, float] = defaultdict(float)
         found: list[Detection] = []
         said: list[tuple[str, str, str]] = []
+        problems: list[str] = []
         heat = np.zeros([-(-side // HEAT_CELL_PX) for side in size_hw], np.float32)
-        all_views = views(size_hw, self.config.views, horizon)
+        all_views, asked, named = views(size_hw, self.config.views, horizon), 0, False
         with _timed(timings, "total"):
             with _timed(timings, "vlm"):
                 questions = questions_for(self.vlm, all_views[0].crop(image), self.config.questions)
             steps = plan(all_views, questions, self.config.vlm.view_batch, hurry=budget_s is not None)
             for step in until_spent(budget_s, steps, started):
-                seen = self.look([view.crop(image) for view in step.views], step.questions, timings)
-                for view, (answers, maps, instances) in zip(step.views, seen, strict=True):
-                    said += [(view.name, a.question, a.text) for a in answers]
-                    found += [lift(d, view) for d in instances]
-                    paint(heat, maps, view)
+                looks = self.look([view.crop(image) for view in step.views], step.questions, timings)
+                asked += len(step.views) * len(step.questions)
+                named |= any(look.named for look in looks)
+                for view, look in zip(step.views, looks, strict=True):
+                    said += [(view.name, *words) for words in look.said]
+                    problems += [f"{view.name}: {question}: {reason}" for question, reason in look.unanswered]
+                    found += [lift(d, view) for d in look.instances]
+                    paint(heat, look.maps, view)
+            if len(problems) == asked and not named:
+                raise VlmError(f"{self.vlm.name} answered none of {asked} questions: {'; '.join(problems)}")
             with _timed(timings, "merge"):
                 believed, dropped = (
                     merge([d for d in found if bool(d.reason) is doubted], all_views, size_hw, self.config)
                     for doubted in (False, True)
                 )
-        return Detections(
-            size_hw=size_hw,
+        return replace(
+            self.nothing(size_hw),
             items=believed,
             dropped=dropped,
             skipped=left_out(all_views, questions, {(view, question) for view, question, _ in said}),
-            vlm=self.vlm.name,
-            segmenter=self.segmenter.name,
-            grounder=self.grounder.name if self.grounder else "",
-            demonstration=self.vlm.demonstration or self.segmenter.demonstration,
+            problems=tuple(problems),
             heat=heat,
             answers=tuple(said),
             timings_s=dict(timings),
         )
 
-    def look(
-        self, views: Sequence[np.ndarray], questions: Sequence[str], timings: dict[str, float]
-    ) -> list[tuple[list[Answer], list[NamedMap], list[Detection]]]:
-        """For each view (H, W, 3): what the VLM says, one map per name, and instances in pixels of the view."""
+    def nothing(self, size_hw: tuple[int, int]) -> Detections:
+        """A result for a frame (H, W) that says no more than which models there are."""
+        return Detections(
+            size_hw=size_hw,
+            vlm=self.vlm.name,
+            segmenter=self.segmenter.name,
+            grounder=self.grounder.name if self.grounder else "",
+            demonstration=self.vlm.demonstration or self.segmenter.demonstration,
+        )
+
+    def look(self, views: Sequence[np.ndarray], questions: Sequence[str], timings: dict[str, float]) -> list[Look]:
+        """What comes of each view (H, W, 3). No answer's Q and K outlive it."""
         config, aside, attends = self.config, [], self.config.grounder.mode != "grounder"
         if attends and wants_background(config.attention):
             aside = [config.attention.background_question]
         with _timed(timings, "vlm"):
             answered = self.vlm.answer_views(views, [*questions, *aside])
-        seen = []
-        for pixels, answers in zip(views, answered, strict=True):
-            if len(answers) != len(questions) + len(aside):
-                raise VlmError(f"expected {len(questions) + len(aside)} answers, got {len(answers)}")
+        if (got := [len(own) for own in answered]) != [len(questions) + len(aside)] * len(views):
+            raise VlmError(f"expected {len(questions) + len(aside)} answers for each of {len(views)} views, got {got}")
+        looks = []
+        for pixels in views:
+            answers = answered.pop(0)
             background = answers.pop() if aside else None
             grounded, embedding = self._ground(pixels, answers, timings) if self.grounder else ([], None)
             with _timed(timings, "attention"):
                 maps = fuse(named_maps(answers, config.questions, config.attention, background)) if attends else []
             with _timed(timings, "segmenter"):
                 instances = [*grounded, *refine(self.segmenter, pixels, maps, config, embedding)]
+            said = [(a.question, a.text) for a in answers]
+            named = bool(names_in(answers, config.questions))
+            reasons = [(a.question, no_answer(a.text, a.truncated, config.questions)) for a in answers]
+            del answers, background
             with _timed(timings, "verify"):
                 verdicts, instances = verify(self.vlm, pixels, instances, config)
-            seen.append(([*answers, *verdicts], maps, instances))
-        return seen
+            said += [(a.question, a.text) for a in verdicts]
+            looks.append(Look(said, [(q, why) for q, why in reasons if why], named, maps, instances))
+        return looks
 
     def _ground(
         self, pixels: np.ndarray, answers: Sequence[Answer], timings: dict[str, float]
@@ -162,7 +211,16 @@ def paint(canvas: np.ndarray, maps: Sequence[NamedMap], view: View) -> None:
 
 @contextmanager
 def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
-    """Add the seconds spent inside to `timings[stage]`."""
+    """Add the seconds spent inside to `timings[stage]`.
+
+    Raises:
+        VlsamError: of the type in `STAGES`, if the memory runs out inside.
+    """
     started = perf_counter()
-    yield
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, VlsamError) or not out_of_memory(error):
+            raise
+        raise STAGES.get(stage, VlsamError)(f"out of memory ({stage}): {error}") from error
     timings[stage] += perf_counter() - started

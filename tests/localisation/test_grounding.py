@@ -84,12 +84,12 @@ def test_both_paths_share_one_encoding_of_a_view() -> None:
         assert segmenter.embedded == 1
 
 
-@pytest.mark.parametrize("text", ["", "unicorn, dragon"])
-def test_nothing_found_nothing_encoded(text: str) -> None:
+@pytest.mark.parametrize(("text", "names"), [("None.", []), ("unicorn, dragon", ["unicorn", "dragon"])])
+def test_nothing_found_nothing_encoded(text: str, names: list[str]) -> None:
     segmenter, grounder = FakeSegmenter(), FakeGrounder()
     config = Config.from_flat({"grounder.mode": "grounder", **ONE_VIEW})
     result = VLSam(FakeVlm(text=text), segmenter, config, grounder)(IMAGE)
-    assert len(result) == 0 and segmenter.embedded == 0 and grounder.asked == [[n for n in text.split(", ") if n]]
+    assert len(result) == 0 and segmenter.embedded == 0 and grounder.asked == [names]
 
 
 def test_what_the_vlm_denies_is_dropped_whoever_found_it() -> None:

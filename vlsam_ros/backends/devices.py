@@ -24,7 +24,12 @@ def pick_device(name: str) -> torch.device:
 
 
 def pick_dtype(name: str, device: torch.device) -> torch.dtype:
-    """The torch type of an option: ``auto`` is float16 on cuda, float32 elsewhere."""
-    if name == "auto":
-        return torch.float16 if device.type == "cuda" else torch.float32
-    return getattr(torch, name)
+    """The torch type of an option: ``auto`` is float32 off cuda, and there bfloat16 where the card computes in it.
+
+    float16 ends at 65 504, and activations of many VLMs go beyond that.
+    """
+    if name != "auto":
+        return getattr(torch, name)
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16

@@ -23,7 +23,6 @@ from ..data import Detections, Mask, NamedMap, Prompts
 from ..localisation.prompts import coverage
 from ..localisation.refine import cascade
 from ..pipeline import VLSam, load
-from ..recognition.attention import named_maps
 from ..synthetic.kinds import NAMES
 from ..synthetic.render import Rendered
 from ..synthetic.scene import HELD_OUT
@@ -56,18 +55,18 @@ def measure_view(detector: VLSam, view: Rendered, means: Means) -> None:
     ids, objects = described(view)
     wanted = {o["name"] for o in objects}
     unsure = {o.name for o in view.objects} - wanted
-    ((answers, maps, found),) = detector.look([view.image], detector.config.questions.questions[:1], defaultdict(float))
-    said = {m.name for m in maps} - unsure
+    (look,) = detector.look([view.image], detector.config.questions.questions[:1], defaultdict(float))
+    said = {m.name for m in look.maps} - unsure
     means.add("names_precision", len(said & wanted), len(said))
     means.add("names_recall", len(said & wanted), len(wanted))
     means.add("answers_exact", said == wanted)
-    for m in named_maps(answers, detector.config.questions, detector.config.attention):
+    for m in look.maps:
         if m.name in wanted:
             own = np.isin(ids, [o["id"] for o in objects if o["name"] == m.name])
             means.add("pointing", points_at(m, own))
     measure_masks(detector, view.image, [ids == o["id"] for o in objects], means)
     truth = ground_truth(replace(view, ids=relabelled(ids, objects), objects=kept(view, objects)))
-    result = Detections(ids.shape, tuple(found))
+    result = Detections(ids.shape, tuple(look.instances))
     named = compare(result, truth, box_iou, names=True)
     score = compare(result, truth, box_iou)
     means.add("view_recall50", score.found, score.objects)

@@ -58,6 +58,15 @@ def test_its_code_runs_only_if_it_is_trusted(folder: Path) -> None:
         load(folder)
 
 
+def test_logits_that_are_not_finite_are_an_error(folder: Path) -> None:
+    vlm = load(folder, trust_remote_code=True)
+    vlm._model.lm_head.weight.data.fill_(float("nan"))
+    with pytest.raises(VlmError, match="expected finite logits"):
+        vlm.answer(VIEW, ["What is here?"])
+    with pytest.raises(VlmError, match="expected finite logits"):
+        vlm.write(VIEW, "Write 3 questions.", 8)
+
+
 def test_the_attention_is_that_of_the_decoder(vlm: CogVlm, monkeypatch: pytest.MonkeyPatch) -> None:
     (answer,) = vlm.answer(VIEW, ["What is here?"])
     inputs = vlm._prompt(Image.fromarray(VIEW), "What is here?")
@@ -105,7 +114,7 @@ def test_too_little_memory_is_an_error_before_the_run(
 ) -> None:
     monkeypatch.setattr(memory, "available", lambda device: 1000)
     monkeypatch.setattr(vlm._model, "prepare_inputs_for_generation", lambda **_: pytest.fail("it ran"))
-    with pytest.raises(VlmError, match="1 questions about 1 views at once need"):
+    with pytest.raises(VlmError, match="the answers need"):
         vlm.answer(VIEW, ["What is here?"])
     with pytest.raises(ModelLoadError, match="take a smaller model"):
         load(folder, trust_remote_code=True)

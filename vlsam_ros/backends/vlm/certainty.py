@@ -1,9 +1,39 @@
-"""How sure the language model is of what it writes."""
+"""What is listened to while a language model writes: how sure it is, and whether its numbers hold."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
 from transformers import LogitsProcessor
+
+from ...errors import VlmError
+
+
+@contextmanager
+def finite_logits(head: nn.Module) -> Iterator[None]:
+    """Listens to a language model's head inside the block, without making the device wait.
+
+    Where float16 overflows, every logit is NaN, and the likeliest token is the first of the vocabulary for ever.
+
+    Raises:
+        VlmError: some logits of a token that was written were not finite.
+    """
+    finite: list[Tensor] = []
+
+    def listen(_: nn.Module, __: Any, logits: Tensor) -> None:
+        finite[:] = [torch.stack([*finite, logits[:, -1].isfinite().all()]).all()]
+
+    hook = head.register_forward_hook(listen)
+    try:
+        yield
+    finally:
+        hook.remove()
+    if finite and not finite[0]:
+        raise VlmError("expected finite logits, got NaN or infinity; try vlm.dtype bfloat16 or float32")
 
 
 class Certainty(LogitsProcessor):

@@ -25,6 +25,7 @@ from torch.nn import functional
 from ...data import Answer, ImageLayout, check_image
 from ...errors import VlmError
 from .capture import Call, Recorder
+from .certainty import finite_logits
 from .memory import generation, require_for_answers
 from .text import control_tokens, end_tokens, token_spans
 
@@ -54,7 +55,7 @@ class CogVlm:
         """
         picture = Image.fromarray(check_image(view))
         with torch.inference_mode(), self._typed_errors(picture):
-            return [self._ask(picture, question) for question in questions]
+            return [self._ask(picture, question, len(questions) - i) for i, question in enumerate(questions)]
 
     def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
         """The same for several views, one after the other."""
@@ -64,21 +65,23 @@ class CogVlm:
         """Free text about an RGB uint8 view (H, W, 3), and whether the limit cut it off; see `interfaces.Vlm`."""
         picture = Image.fromarray(check_image(view))
         with torch.inference_mode(), self._typed_errors(picture):
-            tokens, truncated = self._written(self._prompt(picture, request), max_new_tokens)
+            tokens, truncated = self._written(self._prompt(picture, request), max_new_tokens, kept=0)
             return self._decode(tokens.tolist()), truncated
 
     @contextmanager
     def _typed_errors(self, picture: Image.Image) -> Iterator[None]:
         try:
-            yield
-        except (RuntimeError, ValueError) as error:
+            with finite_logits(self._model.get_output_embeddings()):
+                yield
+        except (RuntimeError, ValueError, MemoryError) as error:
             raise VlmError(f"{self.name} failed on a view of {picture.width} × {picture.height} px: {error}") from error
 
-    def _ask(self, picture: Image.Image, question: str) -> Answer:
+    def _ask(self, picture: Image.Image, question: str, left: int) -> Answer:
+        """The answer to one of the `left` questions that are still to be asked; all their Q and K are kept."""
         prompt = self._prompt(picture, question)
         layers, first = self._model.model.layers, prompt["input_ids"].shape[1]
         with watching(layers) as recorder:
-            tokens, truncated = self._written(prompt, self._limit)
+            tokens, truncated = self._written(prompt, self._limit, left * (first + self._limit))
         length = first + len(tokens)
         recorder.check(len(layers), length)
         text, spans = token_spans(self._decode, tokens.tolist())
@@ -94,12 +97,16 @@ class CogVlm:
             truncated=truncated,
         )
 
-    def _written(self, prompt: Mapping[str, Any], limit: int) -> tuple[Tensor, bool]:
-        """What the model writes (T,) before an end token, and whether the limit cut it off; every token is fed back."""
+    def _written(self, prompt: Mapping[str, Any], limit: int, kept: int) -> tuple[Tensor, bool]:
+        """What the model writes (T,) before an end token, and whether the limit cut it off; every token is fed back.
+
+        Args:
+            kept: tokens whose Q and K are to be kept, these among them.
+        """
         ids, types, cache = prompt["input_ids"], prompt["token_type_ids"], None
         first = ids.shape[1]
-        need = generation(self._model.config, self._model.dtype, first, 0, limit)
-        require_for_answers(need, self._model.device, 1, 1)
+        need = generation(self._model.config, self._model.dtype, first, 0, limit, kept=kept)
+        require_for_answers(need, self._model.device)
         while True:
             inputs = self._model.prepare_inputs_for_generation(
                 ids,

@@ -7,8 +7,8 @@ moves most (`tests/backends/vlm/test_vlm_backend.py` does so for every row).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from math import ceil, isqrt, sqrt
+from dataclasses import dataclass, field, replace
+from math import ceil, floor, isqrt, sqrt
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from ...data import ImageLayout
 from ...errors import VlmError
 
 Layout = Callable[[Any, Mapping[str, Any], np.ndarray, tuple[int, int]], ImageLayout]
-"""(processor, its output for the view, columns of the image tokens int64 (n,), view size (H, W)) -> ImageLayout."""
+"""(processor, its output for a picture, columns of the image tokens int64 (n,), its size (H, W)) -> ImageLayout, in its
+pixels."""
 
 
 def raster(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
@@ -104,10 +105,10 @@ def _whole(size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
 
 
 def processed_part(image_processor: Any, size_hw: tuple[int, int]) -> tuple[float, float, float, float]:
-    """What is left of a view after padding to a square, resizing and cropping the middle.
+    """What is left of a picture after padding to a square, resizing and cropping the middle.
 
     Returns:
-        x_min, y_min, x_max, y_max in pixels of the view; beyond the view where the processor pads.
+        x_min, y_min, x_max, y_max in pixels of the picture; beyond it where the processor pads.
     """
     height, width = size_hw
     left = top = 0.0
@@ -134,6 +135,55 @@ def _resized(image_processor: Any, height: int, width: int) -> tuple[int, int]:
     return int(height * edge / short), int(width * edge / short)
 
 
+def squared(image_processor: Any, view: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """A view (H, W, 3) padded to a square where a processor would crop its middle, as LLaVA-1.5's authors do.
+
+    Returns:
+        The picture, padded in the colour that becomes zero, and x and y of the view's corner in it.
+    """
+    height, width = view.shape[:2]
+    x0, y0, x1, y1 = processed_part(image_processor, (height, width))
+    if x1 - x0 >= width and y1 - y0 >= height:
+        return view, (0, 0)
+    side = max(height, width)
+    colour = np.round(255 * np.array(image_processor.image_mean)).astype(np.uint8)
+    picture = np.full((side, side, 3), colour, np.uint8)
+    left, top = (side - width) // 2, (side - height) // 2
+    picture[top : top + height, left : left + width] = view
+    return picture, (left, top)
+
+
+def placed(
+    layout: ImageLayout, scale_xy: tuple[float, float], corner_xy: tuple[int, int], size_hw: tuple[int, int]
+) -> ImageLayout:
+    """A layout over the picture that a model was shown, in pixels of the view; cells that see only padding go.
+
+    Args:
+        scale_xy: pixels of the padded view for each of the picture.
+        corner_xy: the view's corner in the padded view.
+        size_hw: of the view.
+    """
+    scale, corner = np.tile(scale_xy, 2), np.tile(corner_xy, 2)
+    x0, y0, x1, y1 = (np.array(layout.xyxy) * scale - corner).tolist()
+    crops = tuple(placed(crop, scale_xy, corner_xy, size_hw) for crop in layout.crops)
+    if layout.spread is not None or layout.columns.ndim == 1:
+        return replace(layout, xyxy=(x0, y0, x1, y1), crops=crops)
+    (rows, top, bottom), (across, left, right) = (
+        _seen(low, high, count, length)
+        for low, high, count, length in zip((y0, x0), (y1, x1), layout.columns.shape, size_hw, strict=True)
+    )
+    return replace(layout, columns=layout.columns[rows, across], xyxy=(left, top, right, bottom), crops=crops)
+
+
+def _seen(low: float, high: float, count: int, length: int) -> tuple[slice, float, float]:
+    """Which of equal cells from low to high lie in [0, length], were it in part, and where those begin and end."""
+    if not count:  # a crop too thin for a token
+        return slice(0, 0), low, high
+    cell = (high - low) / count
+    first, last = max(0, floor(-low / cell + 1e-6)), min(count, ceil((length - low) / cell - 1e-6))
+    return slice(first, last), low + first * cell, low + last * cell
+
+
 def _grid(columns: np.ndarray, h: int, w: int) -> np.ndarray:
     if len(columns) != h * w:
         raise VlmError(f"expected {h} × {w} image tokens in the prompt, found {len(columns)}")
@@ -152,6 +202,7 @@ class Family:
             one length together; ``none``: not at all, as what the image becomes depends on the question.
         template: the prompt around a question, for families whose processors have no chat template.
         answer_type: token type of the answer's tokens, where the family has types; those of a question are 0.
+        crops: the processor cuts the middle out of what is not square, so that a view is padded to a square first.
         qformer: the image's tokens are the queries of a Q-Former.
     """
 
@@ -160,11 +211,12 @@ class Family:
     reuse: str = "batch"
     template: str = ""
     answer_type: int = 0
+    crops: bool = False
     qformer: bool = False
 
 
 FAMILIES: dict[str, Family] = {
-    "llava": Family(raster),
+    "llava": Family(raster, crops=True),
     "qwen2_vl": Family(merged),
     "qwen2_5_vl": Family(merged),
     "qwen3_vl": Family(merged),

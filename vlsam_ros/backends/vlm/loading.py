@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from ...errors import ConfigError, ModelLoadError, VlmError
 from ..devices import pick_device, pick_dtype
 from .cogvlm import ARCHITECTURE, CogVlm
 from .layouts import FAMILIES, REFUSED, Family, refusal
-from .memory import require_for_loading, weights
+from .memory import Memory, empty, require_for_loading, spared, weights_of
 from .prompting import Prompter
 from .transformers_vlm import TransformersVlm
 
@@ -59,11 +60,10 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm:
     if ARCHITECTURE in (config.architectures or ()):
         return _load_cogvlm(config, source, name, options, device)
     family = _family(config)
-    if not demonstration:
-        _require_memory(config, source, options, device)
+    spare = _require_memory(config, source, options, device)
     processor = _read(AutoProcessor, source, trust)
-    model = _read_model(source, options, device)
-    prompter = Prompter(processor, family, config.image_token_id, device, model.dtype)
+    model = _read_model(source, options, device, spare)
+    prompter = Prompter(processor, family, config.image_token_id, device, model.dtype, options.image_tokens)
     _try_out(prompter, processor, source)
     return TransformersVlm(model, processor.tokenizer, prompter, name, demonstration, options)
 
@@ -74,8 +74,8 @@ def _load_cogvlm(config: PreTrainedConfig, source: str, name: str, options: VlmO
     if options.beams > 1 or options.temperature:
         raise ConfigError("vlm.beams, vlm.temperature: CogVLM answers greedily only; expected 1 and 0")
     tokenizer = _read(AutoTokenizer, source, True)
-    _require_memory(config, source, options, device, AutoModelForCausalLM, trust_remote_code=True)
-    model = _read_model(source, options, device, AutoModelForCausalLM)
+    spare = _require_memory(config, source, options, device, AutoModelForCausalLM, trust_remote_code=True)
+    model = _read_model(source, options, device, spare, AutoModelForCausalLM)
     if not hasattr(model, "build_conversation_input_ids"):
         raise ModelLoadError(f"the code of {source!r} has no build_conversation_input_ids, as CogVLM's has")
     return CogVlm(model.eval(), tokenizer, name, options.max_new_tokens)
@@ -99,26 +99,41 @@ def _require_memory(
     device: torch.device,
     kind: Any = AutoModelForImageTextToText,
     **trust: bool,
-) -> None:
-    """Raises `ModelLoadError` unless the device can hold the model that a configuration describes."""
+) -> list[str]:
+    """Raises `ModelLoadError` unless the device can hold a configuration's model; the modules not to be quantised."""
     try:
-        need = weights(config, pick_dtype(options.dtype, device), options.quantisation, kind, **trust)
+        model = empty(config, kind, **trust)
+        need = Memory(weights=weights_of(model, pick_dtype(options.dtype, device), options.quantisation))
     except UNREADABLE as error:
         raise ModelLoadError(f"{kind.__name__} can't build the model of {source!r}: {error}") from error
     require_for_loading(need, device, source)
+    return spared(model)
+
+
+def quantisation(name: str, dtype: torch.dtype, spare: Sequence[str]) -> BitsAndBytesConfig:
+    """What bitsandbytes is told: ``int8``, or ``int4`` as nf4; `dtype` computes, `spare` names modules left alone."""
+    four = name == "int4"
+    return BitsAndBytesConfig(
+        load_in_4bit=four,
+        load_in_8bit=not four,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=dtype,
+        llm_int8_skip_modules=list(spare),
+    )
 
 
 def _read_model(
-    source: str, options: VlmOptions, device: torch.device, kind: Any = AutoModelForImageTextToText
+    source: str,
+    options: VlmOptions,
+    device: torch.device,
+    spare: Sequence[str],
+    kind: Any = AutoModelForImageTextToText,
 ) -> PreTrainedModel:
     settings: dict[str, Any] = {"dtype": pick_dtype(options.dtype, device), "use_safetensors": True}
     if options.quantisation != "none":
         if device.type != "cuda":
             raise ConfigError(f"vlm.quantisation: {options.quantisation!r} needs a cuda device, got {device}")
-        four = options.quantisation == "int4"
-        settings["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=four, load_in_8bit=not four, bnb_4bit_compute_dtype=settings["dtype"]
-        )
+        settings["quantization_config"] = quantisation(options.quantisation, settings["dtype"], spare)
         settings["device_map"] = {"": device}
     model, report = _read(kind, source, options.trust_remote_code, output_loading_info=True, **settings)
     wrong = {what: sorted(map(str, keys)) for what, keys in report.items() if keys}

@@ -14,7 +14,7 @@ from ...errors import ModelLoadError, VlmError
 
 GIB = 2**30
 LINEAR_BYTES = {"none": None, "int8": 1.0, "int4": 0.5625}
-"""Bytes per weight of a linear layer (int4: with its scales), None: as all other weights."""
+"""Bytes per quantised weight of a linear layer (int4: with its scales), None: as all other weights."""
 
 SPARE = 0.9
 """Share of the free memory that may be planned with; allocators need the rest."""
@@ -27,7 +27,7 @@ class Memory:
     Attributes:
         weights: the model's parameters and buffers.
         cache: keys and values while it generates, one copy of the prefix per question.
-        kept: the queries and keys that attention maps are made of; a view's prefix once.
+        kept: the queries and keys that attention maps are made of, until the maps are there.
         working: the largest activations: of the vision tower or of the prefill, and the logits.
     """
 
@@ -53,23 +53,47 @@ def weights(
     kind: Any = AutoModelForImageTextToText,
     **options: Any,
 ) -> Memory:
-    """What the weights of a configuration take; the model is built without memory, on the meta device.
+    """What the weights of a configuration take; see `empty`."""
+    return Memory(weights=weights_of(empty(config, kind, **options), dtype, quantisation))
 
-    Args:
-        kind: the auto class that builds it, with these options.
-    """
+
+def empty(config: PreTrainedConfig, kind: Any = AutoModelForImageTextToText, **options: Any) -> PreTrainedModel:
+    """The model of a configuration without memory, on the meta device; an auto class builds it, with these options."""
     with torch.device("meta"):
-        model = kind.from_config(config, **options)
-    return Memory(weights=weights_of(model, dtype, quantisation))
+        return kind.from_config(config, **options)
 
 
 def weights_of(model: torch.nn.Module, dtype: torch.dtype, quantisation: str = "none") -> int:
-    """Bytes of a model's weights as `dtype`; quantised: its linear layers but the language model's head."""
+    """Bytes of a model's weights as `dtype`; quantised: its linear layers but those of `spared`."""
     size, linear = dtype.itemsize, LINEAR_BYTES[quantisation]
-    head = model.get_output_embeddings() if isinstance(model, PreTrainedModel) else None
-    small = {id(m.weight) for m in model.modules() if linear and isinstance(m, torch.nn.Linear) and m is not head}
+    spare = tuple(f"{name}." for name in (spared(model) if linear and isinstance(model, PreTrainedModel) else ()))
+    small = {
+        id(m.weight)
+        for name, m in model.named_modules()
+        if linear and isinstance(m, torch.nn.Linear) and not f"{name}.".startswith(spare)
+    }
     tensors = {id(t): t for t in (*model.parameters(), *model.buffers())}
     return int(sum(t.numel() * (linear if i in small and linear else size) for i, t in tensors.items()))
+
+
+def spared(model: PreTrainedModel) -> list[str]:
+    """Names of the modules that quantisation leaves alone: all but the language model, and the head of that.
+
+    The vision tower is a small part of the weights, and names and places hang on what it sees.
+    """
+    decoder, head = model.get_decoder(), model.get_output_embeddings()
+    language = next((name for name, module in model.named_modules() if module is decoder), "")
+    names = [
+        name
+        for name, module in model.named_modules()
+        if name and (module is head or name.rpartition(".")[2] in ("vision", "visual") or not _related(name, language))
+    ]
+    return [name for name in names if not any(name.startswith(f"{above}.") for above in names)]
+
+
+def _related(name: str, other: str) -> bool:
+    """Whether one of two modules holds the other, or they are the same."""
+    return f"{name}.".startswith(f"{other}.") or f"{other}.".startswith(f"{name}.") or not other
 
 
 def generation(
@@ -80,6 +104,7 @@ def generation(
     new_tokens: int,
     views: int = 1,
     questions: int = 1,
+    kept: int | None = None,
 ) -> Memory:
     """What answering takes beside the weights.
 
@@ -88,17 +113,22 @@ def generation(
         tail: tokens of the longest question.
         new_tokens: longest answer.
         views, questions: how many views are answered at once, and how many questions about each.
+        kept: tokens whose queries and keys are kept in the end; None: of these answers, each view's prefix once.
     """
     text = config.get_text_config()
     widths = [_widths(layer) for layer in getattr(text, "per_layer_config", None) or [text] * text.num_hidden_layers]
     size, batch = dtype.itemsize, views * questions
     cache = 2 * sum(key for _, key in widths) * size * (prefix + tail + new_tokens) * batch
-    kept = sum(map(sum, widths)) * size * (prefix * views + (tail + new_tokens) * batch)
+    kept = prefix * views + (tail + new_tokens) * batch if kept is None else kept
     inner = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
     width = 6 * text.hidden_size + 2 * inner + max(query + 2 * key for query, key in widths)
     prefill = max(prefix * views, tail * batch) * width * size
     logits = text.vocab_size * batch * (size + 4)
-    return Memory(cache=cache, kept=kept, working=max(prefill, _vision(config, prefix, size) * views) + logits)
+    return Memory(
+        cache=cache,
+        kept=kept * sum(map(sum, widths)) * size,
+        working=max(prefill, _vision(config, prefix, size) * views) + logits,
+    )
 
 
 def _widths(layer: Any) -> tuple[int, int]:
@@ -119,8 +149,11 @@ def _vision(config: Any, tokens: int, size: int) -> int:
 
 
 def available(device: torch.device) -> int:
-    """Bytes that can still be allocated on a device; on cuda with what torch holds in reserve."""
-    if device.type == "cuda":
+    """Bytes that can still be allocated on a device; on cuda with what torch holds in reserve.
+
+    A GPU without memory of its own (Jetson) shares the machine's, of which it does not count what files occupy.
+    """
+    if device.type == "cuda" and not torch.cuda.get_device_properties(device).is_integrated:
         free, _ = torch.cuda.mem_get_info(device)
         return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     lines = Path("/proc/meminfo").read_text().splitlines()
@@ -136,10 +169,16 @@ def require_for_loading(need: Memory, device: torch.device, source: str) -> None
         )
 
 
-def require_for_answers(need: Memory, device: torch.device, views: int, questions: int) -> None:
+def fits(need: Memory, device: torch.device) -> bool:
+    """Whether a device has the memory."""
+    return need.total <= available(device) * SPARE
+
+
+def require_for_answers(need: Memory, device: torch.device) -> None:
     """Raises `VlmError` unless a device has the memory for the answers."""
-    if need.total > (have := available(device) * SPARE):
+    if not fits(need, device):
+        free = available(device) * SPARE / GIB
         raise VlmError(
-            f"{questions} questions about {views} views at once need {need} on {device}, of which {have / GIB:.2f} GiB "
-            "are free; ask fewer questions, or lower vlm.view_batch or vlm.max_new_tokens"
+            f"the answers need {need} on {device}, of which {free:.2f} GiB are free; ask fewer questions, or lower "
+            "vlm.image_tokens, vlm.view_batch or vlm.max_new_tokens"
         )

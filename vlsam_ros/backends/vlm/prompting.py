@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from ...data import ImageLayout
 from ...errors import VlmError
-from .layouts import Family
+from .layouts import Family, placed, squared
 from .text import control_tokens
 
 TOKEN_TYPES = ("mm_token_type_ids", "token_type_ids")
@@ -21,6 +22,9 @@ TOKEN_TYPES = ("mm_token_type_ids", "token_type_ids")
 
 NOT_FOR_THE_MODEL = ("input_ids", "attention_mask", "labels", *TOKEN_TYPES)
 """Processor outputs that are no inputs that belong to the image."""
+
+LEAST_SCALE = 0.1
+"""A picture this much smaller that has no fewer tokens shows that their number is fixed."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +47,13 @@ class ViewPrompt:
     layout: ImageLayout
     answer_type: int = 0
 
-    def batch(self, pad: int) -> tuple[Tensor, Tensor]:
-        """[prefix][pads][tail] of every question: ids and attention mask (0 on pads), int64 (B, P + longest tail)."""
+    def batch(self) -> tuple[Tensor, Tensor]:
+        """[prefix][pads][tail] of every question: ids and attention mask (0 on pads), int64 (B, P + longest tail).
+
+        Pads repeat the prefix's first token: a penalty on tokens that the sequence has already must not see new ones.
+        """
         longest = max(len(t) for t in self.tails)
-        ids = self.prefix.new_full((len(self.tails), len(self.prefix) + longest), pad)
+        ids = self.prefix.new_full((len(self.tails), len(self.prefix) + longest), int(self.prefix[0]))
         ids[:, : len(self.prefix)] = self.prefix
         mask = torch.ones_like(ids)
         for row, tail in enumerate(self.tails):
@@ -84,8 +91,17 @@ class Prompter:
     """Builds prompts with a processor's chat template: the image, then the question."""
 
     def __init__(
-        self, processor: Any, family: Family, image_token: int, device: torch.device, dtype: torch.dtype
+        self,
+        processor: Any,
+        family: Family,
+        image_token: int,
+        device: torch.device,
+        dtype: torch.dtype,
+        image_tokens: int = 0,
     ) -> None:
+        """`image_token` is the id of the image's tokens, `image_tokens` how many a view may have (0: any number)."""
+        self._most = image_tokens
+        self._shown_wh: dict[tuple[int, int], tuple[int, int]] = {}
         self._processor, self.family, self._image_token = processor, family, image_token
         self._device, self._dtype = device, dtype
         self._control = control_tokens(processor.tokenizer)
@@ -98,12 +114,13 @@ class Prompter:
         """
         texts = [self._rendered(question) for question in questions]
         special = not texts[0].startswith(self._processor.tokenizer.bos_token or "\0")
-        picture = Image.fromarray(view)
-        first, *others = (self._processed(picture, text, special) for text in texts[: self._wholes(texts)])
-        whole = first["input_ids"][0]
-        columns = (whole == self._image_token).nonzero()[:, 0].numpy()
-        if not len(columns):
-            raise VlmError(f"the processor's tokens hold no image token (id {self._image_token})")
+        crops, whole_view = self.family.crops, (view, (0, 0))
+        padded, corner_xy = squared(self._processor.image_processor, view) if crops else whole_view
+        picture, first = self._shown(Image.fromarray(padded), texts[0], special)
+        others = (self._processed(picture, text, special) for text in texts[1 : self._wholes(texts)])
+        whole, columns = first["input_ids"][0], self._columns(first)
+        layout = self.family.layout(self._processor, first, columns, (picture.height, picture.width))
+        scale_xy = padded.shape[1] / picture.width, padded.shape[0] / picture.height
         if self.family.reuse == "batch":
             heads, tails = zip(*(self._around_image(text, special) for text in texts), strict=True)
             if any(not torch.equal(head, heads[0]) for head in heads):
@@ -124,9 +141,38 @@ class Prompter:
             tuple(tail.to(self._device) for tail in tails),
             {k: self._moved(v) for k, v in first.items() if k not in NOT_FOR_THE_MODEL},
             {k: first[k][0, : len(prefix)].to(self._device) for k in TOKEN_TYPES if k in first},
-            self.family.layout(self._processor, first, columns, view.shape[:2]),
+            placed(layout, scale_xy, corner_xy, view.shape[:2]),
             self.family.answer_type,
         )
+
+    def _shown(self, picture: Image.Image, text: str, special: bool) -> tuple[Image.Image, Any]:
+        """The picture, smaller if it would have too many tokens, and the processor's output for it.
+
+        Processors bound pictures themselves, so that only a much smaller one may have fewer tokens. Where none has, the
+        family's number is fixed, and the picture stays as it is.
+        """
+        whole = picture.size
+        if size := self._shown_wh.get(whole):
+            shown = picture if size == whole else picture.resize(size)
+            return shown, self._processed(shown, text, special)
+        shown, scale, before = picture, 1.0, 0
+        first = inputs = self._processed(picture, text, special)
+        while self._most and (count := len(self._columns(inputs))) > self._most:
+            scale *= 0.98 * sqrt(self._most / count) if count != before else 0.7
+            if scale < LEAST_SCALE:
+                shown, inputs = picture, first
+                break
+            before, shown = count, picture.resize([max(1, round(side * scale)) for side in whole])
+            inputs = self._processed(shown, text, special)
+        self._shown_wh[whole] = shown.size  # views of this size need not be tried again
+        return shown, inputs
+
+    def _columns(self, inputs: Any) -> np.ndarray:
+        """Where the image's tokens are in the processor's output for one prompt: int64 (n,), n >= 1."""
+        columns = (inputs["input_ids"][0] == self._image_token).nonzero()[:, 0].numpy()
+        if not len(columns):
+            raise VlmError(f"the processor's tokens hold no image token (id {self._image_token})")
+        return columns
 
     def _wholes(self, texts: Sequence[str]) -> int:
         """How many of the prompts the processor has to make; where it need not, their ends are tokenised alone."""

@@ -6,23 +6,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import DynamicCache, GenerationConfig, PreTrainedModel
+from transformers import DynamicCache, GenerationConfig, LogitsProcessor, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 from ...config import VlmOptions
 from ...data import Answer, ImageLayout, LayerQK, check_image
 from ...errors import VlmError
 from .capture import Recorder, recording
-from .certainty import Certainty
-from .memory import generation, require_for_answers
+from .certainty import Certainty, finite_logits
+from .memory import Memory, fits, generation, require_for_answers
 from .prompting import Prompter, ViewPrompt, joined
 from .qformer import watching
 from .text import end_tokens, token_spans
+
+T = TypeVar("T")
 
 
 class TransformersVlm:
@@ -54,13 +56,15 @@ class TransformersVlm:
         # layers that share keys leave out the rows of logits that nobody wants
         shared = getattr(model.config.get_text_config(), "num_kv_shared_layers", 0)
         self._last_logits = {} if shared else {"logits_to_keep": 1}
-        self._pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(self._ends, default=0)
+        pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(self._ends, default=0)
+        own = getattr(model.generation_config, "repetition_penalty", None)
         model.generation_config = GenerationConfig(
             num_beams=self._beams,
             max_new_tokens=self._limit + 1,  # one more step feeds the last token, so that its row is recorded
             eos_token_id=self._ends or None,
-            pad_token_id=self._pad,
+            pad_token_id=pad,
             suppress_tokens=_media_tokens(model.config),
+            repetition_penalty=own or 1.0,
             **({"do_sample": True, "temperature": options.temperature, "top_k": 0} if options.temperature else {}),
         )
         # said again: a model inside the model may have settings of its own
@@ -85,41 +89,89 @@ class TransformersVlm:
         if not questions:
             return [[] for _ in views]
         with torch.inference_mode(), self._typed_errors(views):
+            left = len(views)
             if self._reuse == "none":
-                return [[self._ask([self._prompter(v, [q])], [q])[0][0] for q in questions] for v in views]
-            prompts = [self._prompter(view, questions) for view in views]
-            return [answers for group in self._batches(prompts) for answers in self._ask(group, questions)]
+                return [self._ask_apart(view, questions, left - i) for i, view in enumerate(views)]
+            out: list[list[Answer]] = []
+            for group in self._batches([self._prompter(view, questions) for view in views]):
+                out += self._ask(group, questions, left - len(out))
+            return out
 
     def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
         """Free text about an RGB uint8 view (H, W, 3), and whether the limit cut it off; see `interfaces.Vlm`."""
         check_image(view)
         with torch.inference_mode(), self._typed_errors([view]):
             prompt = self._prompter(view, [request])
-            self._require_memory([prompt], 1, max_new_tokens)
+            need = self._memory(prompt, max_new_tokens, 1, 1, kept=0)
+            require_for_answers(need, self._model.device)
             ids = torch.cat([prompt.prefix, prompt.tails[0]])
-            written = self._model.generate(**prompt.inputs(ids), **self._search | {"max_new_tokens": max_new_tokens})
+            search = self._search | {"max_new_tokens": max_new_tokens}
+            written = self._generate(**prompt.inputs(ids), **search)
             tokens, truncated = self._tokens(written[0, len(ids) :], max_new_tokens - 1)
             return self._decode(tokens.tolist()), truncated
 
-    def _ask(self, prompts: Sequence[ViewPrompt], questions: Sequence[str]) -> list[list[Answer]]:
-        """Answers about views whose prompts are alike."""
-        self._require_memory(prompts, len(questions) if self._reuse == "batch" else 1, self._limit)
-        if self._reuse == "batch":
-            return self._ask_together(prompts, questions)
-        return [self._ask_alone(prompt, questions) for prompt in prompts]
+    def _ask_apart(self, view: np.ndarray, questions: Sequence[str], left: int) -> list[Answer]:
+        """Answers about a view whose image tokens depend on the question."""
+        return [
+            self._ask([self._prompter(view, [question])], [question], left * len(questions) - i)[0][0]
+            for i, question in enumerate(questions)
+        ]
 
-    def _require_memory(self, prompts: Sequence[ViewPrompt], together: int, new_tokens: int) -> None:
-        """Raises `VlmError` if `together` questions about each of some views that are alike would not fit."""
-        model, first = self._model, prompts[0]
-        lengths = len(first.prefix), max(len(t) for t in first.tails), new_tokens
-        need = generation(model.config, model.dtype, *lengths, len(prompts), together * self._beams)
-        require_for_answers(need, model.device, len(prompts), together)
+    def _ask(self, prompts: Sequence[ViewPrompt], questions: Sequence[str], left: int) -> list[list[Answer]]:
+        """Answers about views whose prompts are alike, as many at once as the memory holds; `left` as in `_at_once`."""
+        views, asked = self._at_once(prompts, len(questions), left)
+        if self._reuse != "batch":
+            return [self._ask_alone(prompt, questions, asked) for prompt in prompts]
+        out: list[list[Answer]] = []
+        for group in _chunks(prompts, views):
+            parts = [
+                self._ask_together([replace(p, tails=p.tails[rows]) for p in group], questions[rows])
+                for rows in (slice(i, i + asked) for i in range(0, len(questions), asked))
+            ]
+            out += [[answer for part in own for answer in part] for own in zip(*parts, strict=True)]
+        return out
+
+    def _at_once(self, prompts: Sequence[ViewPrompt], questions: int, left: int) -> tuple[int, int]:
+        """How many of the views, and how many questions about each, fit into the memory at once.
+
+        Args:
+            left: the views that are still to be answered in this call, these among them: all their Q and K are kept.
+
+        Raises:
+            VlmError: not even one question about one view fits.
+        """
+        together, first = self._reuse == "batch", prompts[0]
+        answer = max(len(t) for t in first.tails) + self._limit
+        views, asked = (len(prompts) if together else 1), (1 if self._reuse == "none" else questions)
+        while True:
+            prefixes = left * (-(-questions // asked) if together else questions)
+            kept = len(first.prefix) * prefixes + answer * left * questions
+            need = self._memory(first, self._limit, views, asked * self._beams, kept)
+            if views * asked == 1:
+                require_for_answers(need, self._model.device)
+            if views * asked == 1 or fits(need, self._model.device):
+                return views, asked
+            views, asked = (-(-views // 2), asked) if views > 1 else (1, -(-asked // 2))
+
+    def _memory(self, prompt: ViewPrompt, new_tokens: int, views: int, questions: int, kept: int) -> Memory:
+        """What answering so many questions about each of so many views like this one takes at once."""
+        lengths = len(prompt.prefix), max(len(t) for t in prompt.tails), new_tokens
+        return generation(self._model.config, self._model.dtype, *lengths, views, questions, kept)
+
+    def _generate(self, *listeners: LogitsProcessor, **inputs: Any) -> Tensor:
+        """What the model writes: int64 (rows, tokens), the prompts before it.
+
+        Raises:
+            VlmError: its logits were not finite.
+        """
+        with finite_logits(self._model.get_output_embeddings()):
+            return self._model.generate(**inputs, logits_processor=list(listeners))
 
     @contextmanager
     def _typed_errors(self, views: Sequence[np.ndarray]) -> Iterator[None]:
         try:
             yield
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, MemoryError) as error:
             sizes = ", ".join(sorted({f"{v.shape[1]} × {v.shape[0]}" for v in views}))
             raise VlmError(f"{self.name} failed on {len(views)} views of {sizes} pixels: {error}") from error
 
@@ -136,17 +188,17 @@ class TransformersVlm:
     def _ask_together(self, prompts: Sequence[ViewPrompt], questions: Sequence[str]) -> list[list[Answer]]:
         """Each view's prefix once, then all questions about all views as one batch on its cache."""
         first, asked = prompts[0], len(questions)
-        ids, mask = (part.repeat(len(prompts), 1) for part in first.batch(self._pad))
+        ids, mask = (part.repeat(len(prompts), 1) for part in first.batch())
         prefix = len(first.prefix)
         cache: Any = DynamicCache(config=self._model.config)
-        search = self._search | {"logits_processor": [certainty := Certainty()]}
+        certainty = Certainty()
         with recording(self._model) as recorder:
             self._model(**joined(prompts), past_key_values=cache, use_cache=True, logits_to_keep=1)
             cache.reorder_cache(torch.arange(len(prompts), device=ids.device).repeat_interleave(asked))
             inner = self._model.model
             if getattr(inner, "rope_deltas", None) is not None:  # Qwen-VL keeps where each sequence's text begins
                 inner.rope_deltas = inner.rope_deltas.repeat_interleave(asked, 0)
-            out = self._model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache, **search)
+            out = self._generate(certainty, input_ids=ids, attention_mask=mask, past_key_values=cache, **self._search)
         recorder.check(self._layers, out.shape[1] - 1)  # the last token of all is never fed
         answers = []
         for row, question in enumerate(list(questions) * len(prompts)):
@@ -158,15 +210,16 @@ class TransformersVlm:
             answers.append(replace(answer, probabilities=certainty.of(row, len(tokens))))
         return [answers[i : i + asked] for i in range(0, len(answers), asked)]
 
-    def _ask_alone(self, prompt: ViewPrompt, questions: Sequence[str]) -> list[Answer]:
-        """Questions of one length at a time on a copy of the prefix's cache, or each by itself where that is wrong.
+    def _ask_alone(self, prompt: ViewPrompt, questions: Sequence[str], at_once: int) -> list[Answer]:
+        """Questions of one length, so many at a time, on a copy of the prefix's cache; or each by itself.
 
         Their attention comes from one more pass over each finished sequence.
         """
         answers: dict[int, Answer] = {}
-        for rows in self._equal(prompt) if self._reuse == "equal" else [[i] for i in range(len(questions))]:
-            search = self._search | ({"logits_processor": [certainty := Certainty()]} if self._beams == 1 else {})
-            for row, (i, generated) in enumerate(zip(rows, self._generated(prompt, rows, search), strict=True)):
+        for rows in self._equal(prompt, at_once) if self._reuse == "equal" else [[i] for i in range(len(questions))]:
+            certainty = Certainty()
+            listeners = [certainty] if self._beams == 1 else []
+            for row, (i, generated) in enumerate(zip(rows, self._generated(prompt, rows, listeners), strict=True)):
                 tokens, truncated = self._tokens(generated, self._limit)
                 sequence = torch.cat([prompt.prefix, prompt.tails[i], tokens])
                 recorder, layout = self._replayed(prompt, sequence, len(tokens))
@@ -185,23 +238,23 @@ class TransformersVlm:
         layout = prompt.layout
         return recorder, replace(layout, spread=seen.spread(len(layout.columns))) if seen else layout
 
-    def _equal(self, prompt: ViewPrompt) -> list[list[int]]:
-        """The questions' indices, those of one length together."""
+    def _equal(self, prompt: ViewPrompt, most: int) -> list[list[int]]:
+        """The questions' indices, those of one length together, at most so many."""
         by_length: dict[int, list[int]] = {}
         for i, tail in enumerate(prompt.tails):
             by_length.setdefault(len(tail), []).append(i)
-        return list(by_length.values())
+        return [chunk for rows in by_length.values() for chunk in _chunks(rows, most)]
 
-    def _generated(self, prompt: ViewPrompt, rows: Sequence[int], search: dict[str, Any]) -> Tensor:
+    def _generated(self, prompt: ViewPrompt, rows: Sequence[int], listeners: Sequence[LogitsProcessor]) -> Tensor:
         """What follows the prompts of some questions of one length, int64 (rows, new tokens)."""
         ids = torch.stack([torch.cat([prompt.prefix, prompt.tails[i]]) for i in rows])
         if self._reuse != "equal":
-            return self._model.generate(**prompt.inputs(ids[0]), **search)[:, ids.shape[1] :]
+            return self._generate(*listeners, **prompt.inputs(ids[0]), **self._search)[:, ids.shape[1] :]
         cache: Any = DynamicCache(config=self._model.config)
         self._model(**prompt.inputs(prompt.prefix), past_key_values=cache, use_cache=True, logits_to_keep=1)
         cache.reorder_cache(ids.new_zeros(len(rows) * self._beams))
-        mask = torch.ones_like(ids)
-        out = self._model.generate(input_ids=ids, attention_mask=mask, past_key_values=cache, **search)
+        rest = {"attention_mask": torch.ones_like(ids), "past_key_values": cache}
+        out = self._generate(*listeners, input_ids=ids, **rest, **self._search)
         return out[:, ids.shape[1] :]
 
     def _tokens(self, generated: Tensor, most: int) -> tuple[Tensor, bool]:
@@ -244,6 +297,10 @@ def _reuse(config: Any, family: str, beams: int) -> str:
     """
     plain = beams == 1 and all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
     return "equal" if family == "batch" and not plain else family
+
+
+def _chunks(items: Sequence[T], size: int) -> list[list[T]]:
+    return [list(items[i : i + size]) for i in range(0, len(items), size)]
 
 
 def _media_tokens(config: Any) -> list[int]:

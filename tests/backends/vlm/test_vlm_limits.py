@@ -1,0 +1,251 @@
+"""Where a model's numbers, the memory or a picture's size do not suffice: said, and never "nothing found"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from transformers import AutoModelForImageTextToText
+
+from vlsam_ros.backends import load_segmenter, load_vlm
+from vlsam_ros.backends.devices import pick_dtype
+from vlsam_ros.backends.vlm import memory
+from vlsam_ros.backends.vlm.capture import Recorder
+from vlsam_ros.backends.vlm.layouts import FAMILIES
+from vlsam_ros.backends.vlm.loading import quantisation
+from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
+from vlsam_ros.config import Config, VlmOptions
+from vlsam_ros.errors import VlmError
+from vlsam_ros.output.files import read
+from vlsam_ros.pipeline import VLSam
+
+VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
+QUESTIONS = ["List every object.", "What is on the road, near or far away?", "?", "What else?", "And behind?"]
+ONE_VIEW = {"views.far": 0, "views.tile_rows": 0}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Builder's name -> its folder, made once."""
+    made: dict[str, Path] = {}
+
+    def get(name: str) -> Path:
+        if name not in made:
+            made[name] = tiny_models.BUILDERS[name](tmp_path_factory.mktemp(name))
+        return made[name]
+
+    return get
+
+
+def load(folder: Path, **options: object) -> TransformersVlm:
+    return load_vlm(VlmOptions(**{"model": str(folder), "device": "cpu", "max_new_tokens": 6, **options}))
+
+
+def spoil(vlm: TransformersVlm, part: str, value: float) -> None:
+    """Set the parameters whose name holds `part`; the head's if none does."""
+    named = [p for name, p in vlm._model.named_parameters() if part in name]
+    for parameter in named[:1] or [vlm._model.get_output_embeddings().weight]:
+        parameter.data.fill_(value)
+
+
+# --- numbers
+
+
+@pytest.mark.parametrize("options", [{}, {"beams": 2}, {"temperature": 1.0}], ids=["greedy", "beams", "sampling"])
+@pytest.mark.parametrize("part", ["vision", "lm_head"])
+@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl", "gemma3", "paligemma", "blip-2"])
+def test_logits_that_are_not_finite_are_an_error(checkpoint: Callable, family: str, part: str, options: dict) -> None:
+    vlm = load(checkpoint(family), **options)
+    spoil(vlm, part.replace("vision", "visual") if family.startswith("qwen") else part, float("nan"))
+    with pytest.raises(VlmError):
+        vlm.answer(VIEW, QUESTIONS)
+    with pytest.raises(VlmError):
+        vlm.write(VIEW, "Write 3 questions.", 8)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("-inf")])
+def test_infinity_in_one_logit_is_an_error(checkpoint: Callable, value: float) -> None:
+    vlm = load(checkpoint("llava"))
+    head, forward = vlm._model.get_output_embeddings(), vlm._model.get_output_embeddings().forward
+
+    def spoilt(hidden: torch.Tensor) -> torch.Tensor:
+        logits = forward(hidden)
+        logits[..., 7] = value
+        return logits
+
+    head.forward = spoilt
+    with pytest.raises(
+        VlmError, match="expected finite logits, got NaN or infinity; try vlm.dtype bfloat16 or float32"
+    ):
+        vlm.answer(VIEW, QUESTIONS[:1])
+
+
+def test_the_embedded_vlm_with_activations_beyond_float16() -> None:
+    """float16 ends at 65 504; bfloat16 and float32 do not."""
+    image = read(Path(__file__).parents[3] / "docs" / "road.jpg")
+
+    def scaled(dtype: str) -> VLSam:
+        vlm = load_vlm(VlmOptions(dtype=dtype, device="cpu"))
+        for name, parameter in vlm._model.named_parameters():
+            if any(part in name for part in ("embed_tokens", "projector.linear_2", "o_proj", "down_proj")):
+                parameter.data.mul_(1e4)  # all that adds to the residual stream, which the last norm scales back
+        return VLSam(vlm, load_segmenter(Config().segmenter), Config.from_flat(ONE_VIEW))
+
+    with pytest.raises(VlmError, match="finite"):
+        scaled("float16")(image)
+    assert (
+        scaled("float32")(image).answers
+        == VLSam(load_vlm(VlmOptions(device="cpu")), load_segmenter(Config().segmenter), Config.from_flat(ONE_VIEW))(
+            image
+        ).answers
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "capability", "expected"),
+    [
+        ("auto", (9, 0), torch.bfloat16),
+        ("auto", (8, 7), torch.bfloat16),
+        ("auto", (7, 5), torch.float16),
+        ("float16", (9, 0), torch.float16),
+    ],
+)
+def test_type_on_cuda(name: str, capability: tuple, expected: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert pick_dtype(name, torch.device("cuda")) is expected
+    assert pick_dtype("auto", torch.device("cpu")) is torch.float32
+
+
+# --- pictures
+
+
+@pytest.mark.parametrize("size_hw", [(56, 56), (60, 100), (90, 50), (270, 480), (20, 400)])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_pixel_of_a_view_is_in_a_cell_and_every_cell_in_the_view(
+    checkpoint: Callable, family: str, size_hw: tuple[int, int]
+) -> None:
+    layout = load(checkpoint(family))._prompter(np.zeros((*size_hw, 3), np.uint8), ["?"]).layout
+    (height, width), (x0, y0, x1, y1) = size_hw, layout.xyxy
+    assert x0 <= 1e-6 and y0 <= 1e-6 and x1 >= width - 1e-6 and y1 >= height - 1e-6
+    if layout.columns.ndim == 2:
+        h, w = layout.columns.shape
+        assert -x0 < (x1 - x0) / w and x1 - width < (x1 - x0) / w
+        assert -y0 < (y1 - y0) / h and y1 - height < (y1 - y0) / h
+
+
+def test_what_a_processor_would_crop_is_seen(checkpoint: Callable) -> None:
+    """LLaVA-1.5's processor cuts the middle square out of a wide picture."""
+    vlm = load(checkpoint("llava"))
+    left = VIEW.copy()
+    left[:, :15] = 255 - left[:, :15]
+    seen = [vlm._prompter(view, ["?"]).image["pixel_values"] for view in (VIEW, left)]
+    assert not torch.equal(*seen)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_large_picture_is_shown_smaller(checkpoint: Callable, family: str) -> None:
+    view = np.random.default_rng(1).integers(0, 255, (432, 768, 3), dtype=np.uint8)
+    whole, most = load(checkpoint(family), image_tokens=0), 30
+    count = len(whole._prompter(view, ["?"]).layout.columns.ravel())
+    vlm = load(checkpoint(family), image_tokens=most)
+    for _ in range(2):  # the second time the size is known
+        prompt = vlm._prompter(view, ["?"])
+        follows = family.startswith("qwen")
+        assert (
+            0.6 * most <= len(prompt.layout.columns.ravel()) <= most
+            if follows
+            else len(prompt.layout.columns.ravel()) <= count
+        )
+        assert prompt.layout.xyxy == pytest.approx(whole._prompter(view, ["?"]).layout.xyxy)
+    assert vlm.answer(view, ["?"])[0].layout.columns.tolist() == prompt.layout.columns.tolist()
+
+
+# --- memory
+
+
+@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl", "gemma3"])
+def test_fewer_questions_and_views_at_once_give_the_same_answers(
+    checkpoint: Callable, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = [VIEW, VIEW[::-1].copy()]
+    vlm = load(checkpoint(family), view_batch=2)
+    expected = [[a.text for a in own] for own in vlm.answer_views(views, QUESTIONS)]
+    monkeypatch.setattr(memory, "available", lambda device: 10**12)
+    sizes, at_once = [], vlm._at_once
+    monkeypatch.setattr(vlm, "_at_once", lambda *a: sizes.append(at_once(*a)) or sizes[-1])
+    vlm.answer_views(views, QUESTIONS)
+    assert sizes[0] == ((2, 5) if family != "gemma3" else (1, 5))
+    prompt = vlm._prompter(VIEW, QUESTIONS)
+    one = vlm._memory(prompt, 6, 1, 1, (len(prompt.prefix) * 5 + 50 * 5) * 2)
+    monkeypatch.setattr(memory, "available", lambda device: one.total * 1.3)
+    found = vlm.answer_views(views, QUESTIONS)
+    assert sizes[-1][0] == 1 and sizes[-1][1] < 5
+    assert [[a.text for a in own] for own in found] == expected
+    assert [[a.question for a in own] for own in found] == [QUESTIONS] * 2
+
+
+@pytest.mark.parametrize("family", ["paligemma", "gemma3", "blip-2"])
+def test_what_is_kept_of_questions_asked_one_by_one_is_counted(
+    checkpoint: Callable, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm = load(checkpoint(family))
+    recorders, needs = [], []
+    check, count = Recorder.check, vlm._memory
+    monkeypatch.setattr(Recorder, "check", lambda self, *a: recorders.append(self) or check(self, *a))
+    monkeypatch.setattr(vlm, "_memory", lambda *a, **k: needs.append(count(*a, **k)) or needs[-1])
+    vlm.answer_views([VIEW, VIEW], QUESTIONS)
+    calls = [c for recorder in recorders for own in recorder._calls.values() for c in own]
+    kept = sum(c.query.nbytes + c.key.nbytes for c in calls)
+    assert len(recorders) == 10 and kept <= needs[0].kept <= 1.5 * kept
+
+
+def test_an_integrated_gpu_has_the_machines_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (2**30, 2**36))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 5)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 2)
+    for integrated, expected in ((0, 2**30 + 3), (1, memory.available(torch.device("cpu")))):
+        properties = SimpleNamespace(is_integrated=integrated)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _, p=properties: p)
+        assert memory.available(device) == pytest.approx(expected, rel=0.05)
+
+
+# --- settings of the model's own
+
+
+def test_the_repetition_penalty_is_the_models_own(tmp_path: Path) -> None:
+    folder = tiny_models.BUILDERS["qwen2_vl"](tmp_path)
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    model.generation_config.repetition_penalty = 1.5
+    model.save_pretrained(folder)
+    vlm = load(folder, max_new_tokens=12)
+    assert vlm._model.generation_config.repetition_penalty == 1.5
+    together = [a.text for a in vlm.answer(VIEW, QUESTIONS)]
+    assert together == [
+        vlm.answer(VIEW, [question])[0].text for question in QUESTIONS
+    ]  # what fills rows is not counted
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_int4_is_nf4_and_spares_all_but_the_language_model(checkpoint: Callable, family: str) -> None:
+    model = AutoModelForImageTextToText.from_pretrained(checkpoint(family))
+    names = memory.spared(model)
+    settings = quantisation("int4", torch.bfloat16, names)
+    assert settings.load_in_4bit and settings.bnb_4bit_quant_type == "nf4" and settings.llm_int8_skip_modules == names
+    assert quantisation("int8", torch.bfloat16, names).load_in_8bit
+    linear = {name for name, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
+    small = {name for name in linear if not f"{name}.".startswith(tuple(f"{n}." for n in names))}
+    decoder = next(name for name, m in model.named_modules() if m is model.get_decoder())
+    assert small and all(name.startswith(decoder) for name in small)
+    assert {name for name in linear - small if name.startswith(decoder)} <= {
+        name for name, m in model.named_modules() if m is model.get_output_embeddings()
+    }
+    size = sum(p.numel() for p in model.parameters())
+    fewer = sum(dict(model.named_modules())[name].weight.numel() for name in small)
+    held = memory.weights_of(model, torch.bfloat16, "int4") - memory.weights_of(model, torch.bfloat16)
+    assert held == pytest.approx(fewer * (0.5625 - 2), rel=0.01) and fewer < size
