@@ -34,7 +34,7 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_pictures_in_overlays_and_json_out(pictures: Path) -> None:
     out = pictures / "out"
     assert cli.main(["detect", str(pictures), "--out", str(out)]) == 0
-    assert sorted(p.name for p in out.iterdir()) == ["a.json", "a.overlay.jpg", "b.json", "b.overlay.jpg"]
+    assert sorted(p.name for p in out.iterdir()) == [".vlsam_ros", "a.json", "a.overlay.jpg", "b.json", "b.overlay.jpg"]
     result = json.loads((out / "a.json").read_text())
     (item,) = result["instances"]
     assert item["label"] == "red thing" and item["box_xyxy"] == [20, 10, 50, 30]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
-
-import cv2
 
 from .config import PROFILES, Config, Option, options, profile_path
 from .errors import ConfigError, VlsamError
 from .evaluation import ablate
 from .evaluation import commands as evaluate
-from .output.files import as_json, read
+from .output.files import as_json, jpeg, read
+from .output.folder import OutputFolder
+from .output.text import plain
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
@@ -22,10 +26,13 @@ PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 def main(args: Sequence[str] | None = None) -> int:
     """The command line; the exit code: 0 all right, 1 some pictures failed, 2 wrong use or no model."""
     parsed = parser().parse_args(args)
+    for stream in (sys.stdout, sys.stderr):  # names of files, and labels, may be in no encoding
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return parsed.run(parsed)
     except VlsamError as error:
-        print(f"vlsam: {error}", file=sys.stderr)
+        print(f"vlsam: {plain(error, 2000)}", file=sys.stderr)
     except ModuleNotFoundError as error:  # what only some commands need is imported by them
         package = (error.name or "").split(".")[0].replace("_", "-")
         print(f"vlsam: no package {package}: pip install {package}", file=sys.stderr)
@@ -57,50 +64,65 @@ def configured(parsed: argparse.Namespace) -> Config:
 
 
 def detect(paths: Sequence[Path], out: Path, config: Config) -> int:
-    """Detect in every picture and write the results; a broken picture is reported and costs nothing else."""
+    """Detect in every picture and write the results; a picture that fails is reported and costs nothing else."""
     from tqdm import tqdm
 
     from .output.overlay import draw
     from .pipeline import load
 
-    pictures = list(collected(paths))
+    pictures, folder = list(collected(paths)), OutputFolder(out, "vlsam detect")
     if not pictures:
         raise ConfigError(f"no pictures in {', '.join(map(str, paths))}; expected {', '.join(sorted(PICTURES))}")
     detector = load(config)
-    out.mkdir(parents=True, exist_ok=True)
     failed = 0
     for path, stem in tqdm(list(zip(pictures, stems(pictures), strict=True)), unit="picture"):
         try:
             image = read(path)
             found = detector(image)
+            folder.write(f"{stem}.json", json.dumps(as_json(str(path), found), indent=1) + "\n")
+            folder.write(f"{stem}.overlay.jpg", jpeg(draw(image, found, found.timings_s["total"])))
         except VlsamError as error:
-            tqdm.write(f"{path}: {error}", file=sys.stderr)
+            tqdm.write(plain(f"{path}: {error}"), file=sys.stderr)
             failed += 1
             continue
-        overlay = draw(image, found, found.timings_s["total"])
-        cv2.imwrite(str(out / f"{stem}.overlay.jpg"), overlay[..., ::-1])
-        (out / f"{stem}.json").write_text(json.dumps(as_json(str(path), found), indent=1) + "\n")
         names = ", ".join(f"{d.label} {d.score:.2f}" for d in found.items) or "nothing"
-        tqdm.write(f"{path}: {names}")
-    print(f"{len(pictures) - failed} of {len(pictures)} pictures done; results are in {out}")
+        tqdm.write(plain(f"{path}: {names}"))
+    print(plain(f"{len(pictures) - failed} of {len(pictures)} pictures done; results are in {out}"))
     return 1 if failed else 0
 
 
 def collected(paths: Sequence[Path]) -> Iterator[Path]:
-    """The pictures themselves, and those directly in the folders, sorted."""
+    """The pictures themselves, and those directly in the folders, sorted.
+
+    Raises:
+        ConfigError: a folder that may not be read.
+    """
     for path in paths:
-        if path.is_dir():
-            yield from sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES)
-        else:
-            yield path
+        try:
+            inside = sorted(path.iterdir()) if path.is_dir() else None
+        except OSError as error:
+            raise ConfigError(f"can't read {path}: {error.strerror}") from error
+        yield from [path] if inside is None else (p for p in inside if p.suffix.lower() in PICTURES)
 
 
 def stems(pictures: Sequence[Path]) -> Iterator[str]:
-    """A name for each picture's results; pictures of one name from several folders are numbered."""
-    seen: dict[str, int] = {}
+    """A name for each picture's results, unique also where a file system takes no notice of case.
+
+    The first picture of a name has it as it is; others of that name are numbered, past all names that are there.
+    """
+    taken, seen = {_key(path.stem) for path in pictures}, set[str]()
+    numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(2))
     for path in pictures:
-        seen[path.stem] = seen.get(path.stem, 0) + 1
-        yield path.stem if seen[path.stem] == 1 else f"{path.stem}_{seen[path.stem]}"
+        name, key = path.stem, _key(path.stem)
+        if key in seen:
+            name = next(n for i in numbers[key] if _key(n := f"{path.stem}_{i}") not in taken)
+            taken.add(_key(name))
+        seen.add(key)
+        yield name
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _add_options(command: argparse.ArgumentParser) -> None:

@@ -11,7 +11,10 @@ import numpy as np
 
 from vlsam_ros.bags.reader import read
 from vlsam_ros.data import Detections
+from vlsam_ros.errors import DataError
 from vlsam_ros.evaluation.matching import MATCH_IOU, Score, box_iou, compare, mask_iou
+from vlsam_ros.output import files
+from vlsam_ros.output.folder import OutputFolder
 from vlsam_ros.output.messages import from_message
 from vlsam_ros.synthetic.bag import TRUTH_TOPIC
 
@@ -42,24 +45,34 @@ def read_detections(bag: Path, topic: str) -> dict[int, Detections]:
     return result
 
 
-def write(bag: Path, out: Path) -> str:
-    """Draw contact_sheet.jpg, write report.json, and return the tables as text."""
+def write(bag: Path, folder: OutputFolder) -> str:
+    """Draw contact_sheet.jpg, write report.json, and return the tables as text.
+
+    Raises:
+        BagError, BadImageError: the demo's own files are damaged.
+        DataError: there is no ground truth for what was found.
+        OutputError: the files can't be written.
+    """
+    out = folder.path
     lines = [json.loads(line) for line in (out / "detections.jsonl").read_text().splitlines()]
     if not lines:
         return f"The detector sent nothing; see {out / 'logs'}."
     results = read_detections(out / "output_bag", "/vlsam_detector/detections")
-    rows = scores(results, read_detections(bag, TRUTH_TOPIC))
+    truths = read_detections(bag, TRUTH_TOPIC)
+    if missing := results.keys() - truths.keys():
+        raise DataError(f"{bag}: expected ground truth on {TRUTH_TOPIC} for every image, got none for {len(missing)}")
+    rows = scores(results, truths)
     figures = {name: {"recall": s.recall, "precision": s.precision, **vars(s)} for name, s in rows.items()}
-    (out / "report.json").write_text(json.dumps({"keyframes": len(lines), "scores": figures}, indent=2) + "\n")
+    folder.write("report.json", json.dumps({"keyframes": len(lines), "scores": figures}, indent=2) + "\n")
     pictures = [out / "overlays" / f"{line['stamp_ns']}.jpg" for line in lines]
-    cv2.imwrite(str(out / "contact_sheet.jpg"), contact_sheet([p for p in pictures if p.exists()]))
+    folder.write("contact_sheet.jpg", files.jpeg(contact_sheet([p for p in pictures if p.exists()])))
     return "\n".join([*_instances(lines), "", *_keyframes(lines), "", *_scores(rows), "", *_where(out)])
 
 
 def contact_sheet(pictures: Sequence[Path], count: int = 12) -> np.ndarray:
-    """At most `count` of the pictures, evenly picked, on one sheet: BGR uint8."""
+    """At most `count` of the pictures, evenly picked, on one sheet: RGB uint8."""
     picked = [pictures[i] for i in np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round().astype(int)]
-    tiles = [cv2.resize(cv2.imread(str(p)), SHEET_TILE_WH, interpolation=cv2.INTER_AREA) for p in picked]
+    tiles = [cv2.resize(files.read(p), SHEET_TILE_WH, interpolation=cv2.INTER_AREA) for p in picked]
     width, height = SHEET_TILE_WH
     sheet = np.full((-(-len(tiles) // SHEET_COLUMNS) * height or height, SHEET_COLUMNS * width, 3), 255, np.uint8)
     for i, tile in enumerate(tiles):

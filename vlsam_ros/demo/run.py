@@ -9,14 +9,16 @@ same ones, only later.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import random
-import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,10 @@ from tqdm import tqdm
 from vlsam_ros.bags.reader import read
 from vlsam_ros.config import Config
 from vlsam_ros.demo import report
+from vlsam_ros.errors import DataError, VlsamError
+from vlsam_ros.output.folder import OutputFolder, writing
 from vlsam_ros.ros.mailbox import Mailbox
+from vlsam_ros.ros.planner import COMMAND
 from vlsam_ros.synthetic import bag as sample
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +38,10 @@ PROFILE = ROOT / "config" / "embedded.yaml"
 RATE = 0.1
 """Replay this many times as fast as recorded: 6 s of drive take 60 s."""
 LOAD_TIMEOUT_S, STALL_TIMEOUT_S, END_TIMEOUT_S = 180.0, 180.0, 60.0
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
 
 
 class DemoError(Exception):
@@ -74,41 +83,61 @@ class Child:
             raise DemoError(f"the {self.name} did not stop within {timeout_s:g} s, see {self.log}") from error
         self.check(may_end=True)
 
+    def kill(self) -> None:
+        """End it at once, with the processes that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
 
 @contextmanager
-def children(commands: dict[str, list[str]], logs: Path) -> Iterator[dict[str, Child]]:
-    """Processes in a ROS domain of their own; whatever happens, none outlives the block."""
-    logs.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {
-        "ROS_DOMAIN_ID": str(random.randint(1, 100)),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_LOG_DIR": str(logs / "ros"),
-        "PYTHONUNBUFFERED": "1",
-    }
+def children(commands: dict[str, list[str]], out: OutputFolder) -> Iterator[dict[str, Child]]:
+    """Processes in a ROS domain of their own, with a log each; whatever happens, none outlives the block."""
     started: dict[str, Child] = {}
-    try:
-        for name, command in commands.items():
-            log = logs / f"{name}.log"
-            with log.open("wb") as file:
-                process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
-            started[name] = Child(name, process, log)
-        yield started
-    finally:
-        for child in started.values():
-            child.process.kill()
-            child.process.wait()
+    with tempfile.TemporaryDirectory() as ros_logs:  # of no use: what ROS writes there is in our logs as well
+        environment = os.environ | {
+            "ROS_DOMAIN_ID": str(random.randint(1, 100)),
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "ROS_LOG_DIR": ros_logs,
+            "PYTHONUNBUFFERED": "1",
+        }
+        try:
+            for name, command in commands.items():
+                log = out.new(f"logs/{name}.log")
+                started[name] = Child(name, _start(command, log, environment), log)
+            yield started
+        finally:
+            for child in started.values():
+                child.kill()
+
+
+def _start(command: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A process in a group of its own, which is told to stop if this one is killed."""
+    with log.open("xb") as file:
+        return subprocess.Popen(
+            command,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd=ROOT,
+            start_new_session=True,
+            preexec_fn=lambda: _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
+        )
 
 
 def sample_bag(path: Path) -> Path:
-    """The sample recording, rendered if it isn't there."""
-    if not (path / "metadata.yaml").exists():
-        unfinished = path.with_name(path.name + ".unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.rmtree(path, ignore_errors=True)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sample.write(unfinished / path.name)
-        (unfinished / path.name).rename(path)
-        unfinished.rmdir()
+    """The sample recording, rendered if there is nothing at `path`, or an empty folder; else what is there.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    with writing(path):
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            path = path.resolve()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}-") as unfinished:
+                sample.write(Path(unfinished) / path.name)
+                (Path(unfinished) / path.name).rename(path)
     return path
 
 
@@ -129,26 +158,34 @@ def commands(bag: Path, out: Path, rate: float) -> dict[str, list[str]]:
 
 
 def keyframes(bag: Path) -> int:
-    """How many of the recording's frames the detector will admit: its own mailbox says so."""
+    """How many of the recording's frames the detector will admit: its own mailbox says so.
+
+    Raises:
+        BagError: no recording, or a damaged one.
+        DataError: there are none.
+    """
     options = Config.from_file(PROFILE).node
     mailbox = Mailbox(["camera"], options.keyframe_rate_hz, queue_all=True)
     for record in read(bag, [sample.IMAGE_TOPIC]):
         mailbox.put("camera", record, record.stamp_ns * 1e-9)
     counts = mailbox.counts()["camera"]
+    if not counts.received:
+        raise DataError(f"{bag}: expected a recording with images on {sample.IMAGE_TOPIC}, got none")
     return counts.received - counts.between
 
 
-def run(bag: Path, out: Path, rate: float) -> None:
-    """Replay the recording through the detector; results are in `out` afterwards.
+def run(bag: Path, folder: OutputFolder, rate: float) -> None:
+    """Replay the recording through the detector; results are in the folder afterwards.
 
     Raises:
         DemoError: a process failed or took too long.
     """
-    count, lines = keyframes(bag), out / "detections.jsonl"
+    out, count = folder.path, keyframes(bag)
+    lines = out / "detections.jsonl"
     deadline = time.monotonic() + LOAD_TIMEOUT_S
     calm = 0.5 if sys.stderr.isatty() else 10.0
     with (
-        children(commands(bag, out, rate), out / "logs") as running,
+        children(commands(bag, out, rate), folder) as running,
         tqdm(desc="detecting", total=count, unit="keyframe", mininterval=calm, maxinterval=calm) as bar,
     ):
         while running["player"].check(may_end=True) or bar.n < count:
@@ -173,18 +210,22 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "demo_output")
     parser.add_argument("--rate", type=float, default=RATE, help="times the recorded pace")
     options = parser.parse_args(args)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda n, _: sys.exit(128 + n))  # by way of every `finally`
     began = time.monotonic()
-    for old in ("overlays", "output_bag", "logs"):
-        shutil.rmtree(options.out / old, ignore_errors=True)
-    for old in ("detections.jsonl", "contact_sheet.jpg", "report.json"):
-        (options.out / old).unlink(missing_ok=True)
     try:
-        bag = sample_bag(options.bag)
-        run(bag, options.out, options.rate)
+        folder = OutputFolder(options.out.absolute(), COMMAND)
+        bag = sample_bag(options.bag.absolute())
+        folder.clear()
+        run(bag, folder, options.rate)
+        print(report.write(bag, folder))
     except DemoError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
-    print(report.write(bag, options.out))
+    except VlsamError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
     print(f"\nThe demo took {time.monotonic() - began:.0f} s. Look at {options.out / 'contact_sheet.jpg'} first.")
     return 0
 

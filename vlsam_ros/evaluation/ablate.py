@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .. import embedded
 from ..config import Config
 from ..data import Detections
+from ..output.folder import OutputFolder, writing
 from . import metrics, operating, predictions, scoring
 from .commands import header
 from .dataset import DATA, Dataset, Frame, must_have_pictures, read
@@ -142,21 +143,24 @@ def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Names
     """Predict and score every row with every VLM; print the tables and one line of JSON."""
     from ..pipeline import VLSam, load
 
+    out = OutputFolder(args.out, "vlsam ablate")
     config, data, failed = configured(args), read(args), 0
     must_have_pictures(data)
     tables: dict[str, list[dict[str, Any]]] = {}
     for model in args.models or [config.vlm.model]:
         profile = replace(config, vlm=replace(config.vlm, model=model))
         whole = load(profile)
-        folder, table = args.out / whole.vlm.name, []
+        table = []
         for row in rows(profile, questions_of(profile)):
             options = Config.from_flat(row.options)
             detect = partial(look, VLSam(whole.vlm, whole.segmenter, options, whole.grounder))
-            failed += predictions.predict(data.frames, detect, folder / row.file, header(data, options))
-            table.append({"title": row.title, "paper": row.paper} | figures(data, folder / row.file))
+            file = out.claim(f"{whole.vlm.name}/{row.file}")
+            with writing(file):
+                failed += predictions.predict(data.frames, detect, file, header(data, options))
+            table.append({"title": row.title, "paper": row.paper} | figures(data, file))
         tables[whole.vlm.name] = table
     text = "\n\n".join(f"## {name}\n\n{markdown(table)}" for name, table in tables.items())
-    (args.out / "ablation.md").write_text(f"# {data.name}, {len(data.frames)} frames\n\n{text}\n")
+    out.write("ablation.md", f"# {data.name}, {len(data.frames)} frames\n\n{text}\n")
     print(f"\n{text}\n\n{args.out / 'ablation.md'}")
     rates = {name: {r["title"]: round(r["mAR"], 4) for r in table} for name, table in tables.items()}
     print(json.dumps(without_nan(rates)))

@@ -12,10 +12,12 @@ from typing import Any
 from .. import __version__
 from ..config import Config
 from ..data import Detections
+from ..errors import OutputError
+from ..output.folder import OutputFolder, writing
 from . import dataset, predictions
 from .dataset import DATA, Dataset, Frame, must_have_pictures
 
-ORACLE = "oracle.jsonl"
+COMMAND, ORACLE = "vlsam evaluate", "oracle.jsonl"
 Configured = Callable[[argparse.Namespace], Config]
 
 
@@ -65,10 +67,10 @@ def predict(args: argparse.Namespace, data: Dataset, configured: Configured) -> 
     """The detector over the data."""
     from ..pipeline import load
 
-    config = configured(args)
+    config, file = configured(args), _file(args.out, predictions.FILE)
     must_have_pictures(data)
     detector = load(config)
-    return _predicted(data, lambda f: detector(f.image(), horizon=f.horizon), args.out, header(data, config))
+    return _predicted(data, lambda f: detector(f.image(), horizon=f.horizon), file, header(data, config))
 
 
 def oracle(args: argparse.Namespace, data: Dataset, configured: Configured) -> int:
@@ -76,20 +78,21 @@ def oracle(args: argparse.Namespace, data: Dataset, configured: Configured) -> i
     from ..backends import load_segmenter
     from .oracle import oracle as outliner
 
-    config = configured(args)
+    config, file = configured(args), _file(args.out, ORACLE)
     must_have_pictures(data)
     outline = outliner(load_segmenter(config.segmenter), config)
-    return _predicted(data, outline, args.out, header(data, config) | {"threshold": 0.0})
+    return _predicted(data, outline, file, header(data, config) | {"threshold": 0.0})
 
 
 def score(args: argparse.Namespace, data: Dataset, _: Configured) -> int:
     """Figures and report."""
     from . import names, report, scoring
 
+    folder = OutputFolder(args.out, COMMAND)
     found = predictions.read(args.predictions, data, args.topic)
-    best = predictions.read(args.oracle, data) if args.oracle else None
+    best = predictions.read(_in(args.oracle, ORACLE), data) if args.oracle else None
     result = scoring.score(data, found, names.matcher(args.names), best, args.threshold)
-    report.write(result, args.out, args.worst)
+    report.write(result, folder, args.worst)
     headline = scoring.headline(result.scores)
     for name, value in headline.items():
         print(f"{name:24} {value:8.3f}" if isinstance(value, float) else f"{name:24} {value:8d}")
@@ -102,13 +105,13 @@ def score(args: argparse.Namespace, data: Dataset, _: Configured) -> int:
 
 def everything(args: argparse.Namespace, data: Dataset, configured: Configured) -> int:
     """Predict, oracle and score, in one folder."""
-    folder = args.out
-    args.predictions, args.oracle, args.topic = folder / predictions.FILE, folder / ORACLE, ""
+    folder = OutputFolder(args.out, COMMAND)
+    args.predictions, args.oracle, args.topic = folder.claim(predictions.FILE), folder.claim(ORACLE), ""
     args.out = args.predictions
     failed = predict(args, data, configured)
     args.out = args.oracle
     failed |= oracle(args, data, configured)
-    args.out = folder
+    args.out = folder.path
     return score(args, data, configured) or failed
 
 
@@ -136,9 +139,26 @@ def header(data: Dataset, config: Config) -> dict[str, Any]:
     return {"vlsam_ros": __version__, "data": data.name, "threshold": config.merge.min_score, "options": options}
 
 
-def _predicted(data: Dataset, detect: Callable[[Frame], Detections], out: Path, made: dict[str, Any]) -> int:
-    """Into the file, or the usual one in a folder; the exit code."""
-    file = out if out.suffix else out / predictions.FILE
-    failed = predictions.predict(data.frames, detect, file, made)
+def _file(out: Path, name: str) -> Path:
+    """The file itself, which only goes on if it is such a one, or the usual one in a folder.
+
+    Raises:
+        OutputError: neither is possible.
+    """
+    if not out.suffix or out.is_dir():
+        return OutputFolder(out, COMMAND).claim(name)
+    if out.exists() and not out.is_file():
+        raise OutputError(f"{out}: expected a file or a folder, or nothing yet")
+    return out
+
+
+def _in(path: Path, name: str) -> Path:
+    return path / name if (path / name).is_file() else path
+
+
+def _predicted(data: Dataset, detect: Callable[[Frame], Detections], file: Path, made: dict[str, Any]) -> int:
+    """Into the file; the exit code."""
+    with writing(file):
+        failed = predictions.predict(data.frames, detect, file, made)
     print(f"{len(data.frames) - failed} of {len(data.frames)} frames done; results are in {file}")
     return 1 if failed else 0

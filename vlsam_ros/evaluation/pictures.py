@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 from ..errors import BadImageError
+from ..output.files import jpeg
+from ..output.overlay import drawable
 from . import operating
 from .dataset import Instance
 from .metrics import Geometry, Scored
@@ -74,7 +76,7 @@ def worst(result: Result, count: int) -> Iterator[Picture]:
     geometry = list(result.matches)[-1]
     matches = result.matches[geometry].above(result.threshold)
     frames = len(result.scored)
-    missed = np.bincount(matches.object_frame[matches.object_score < 0], minlength=frames)
+    missed = np.bincount(matches.object_frame[np.isneginf(matches.object_score)], minlength=frames)
     false = np.bincount(matches.frame[matches.wrong], minlength=frames)
     for place, i in enumerate(np.argsort(-(missed + false), kind="stable")[:count], 1):
         scored = result.scored[i]
@@ -86,9 +88,10 @@ def worst(result: Result, count: int) -> Iterator[Picture]:
             continue
         caption = f"{scored.frame.name}: {missed[i]} missed, {false[i]} false positives"
         drawn = draw(image, states(scored, geometry, result.threshold))
-        scale = min(1.0, WIDTH_PX / drawn.shape[1])
-        small = cv2.resize(drawn, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        yield f"worst_{place}.jpg", (caption, cv2.imencode(".jpg", small[..., ::-1])[1].tobytes())
+        scale = min(1.0, WIDTH_PX / drawn.shape[1], 4 * WIDTH_PX / drawn.shape[0])
+        size_wh = [max(1, round(length * scale)) for length in drawn.shape[1::-1]]
+        small = cv2.resize(drawn, size_wh, interpolation=cv2.INTER_AREA)
+        yield f"worst_{place}.jpg", (caption, jpeg(small))
 
 
 def states(scored: Scored, geometry: Geometry, threshold: float) -> list[tuple[str, Instance]]:
@@ -97,7 +100,7 @@ def states(scored: Scored, geometry: Geometry, threshold: float) -> list[tuple[s
     wanted = [i for i in scored.truth if not i.ignore]
     one = operating.match([Scored(scored.frame, scored.truth, found)], geometry)
     kinds = np.select([one.named, one.right, one.ignored], ["right", "misnamed", "ignored"], "false").tolist()
-    missed = [("missed", i) for i, s in zip(wanted, one.object_score, strict=True) if s < 0]
+    missed = [("missed", i) for i, s in zip(wanted, one.object_score, strict=True) if np.isneginf(s)]
     return [*missed, *zip(kinds, found, strict=True)]
 
 
@@ -116,7 +119,7 @@ def draw(image: np.ndarray, instances: Sequence[tuple[str, Instance]]) -> np.nda
             class_id=np.array([list(STATES).index(state) for state, _ in instances]),
         )
         palette, scale = sv.ColorPalette.from_hex(list(STATES.values())), max(height / 900, 0.4)
-        labels = [i.label + ("" if state == "missed" else f" {i.score:.2f}") for state, i in instances]
+        labels = [drawable(i.label) + ("" if state == "missed" else f" {i.score:.2f}") for state, i in instances]
         picture = sv.MaskAnnotator(palette, opacity=0.35).annotate(picture.copy(), found)
         picture = sv.BoxAnnotator(palette, thickness=max(1, round(2 * scale))).annotate(picture, found)
         picture = sv.LabelAnnotator(

@@ -8,9 +8,9 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from ..output.folder import OutputFolder
 from .pictures import plots, worst
 from .published import PUBLISHED
 from .scoring import Result
@@ -26,18 +26,20 @@ class Block:
     picture: str = ""
 
 
-def write(result: Result, folder: Path, worst_frames: int = 6) -> None:
-    """Write report.md, report.html (everything in one file), scores.json and pictures/ into a folder."""
-    (folder / "pictures").mkdir(parents=True, exist_ok=True)
-    (folder / "scores.json").write_text(json.dumps(without_nan(result.scores), indent=1) + "\n")
-    for old in (folder / "pictures").glob("worst_*.jpg"):
-        old.unlink()
+def write(result: Result, folder: OutputFolder, worst_frames: int = 6) -> None:
+    """Write report.md, report.html (everything in one file), scores.json and pictures/ into a folder.
+
+    Raises:
+        OutputError: a file can't be written, or one is there that no report wrote.
+    """
+    folder.write("scores.json", json.dumps(without_nan(result.scores), indent=1) + "\n")
+    folder.clear("pictures/*")
     drawn = dict(plots(result)) | dict(worst(result, worst_frames))
     for name, (_, data) in drawn.items():
-        (folder / "pictures" / name).write_bytes(data)
+        folder.write(f"pictures/{name}", data)
     content = list(blocks(result, {name: caption for name, (caption, _) in drawn.items()}))
-    (folder / "report.md").write_text(as_markdown(content))
-    (folder / "report.html").write_text(as_html(content, {name: data for name, (_, data) in drawn.items()}))
+    folder.write("report.md", as_markdown(content))
+    folder.write("report.html", as_html(content, {name: data for name, (_, data) in drawn.items()}))
 
 
 def without_nan(value: Any) -> Any:

@@ -20,7 +20,7 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from ..data import Detection, Detections
-from ..errors import BadImageError
+from ..errors import BadImageError, OutputError
 from ..localisation.score import PARTS
 from .rle import encode, to_coco
 
@@ -74,6 +74,21 @@ def orientation(path: Path) -> int:
     """
     with _file(path) as file, _opened(file, MAX_PIXELS) as picture:
         return _orientation(picture)
+
+
+def jpeg(image: np.ndarray, quality: int = 95) -> bytes:
+    """An RGB uint8 (H, W, 3) as the bytes of a JPEG file.
+
+    Raises:
+        OutputError: it can't be one, as with more than 65 500 rows or columns.
+    """
+    try:
+        made, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    except cv2.error as error:
+        raise OutputError(f"can't make a JPEG of {image.shape[1]}x{image.shape[0]} pixels: {error.err}") from error
+    if not made:
+        raise OutputError(f"can't make a JPEG of {image.shape[1]}x{image.shape[0]} pixels")
+    return data.tobytes()
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

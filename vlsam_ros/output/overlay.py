@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import colorsys
 import math
+import unicodedata
 import zlib
 
 import cv2
 import numpy as np
 
 from vlsam_ros.data import Detections
+from vlsam_ros.output.text import plain
 
 
 def _palette(hues: int = 20) -> tuple[str, ...]:
@@ -20,11 +22,22 @@ def _palette(hues: int = 20) -> tuple[str, ...]:
 
 PALETTE = _palette()
 _LONGEST_AGE_S = 3600.0
+_LONGEST_LABEL = 60
+_LETTERS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
+)
+"""Of the Latin letters, those that Unicode takes for no accented ones."""
 
 
 def colour_index(label: str) -> int:
     """Place in the palette: the same label has the same colour in every frame and every run."""
-    return zlib.crc32(label.encode()) % len(PALETTE)
+    return zlib.crc32(label.encode("utf-8", "surrogatepass")) % len(PALETTE)
+
+
+def drawable(text: str, limit: int = _LONGEST_LABEL) -> str:
+    """At most `limit` characters that OpenCV's font has: without accents, with a question mark for other scripts."""
+    letters = unicodedata.normalize("NFKD", plain(text, limit).translate(_LETTERS))
+    return "".join(c for c in letters if not unicodedata.combining(c)).encode("ascii", "replace").decode()
 
 
 def draw(
@@ -48,7 +61,7 @@ def draw(
     picture = image.copy()
     if len(detections):
         palette = sv.ColorPalette.from_hex(list(PALETTE))
-        labels = [f"{d.label} {d.score:.2f}" for d in detections.items]
+        labels = [f"{drawable(d.label)} {d.score:.2f}" for d in detections.items]
         picture = sv.MaskAnnotator(palette, opacity=0.45).annotate(picture[..., ::-1].copy(), found)
         picture = sv.BoxAnnotator(palette, thickness=thickness).annotate(picture, found)
         picture = sv.LabelAnnotator(
@@ -89,7 +102,14 @@ def _with_line(picture: np.ndarray, text: str, scale: float) -> np.ndarray:
     picture[:height] = (picture[:height] * 0.3).astype(np.uint8)
     place = (round(10 * scale), round(21 * scale))
     return cv2.putText(
-        picture, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.6 * scale, (255, 255, 255), max(1, round(scale)), cv2.LINE_AA
+        picture,
+        drawable(text, 500),
+        place,
+        cv2.FONT_HERSHEY_SIMPLEX,
+        0.6 * scale,
+        (255, 255, 255),
+        max(1, round(scale)),
+        cv2.LINE_AA,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlsam_ros.errors import BadImageError
-from vlsam_ros.output.files import BAYER, check_size, decoded
+from vlsam_ros.output.files import BAYER, check_size, decoded, jpeg
 from vlsam_ros.output.messages import Types
 
 # encoding -> channels, and OpenCV's conversion to RGB (None: is RGB).
@@ -99,8 +99,7 @@ def _decoded(message: CompressedImage, max_pixels: int) -> np.ndarray:
 
 def to_compressed(image: np.ndarray, header: Any, quality: int = 85) -> CompressedImage:
     """A JPEG of an RGB uint8 (H, W, 3) under the given header."""
-    data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return CompressedImage(header=header, format="jpeg", data=array("B", data.tobytes()))
+    return CompressedImage(header=header, format="jpeg", data=array("B", jpeg(image, quality)))
 
 
 def message_class(name: str) -> type:

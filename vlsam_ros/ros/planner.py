@@ -28,7 +28,11 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from vlsam_ros.bags.writer import BagWriter
 from vlsam_ros.msg import DetectedInstanceArray
+from vlsam_ros.output.folder import OutputFolder
 from vlsam_ros.ros.signals import stop_events
+
+COMMAND = "the demo"
+"""Whose folders the planner writes into."""
 
 
 def stamp_ns(data: bytes) -> int:
@@ -41,7 +45,7 @@ def stamp_ns(data: bytes) -> int:
 class Planner(Node):
     """Records; decides nothing."""
 
-    def __init__(self, out: Path, lines: TextIO, bag: BagWriter, image: str, detector: str) -> None:
+    def __init__(self, out: OutputFolder, lines: TextIO, bag: BagWriter, image: str, detector: str) -> None:
         super().__init__("planner")
         self._out, self._lines, self._bag = out, lines, bag
         self._arrival_s: dict[int, float] = {}
@@ -71,7 +75,7 @@ class Planner(Node):
 
     def _on_overlay(self, data: bytes) -> None:
         picture = deserialize_message(data, CompressedImage)
-        (self._out / "overlays" / f"{stamp_ns(data)}.jpg").write_bytes(picture.data.tobytes())
+        self._out.write(f"overlays/{stamp_ns(data)}.jpg", picture.data.tobytes())
 
 
 def as_dict(message: DetectedInstanceArray, age_s: float | None) -> dict[str, object]:
@@ -102,6 +106,20 @@ def as_dict(message: DetectedInstanceArray, age_s: float | None) -> dict[str, ob
     }
 
 
+def opened(path: Path) -> OutputFolder:
+    """The folder for the results, without those of an earlier run.
+
+    Raises:
+        OutputError: something is there that no planner wrote.
+    """
+    out = OutputFolder(path, COMMAND)
+    for name in ("output_bag/output_bag.mcap", "output_bag/metadata.yaml"):
+        out.claim(name)
+    for pattern in ("output_bag/*", "overlays/*"):
+        out.clear(pattern)
+    return out
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """The command line; runs until SIGINT or SIGTERM."""
     parser = argparse.ArgumentParser(description="Write down what a detector publishes.")
@@ -109,12 +127,12 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--image", required=True, help="the camera's topic")
     parser.add_argument("--detector", default="/vlsam_detector", help="the detector's node name")
     options = parser.parse_args(args)
-    (options.out / "overlays").mkdir(parents=True, exist_ok=True)
+    out = opened(options.out)
     stop, _ = stop_events()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    with BagWriter(options.out / "output_bag") as bag, (options.out / "detections.jsonl").open("w") as lines:
+    with BagWriter(out.path / "output_bag") as bag, out.new("detections.jsonl").open("x") as lines:
         executor = SingleThreadedExecutor()
-        executor.add_node(Planner(options.out, lines, bag, options.image, options.detector))
+        executor.add_node(Planner(out, lines, bag, options.image, options.detector))
         while not stop.is_set():
             executor.spin_once(timeout_sec=0.1)
     rclpy.try_shutdown()
