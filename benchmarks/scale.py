@@ -91,14 +91,14 @@ def inside(args: argparse.Namespace) -> None:
 
 def cogvlm() -> tuple[nn.Module, hf.PreTrainedConfig]:
     """CogVLM-17B's weights by shape, as its own code is not at hand, and its configuration."""
-    vision = {"hidden_size": 1792, "intermediate_size": 15_360, "num_hidden_layers": 63, "patch_size": 14}
+    tower = {"hidden_size": 1792, "intermediate_size": 15_360, "num_hidden_layers": 63, "patch_size": 14}
     config = hf.PreTrainedConfig(
         hidden_size=4096,
         intermediate_size=11_008,
         num_hidden_layers=32,
         num_attention_heads=32,
         vocab_size=32_000,
-        vision_config=vision,
+        vision_config=tower,
     )
 
     def linears(*sizes: tuple[int, int], bias: bool = False) -> nn.ModuleList:
@@ -107,15 +107,14 @@ def cogvlm() -> tuple[nn.Module, hf.PreTrainedConfig]:
     mlp = [(4096, 11_008), (4096, 11_008), (11_008, 4096)]
     expert = [(4096, 3 * 4096), (4096, 4096), *mlp]
     block = [(1792, 3 * 1792), (1792, 1792), (1792, 15_360), (15_360, 1792)]
-    parts = [
-        nn.Embedding(32_000, 4096),
+    vision = [
         nn.Embedding(1226, 1792),
         nn.Conv2d(3, 1792, 14, 14),
-        *(linears(*expert, *expert) for _ in range(32)),
         *(linears(*block, bias=True) for _ in range(63)),
-        linears((1792, 4096), *mlp, (4096, 32_000)),
+        linears((1792, 4096), *mlp),
     ]
-    return nn.ModuleList(parts), config
+    language = [nn.Embedding(32_000, 4096), *(linears(*expert, *expert) for _ in range(32)), linears((4096, 32_000))]
+    return nn.ModuleDict({"vision": nn.ModuleList(vision), "language": nn.ModuleList(language)}), config
 
 
 def estimates() -> list[list[object]]:

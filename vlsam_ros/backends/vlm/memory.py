@@ -66,7 +66,7 @@ def empty(config: PreTrainedConfig, kind: Any = AutoModelForImageTextToText, **o
 def weights_of(model: torch.nn.Module, dtype: torch.dtype, quantisation: str = "none") -> int:
     """Bytes of a model's weights as `dtype`; quantised: its linear layers but those of `spared`."""
     size, linear = dtype.itemsize, LINEAR_BYTES[quantisation]
-    spare = tuple(f"{name}." for name in (spared(model) if linear and isinstance(model, PreTrainedModel) else ()))
+    spare = tuple(f"{name}." for name in (spared(model) if linear else ()))
     small = {
         id(m.weight)
         for name, m in model.named_modules()
@@ -76,12 +76,13 @@ def weights_of(model: torch.nn.Module, dtype: torch.dtype, quantisation: str = "
     return int(sum(t.numel() * (linear if i in small and linear else size) for i, t in tensors.items()))
 
 
-def spared(model: PreTrainedModel) -> list[str]:
+def spared(model: torch.nn.Module) -> list[str]:
     """Names of the modules that quantisation leaves alone: all but the language model, and the head of that.
 
     The vision tower is a small part of the weights, and names and places hang on what it sees.
     """
-    decoder, head = model.get_decoder(), model.get_output_embeddings()
+    pretrained = isinstance(model, PreTrainedModel)
+    decoder, head = (model.get_decoder(), model.get_output_embeddings()) if pretrained else (model, None)
     language = next((name for name, module in model.named_modules() if module is decoder), "")
     names = [
         name
