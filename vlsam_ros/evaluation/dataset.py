@@ -137,7 +137,7 @@ def must_have_pictures(data: Dataset) -> None:
 
 
 def load(spec: str, images: Path | None = None) -> Dataset:
-    """The dataset that ``kind:rest`` names; of a path alone the kind is seen from the file.
+    """The dataset that ``kind:rest`` names; of a path alone the kind is seen in the file.
 
     Args:
         images: the folder with the pictures that a JSON file names; None: beside it.
@@ -151,8 +151,9 @@ def load(spec: str, images: Path | None = None) -> Dataset:
         if not path.exists():
             known = "; ".join(f"{name}:… for {what}" for name, (_, what) in KINDS.items())
             raise DataError(f"no such data: {spec!r}; expected a path, or one of: {known}")
-        kind, rest = ("coco" if path.suffix == ".json" else "bag"), spec
-    dataset: Dataset = import_module(f".{KINDS[kind][0]}", __package__).load(rest, images, kind)
+        kind, rest = ("" if path.suffix == ".json" else "bag"), spec
+    module = KINDS[kind][0] if kind else "json_data"
+    dataset: Dataset = import_module(f".{module}", __package__).load(rest, images, kind)
     if not dataset.frames:
         raise DataError(f"{spec}: there are no frames in it")
     return dataset

@@ -60,15 +60,14 @@ TYPOS = {"suitcace": "suitcase"}
 
 
 def load(path: str, images: Path | None, kind: str) -> Dataset:
-    """The frames of one JSON file; kind 'coco' becomes 'coda' or 'lvis' if the file has their marks.
+    """The frames of one JSON file; without a kind, it is 'coda' or 'lvis' if the file has their marks, else 'coco'.
 
     Raises:
         DataError: unreadable, not in COCO's format, a spoilt segmentation, ids that are double or look off by one.
     """
     file, tally = Path(path), Tally()
     content = _content(file)
-    if kind == "coco":
-        kind = _kind(content)
+    kind = kind or _kind(content)
     categories = _categories(content["categories"], kind, tally)
     pictures = _by_id(content["images"], f"{file}: images")
     try:
