@@ -1,15 +1,47 @@
-"""Checkpoints of transformers: a local folder or a hub id; whole, and never pickled."""
+"""Checkpoints: a folder or hub id of transformers, or a file of torch. Whole, and no code of theirs runs."""
 
 from __future__ import annotations
 
+import mmap
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
-from safetensors import SafetensorError
+import torch
+from torch import Tensor
 
 from ..errors import ModelLoadError
 
-UNREADABLE = (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, ImportError, SafetensorError)
-"""What transformers raises for files that are missing, broken, or don't fit together, and for missing packages."""
+WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+"""What data parallelism, compilation and their kind put into names."""
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+
+ADVICE = re.compile(
+    r"^.*(?:WeightsUnpickler error: |from a trusted source\. )|\.? (?:Please use|Check the documentation) .*$"
+)
+"""What torch says around the reason why it does not unpickle something."""
+
+HUNGRY = b"bytearray\n"
+"""What stands in a pickle that makes bytes of any number, before there is anything to compare with a model."""
+
+NESTED = 4
+"""How deep in mappings (``state_dict``, ``model`` …) weights are looked for."""
+
+
+def local(name: str) -> str:
+    """A path with the home folder in place of ``~``; a hub id as it is.
+
+    Raises:
+        ModelLoadError: there is no such home.
+    """
+    try:
+        return str(Path(name).expanduser())
+    except RuntimeError as error:
+        raise ModelLoadError(f"{name!r}: expected a path or a hub id; {error}") from error
 
 
 def read(kind: Any, source: str, **options: Any) -> Any:
@@ -20,22 +52,124 @@ def read(kind: Any, source: str, **options: Any) -> Any:
     """
     try:
         return kind.from_pretrained(source, **{"trust_remote_code": False} | options)
-    except UNREADABLE as error:
+    except Exception as error:  # strange files make it raise nearly anything
         raise ModelLoadError(
             f"{kind.__name__} can't load {source!r}; expected a folder with a transformers model (weights as "
-            f"safetensors), or a hub id that is cached or within reach: {error}"
+            f"safetensors), or a hub id that is cached or within reach: {reason(error)}"
         ) from error
 
 
 def read_model(kind: Any, source: str, **options: Any) -> Any:
-    """A model with all of its weights, from safetensors.
+    """A model with all of its weights, from safetensors; those that it has no use for are left out.
 
     Raises:
         ModelLoadError: it can't be read, or weights are missing or of another shape.
     """
-    model, report = read(kind, source, use_safetensors=True, output_loading_info=True, **options)
-    wrong = {what: sorted(map(str, keys)) for what, keys in report.items() if keys and what != "unexpected_keys"}
-    if wrong:
-        parts = "; ".join(f"{len(keys)} {what.replace('_', ' ')}, such as {keys[0]}" for what, keys in wrong.items())
-        raise ModelLoadError(f"the weights of {source!r} don't fit its config.json ({parts}); fetch the model again")
+    renamed = {rf"^(?:{'|'.join(WRAPPERS)})\.": ""}
+    model, report = read(kind, source, use_safetensors=True, output_loading_info=True, key_mapping=renamed, **options)
+    wrong = {what.replace("_", " "): sorted(map(str, keys)) for what, keys in report.items() if keys}
+    if wrong.keys() - {"unexpected keys"}:
+        raise ModelLoadError(
+            f"the weights of {source!r} don't fit its config.json ({few(wrong)}); fetch the model again"
+        )
     return model
+
+
+def read_file(path: Path, known: str) -> dict[str, Any]:
+    """A model's weights, by its own names, out of a file of ``torch.save``.
+
+    Mappings that trainers nest them in (``state_dict``, ``model`` …) are opened, and prefixes of wrappers (``module.``,
+    ``model.``, ``_orig_mod.`` …) taken off.
+
+    Args:
+        known: a name that the model has; what stands before it in the file is a prefix of all names.
+
+    Raises:
+        ModelLoadError: it is no such file, is damaged, or holds more than tensors and plain values.
+    """
+    try:
+        if not S_ISREG(path.stat().st_mode):
+            raise ValueError("it is no file")
+        zipped = _checked(path)
+        content = torch.load(str(path), map_location="cpu", weights_only=True, mmap=zipped)
+        return _unwrapped(content, known)
+    except Exception as error:  # strange bytes make an unpickler raise nearly anything
+        raise ModelLoadError(
+            f"can't read {path}; expected weights in a whole file of torch.save, download it again: {reason(error)}"
+        ) from error
+
+
+def _checked(path: Path) -> bool:
+    """Whether a file is an archive, whose tensors torch can map instead of read.
+
+    Raises `ValueError` if it does not hold what its sums say or would become more than it holds, which torch allows.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        zipped = content[:4] == b"PK\3\4"
+        if _hungry(path) if zipped else content.find(HUNGRY) >= 0:
+            raise ValueError("it asks for memory by the number, which weights never do")
+    return zipped
+
+
+def _hungry(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        if any(entry.file_size != entry.compress_size for entry in archive.infolist()):
+            raise ValueError("it is compressed, which torch.save never does")
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"{damaged!r} in it is damaged")
+        return any(HUNGRY in archive.read(name) for name in archive.namelist() if name.endswith(".pkl"))
+
+
+def _unwrapped(content: Any, known: str) -> dict[str, Any]:
+    level = [content]
+    for _ in range(NESTED):
+        level = [found for found in level if isinstance(found, Mapping)]
+        for named in ({_bare(n): value for n, value in found.items() if isinstance(n, str)} for found in level):
+            prefix = next((n.removesuffix(known) for n in named if f".{n}".endswith(f".{known}")), None)
+            if prefix is not None:
+                return {n.removeprefix(prefix): value for n, value in named.items() if n.startswith(prefix)}
+        level = list({id(value): value for found in level for value in found.values()}.values())
+    if not isinstance(content, Mapping):
+        raise ValueError(f"expected tensors by name, got {type(content).__name__}")
+    return {name: value for name, value in content.items() if isinstance(name, str)}
+
+
+def _bare(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+
+def differences(expected: Mapping[str, Tensor], found: Mapping[str, Any]) -> str:
+    """How weights differ from what a model takes, in words; empty if they fit."""
+    both = {name: (_described(found[name]), _described(tensor)) for name, tensor in expected.items() if name in found}
+    return few(
+        {
+            "missing": [name for name in expected if name not in found],
+            "unexpected": [name for name in found if name not in expected],
+            "other than expected": [f"{n} ({got}, expected {own})" for n, (got, own) in both.items() if got != own],
+            "not finite": [n for n, (got, own) in both.items() if got == own and not found[n].isfinite().all()],
+        }
+    )
+
+
+def _described(value: Any) -> str:
+    """What has to be equal: a tensor's kind and shape."""
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    usual = value.dtype in FLOATS and value.layout == torch.strided and value.device.type == "cpu"
+    return f"{'floats' if usual else value.dtype} {tuple(value.shape)}"
+
+
+def few(wrong: Mapping[str, Iterable[str]]) -> str:
+    """Kinds of faults with how many there are of each, and one of them."""
+    lists = {what: list(names) for what, names in wrong.items()}
+    return "; ".join(f"{len(names)} {what}, such as {_plain(names[0], 160)}" for what, names in lists.items() if names)
+
+
+def reason(error: Exception) -> str:
+    """What a library raised, on one line and without its advice to trust the file."""
+    text = ADVICE.sub("", " ".join(str(error).split()))
+    return _plain(f"{type(error).__name__}: {text}" if text else type(error).__name__, 400)
+
+
+def _plain(text: str, longest: int) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text[:longest])

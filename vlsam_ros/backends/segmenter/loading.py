@@ -69,9 +69,9 @@ def identify(model: str) -> tuple[str, str]:
         raise ModelLoadError(f"segmenter.model: expected {_choices()}, got {model!r}")
     from transformers import AutoConfig
 
-    from ..checkpoint import read
+    from ..checkpoint import local, read
 
-    source = str(Path(model).expanduser())
+    source = local(model)
     kind = read(AutoConfig, source).model_type
     if kind not in TYPES:
         raise ModelLoadError(f"segmenter.model: expected {_choices()}, got {model!r} of type {kind!r}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,12 @@ from torch.nn.functional import pad
 
 from ...data import letterbox_hw
 from ...errors import ModelLoadError
+from ..checkpoint import differences, local, read_file
 from .decoder import decode
 from .sam import SamSegmenter
+
+KNOWN = "mask_decoder.iou_token.weight"
+"""A name in every checkpoint of SAM's."""
 
 
 class SegmentAnything:
@@ -67,26 +70,20 @@ def load(kind: str, source: str, device: torch.device, dtype: torch.dtype) -> Sa
         from ...embedded import load_sam
 
         return SamSegmenter(SegmentAnything(load_sam(), device), "embedded-sam", True, device, dtype)
-    path = Path(source).expanduser()
+    path = Path(local(source))
     return SamSegmenter(SegmentAnything(_read(kind, path), device), path.name, False, device, dtype)
 
 
 def _read(kind: str, path: Path) -> modeling.Sam:
-    """The model with the checkpoint's weights, read without running any code that the file may hold."""
-    publisher = "MobileSAM" if kind == "vit_t" else "segment_anything"
-    if not path.is_file():
-        raise ModelLoadError(f"no checkpoint {path}; download the {kind} checkpoint of {publisher} and name its path")
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-        if kind == "vit_t":
-            from . import mobile_sam
+    """The model with the checkpoint's weights."""
+    weights = read_file(path, KNOWN)
+    if kind == "vit_t":
+        from . import mobile_sam
 
-            sam, weights = mobile_sam.build(), mobile_sam.renamed(weights)
-        else:
-            sam = sam_model_registry[kind]()
-        sam.load_state_dict(weights)
-    except (OSError, RuntimeError, EOFError, TypeError, AttributeError, pickle.UnpicklingError) as error:
-        raise ModelLoadError(
-            f"{path} is not a whole {kind} checkpoint of {publisher}, download it again: {str(error)[:400]}"
-        ) from error
+        publisher, sam, weights = "MobileSAM", mobile_sam.build(), mobile_sam.renamed(weights)
+    else:
+        publisher, sam = "segment_anything", sam_model_registry[kind]()
+    if wrong := differences(sam.state_dict(), weights):
+        raise ModelLoadError(f"{path} is not a whole {kind} checkpoint of {publisher} ({wrong}); download it again")
+    sam.load_state_dict(weights)
     return sam
