@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from .errors import BadImageError, SegmenterError
@@ -87,10 +89,15 @@ class Mask:
         """The same mask moved by whole pixels."""
         return Mask(self.x + dx, self.y + dy, self.bits)
 
-    @property
+    @cached_property
     def area(self) -> int:
         """Number of set pixels."""
-        return int(self.bits.sum())
+        return int(np.count_nonzero(self.bits))
+
+    @cached_property
+    def packed(self) -> np.ndarray:
+        """The bits, eight to a byte: uint8 (h, n). Bytes begin at columns of the picture that are multiples of 8."""
+        return np.packbits(np.pad(self.bits, ((0, 0), (self.x % 8, 0))), axis=1)
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:
@@ -106,11 +113,14 @@ def intersection(a: Mask, b: Mask) -> int:
     y0, y1 = max(a.y, b.y), min(a.y + ah, b.y + bh)
     if x0 >= x1 or y0 >= y1:
         return 0
-    return int(
-        np.count_nonzero(
-            a.bits[y0 - a.y : y1 - a.y, x0 - a.x : x1 - a.x] & b.bits[y0 - b.y : y1 - b.y, x0 - b.x : x1 - b.x]
-        )
+    first, last = x0 // 8, -(-x1 // 8)
+    one, other = (m.packed[y0 - m.y : y1 - m.y, first - m.x // 8 : last - m.x // 8] for m in (a, b))
+    # |a ∩ b| = (|a| + |b| - |a ⊕ b|) / 2, which makes no array
+    ones = sum(
+        m.area if part.shape == m.packed.shape else cv2.norm(part, cv2.NORM_HAMMING)
+        for m, part in ((a, one), (b, other))
     )
+    return round(ones - cv2.norm(one, other, cv2.NORM_HAMMING)) // 2
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 
 from vlsam_ros.config import Config, MergeOptions, ViewOptions
 from vlsam_ros.data import Detection, Mask, View, intersection
-from vlsam_ros.ensemble.merge import JOINT, merge, union
+from vlsam_ros.ensemble.merge import COARSE, JOINT, Candidate, coarse, combined, merge, union
 from vlsam_ros.ensemble.synonyms import meaning
 from vlsam_ros.ensemble.tiling import cut_by_border
 
@@ -287,3 +287,62 @@ def test_many_detections_are_merged_quickly():
     started = time.process_time()
     merge(found, views, size, Config())
     assert time.process_time() - started < 2  # 0.2 s where nothing else runs
+
+
+def shapes(count: int, size_hw: tuple[int, int], rng: np.random.Generator) -> list[Detection]:
+    """Discs, rectangles and noise of any size, of a few names, in whole views and cut ones."""
+    found = []
+    for i in range(count):
+        view = VIEWS[rng.integers(len(VIEWS))]
+        x0, y0, x1, y1 = view.xyxy
+        w, h = (int(rng.integers(1, side + 1)) for side in (x1 - x0, y1 - y0))
+        x, y = int(rng.integers(x0, x1 - w + 1)), int(rng.integers(y0, y1 - h + 1))
+        yy, xx = np.ogrid[-1 : 1 : h * 1j, -1 : 1 : w * 1j]
+        bits = [xx**2 + yy**2 <= 1.001, np.ones((h, w), bool), rng.random((h, w)) < 0.5][i % 3]
+        mask = Mask.from_dense(Mask(x, y, bits).dense(size_hw))
+        found.append(Detection(str(rng.choice(NAMES[:3])), float(rng.uniform(0.3, 1)), 0, 0, 0, mask, view.name))
+    return found
+
+
+@pytest.mark.parametrize("options", [{}, {"iou": 0.0}, {"cross_name_iou": 0.2, "containment": 0.3}, {"iou": 1.0}])
+@pytest.mark.parametrize("seed", range(4))
+def test_pairs_that_are_not_looked_at_could_not_have_been_joined(
+    seed: int, options: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = shapes(60, SIZE, np.random.default_rng(seed))
+    compared: list[int] = []
+
+    def merged() -> list[Detection]:
+        compared.append(0)
+        return list(merge(found, VIEWS, SIZE, configured(min_score=0.0, **options)))
+
+    def counted(a: Candidate, b: Candidate, given: MergeOptions) -> Candidate | None:
+        compared[-1] += 1
+        return combined(a, b, given)
+
+    monkeypatch.setattr("vlsam_ros.ensemble.merge.combined", counted)
+    quick = merged()
+    monkeypatch.setattr("vlsam_ros.ensemble.merge._least", lambda areas, *_: np.full(len(areas), -np.inf))
+    assert [(d.label, d.score, d.xyxy, d.mask.area) for d in merged()] == [
+        (d.label, d.score, d.xyxy, d.mask.area) for d in quick
+    ]
+    assert compared[0] < compared[1] or 0.0 in options.values()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pixels_are_counted_right(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    size_hw = tuple(int(side) for side in rng.integers(1, 300, 2))
+    masks = [np.zeros(size_hw, bool), np.ones(size_hw, bool)]
+    for _ in range(8):
+        dense = rng.random(size_hw) < rng.uniform(0, 1)
+        top, left = rng.integers(0, size_hw[0]), rng.integers(0, size_hw[1])
+        dense[:top], dense[:, :left] = False, False
+        masks.append(dense)
+    side = -(-max(size_hw) // COARSE)
+    for one in masks:
+        cells = coarse(Mask.from_dense(one), size_hw).reshape([-(-length // side) for length in size_hw])
+        for (row, column), count in np.ndenumerate(cells):
+            assert count == one[row * side : (row + 1) * side, column * side : (column + 1) * side].sum()
+        for other in masks:
+            assert intersection(Mask.from_dense(one), Mask.from_dense(other)) == (one & other).sum()

@@ -18,6 +18,9 @@ from .tiling import cut_by_border
 JOINT = 0.1
 """Cut fragments of one name from two views that share this part of the smaller one are one object."""
 
+COARSE = 48
+"""Cells along the frame's longer side in which pixels are counted, to bound what two masks can share."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -27,6 +30,7 @@ class Candidate:
         meaning: stands for all names that mean the same as its label.
         cut: an inner border of its view cuts it.
         view_px: area of its view; the smaller it is, the more detail the models saw.
+        cells: int32 (n,), pixels of its mask in each cell of a coarse grid over the frame.
         votes: (label, score, source) of it and of all that it took in.
     """
 
@@ -35,6 +39,7 @@ class Candidate:
     cut: bool
     view_px: int
     area: int
+    cells: np.ndarray
     votes: tuple[tuple[str, float, str], ...]
 
     def showing(self, mask: Mask, view: str) -> Detection:
@@ -59,23 +64,55 @@ def merge(
     count = -1
     while count != len(candidates):
         count = len(candidates)
-        candidates = [by_vote(c, meaning_of) for c in _once(sorted(candidates, key=_rank), options)]
+        candidates = [by_vote(c, meaning_of) for c in _once(sorted(candidates, key=_rank), size_hw, options)]
     items = sorted((c.detection for c in candidates), key=_order)
     return tuple(items[: options.max_instances])
 
 
-def _once(ranked: Sequence[Candidate], options: MergeOptions) -> list[Candidate]:
-    """What is left of candidates in the order of their rank; only pairs whose boxes overlap are looked at."""
+def _once(ranked: Sequence[Candidate], size_hw: tuple[int, int], options: MergeOptions) -> list[Candidate]:
+    """What is left of candidates in the order of their rank; only pairs that can share enough are looked at closely."""
     kept: list[Candidate] = []
-    boxes = np.zeros((len(ranked), 4))
+    boxes, areas = np.zeros((len(ranked), 4)), np.zeros(len(ranked))
+    cells = np.zeros((len(ranked), len(ranked[0].cells)), np.int32) if ranked else np.zeros((0, 0), np.int32)
     for b in ranked:
         x0, y0, x1, y1 = b.detection.xyxy
         u0, v0, u1, v1 = boxes[: len(kept)].T
         near = np.flatnonzero((u0 < x1) & (x0 < u1) & (v0 < y1) & (y0 < v1))
+        one_name = np.array([kept[i].meaning == b.meaning for i in near], bool)
+        most = np.minimum(cells[near], b.cells).sum(1)
+        near = near[most >= _least(areas[near], one_name, b, options)]
         i, joined = next(((i, a) for i in near if (a := combined(kept[i], b, options))), (len(kept), b))
+        if i < len(kept) and joined.detection.mask is not kept[i].detection.mask:
+            joined = replace(joined, cells=coarse(joined.detection.mask, size_hw))
         kept[i : i + 1] = [joined]
-        boxes[i] = joined.detection.xyxy
+        boxes[i], areas[i], cells[i] = joined.detection.xyxy, joined.area, joined.cells
     return kept
+
+
+def coarse(mask: Mask, size_hw: tuple[int, int]) -> np.ndarray:
+    """Pixels of a mask in each cell of a grid over the frame (H, W): int32 (n,)."""
+    side = -(-max(size_hw) // COARSE)
+    grid = np.zeros([-(-length // side) for length in size_hw], np.int32)
+    if mask.area:
+        rows, columns = (_edges(start, n, side) for start, n in zip((mask.y, mask.x), mask.bits.shape, strict=True))
+        counts = np.add.reduceat(np.add.reduceat(mask.bits, rows, 0, dtype=np.int32), columns, 1)
+        y, x = mask.y // side, mask.x // side
+        grid[y : y + len(rows), x : x + len(columns)] = counts
+    return grid.reshape(-1)
+
+
+def _edges(start: int, count: int, side: int) -> np.ndarray:
+    """Where cells of the grid begin among `count` pixels from `start` on; the first one may be cut: int (n,)."""
+    return np.maximum(np.arange(start // side * side, start + count, side) - start, 0)
+
+
+def _least(areas: np.ndarray, one_name: np.ndarray, b: Candidate, options: MergeOptions) -> np.ndarray:
+    """Pixels that `b` must share with candidates of these areas (n,) for `combined` to join them, at the least."""
+    iou = np.where(one_name, options.iou, options.cross_name_iou)
+    least = iou / (1 + iou) * (areas + b.area)  # shared >= iou · union
+    inside = (JOINT if b.cut else options.containment) * np.minimum(areas, b.area)
+    least = np.where(one_name, np.minimum(least, inside), least)
+    return (np.minimum(least, options.containment * b.area) if b.cut else least) - 1  # rounding
 
 
 def combined(a: Candidate, b: Candidate, options: MergeOptions) -> Candidate | None:
@@ -154,9 +191,9 @@ def _candidates(
         area, view = d.mask.area, by_name[d.view]
         if d.score >= options.min_score and area >= max(1, options.min_area_px):
             cut = cut_by_border(d, view, size_hw, config.views.border_px)
-            yield Candidate(
-                d, meaning_of(d.label), cut, int(np.prod(view.size_hw)), area, ((d.label, d.score, d.source),)
-            )
+            votes = ((d.label, d.score, d.source),)
+            px, cells = int(np.prod(view.size_hw)), coarse(d.mask, size_hw)
+            yield Candidate(d, meaning_of(d.label), cut, px, area, cells, votes)
 
 
 def _rank(c: Candidate) -> tuple:
