@@ -1,8 +1,9 @@
-"""The real node with a pipeline that does what the picture's first pixel says. Started by test_node.py.
+"""The real node with a pipeline that does what the picture's first pixel says. Started by ros_client.py.
 
 Red 0: one stone, and two that are dropped. 1: makes the file `busy` and waits for `go`. 2: VlmError. 3: an error nobody
-expected. 4: one view is skipped. With a horizon the segmenter's name says where. The file `drawn` is made when an
-overlay is drawn. They are in the folder named by the environment's FOLDER.
+expected. 4: one view is skipped. 5 and on: the results and errors of `spoilt`, in its order. With a horizon the
+segmenter's name says where. The file `drawn` is made when an overlay is drawn. They are in the folder named by the
+environment's FOLDER.
 """
 
 from __future__ import annotations
@@ -24,6 +25,29 @@ from vlsam_ros.ros.node import main
 FOLDER = Path(os.environ["FOLDER"])
 
 
+class Panic(BaseException):
+    """What a library in another language may raise."""
+
+
+def spoilt(found: Detections) -> dict[str, object]:
+    """Results that are none, and errors, by name."""
+    stone = found.items[0]
+    return {
+        "dict": {"stone": 1},
+        "none": None,
+        "another size": replace(found, size_hw=(20, 20)),
+        "NaN score": replace(found, items=(replace(stone, score=float("nan")),)),
+        "mask outside": replace(found, items=(replace(stone, mask=stone.mask.shifted(9, 0)),)),
+        "control character": replace(found, items=(replace(stone, label="st\x1b[2Jone"),)),
+        "ten thousand": replace(found, items=(stone,) * 10_000),
+        "grey heat": replace(found, heat=np.zeros((4, 4), np.uint8)),
+        "unpublishable": replace(found, skipped=5),
+        "panic": Panic("at the disco"),
+        "long and wild": VlmError("\x1b]0;title\x07" + "w" * 100_000),
+        "unanswered": replace(found, problems=("full: What?: a refusal", "far_0: What?: \x1b empty")),
+    }
+
+
 def pipeline(image: np.ndarray, budget_s: float | None, horizon: float | None) -> Detections:
     order = int(image[0, 0, 0])
     if order == 1:
@@ -37,7 +61,7 @@ def pipeline(image: np.ndarray, budget_s: float | None, horizon: float | None) -
     mask = np.zeros(image.shape[:2], bool)
     mask[2:8, 3:9] = True
     stone = Detection("stone", 0.5, 0.5, 0.5, 0.5, Mask.from_dense(mask))
-    return Detections(
+    found = Detections(
         image.shape[:2],
         items=(stone,),
         skipped=("far_0",) if order == 4 else (),
@@ -46,6 +70,12 @@ def pipeline(image: np.ndarray, budget_s: float | None, horizon: float | None) -
         heat=np.eye(4, dtype=np.float32),
         dropped=(replace(stone, label="ghost", reason="denied"), replace(stone, label="shadow", reason="inconsistent")),
     )
+    if order < 5:
+        return found
+    result = list(spoilt(found).values())[order - 5]
+    if isinstance(result, BaseException):
+        raise result
+    return result
 
 
 def load(config: Config):

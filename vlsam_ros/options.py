@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
 import math
 import re
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path

@@ -20,7 +20,7 @@
 namespace vlsam_ros
 {
 
-/// Largest region that is decoded, px: well above any camera, well below what would exhaust the memory.
+/// Largest image, region, and sum of a message's regions, px: above any camera, below what would exhaust the memory.
 constexpr std::uint64_t kMaxMaskPixels = std::uint64_t{1} << 28;
 
 /// Number of pixels in the region of interest. Throws unless the runs fill exactly that many.
@@ -32,6 +32,11 @@ std::size_t check_mask(const Mask & mask)
   if (size > kMaxMaskPixels) {
     throw std::invalid_argument(
             "mask region of " + region + " px, expected at most " + std::to_string(kMaxMaskPixels) + " px");
+  }
+  if (mask.runs.size() > size + 1) {
+    throw std::invalid_argument(
+            "mask of " + std::to_string(mask.runs.size()) + " runs, expected at most " + std::to_string(size + 1) +
+            " in " + region + " px");
   }
   std::uint64_t sum = 0;
   for (const std::uint32_t run : mask.runs) {
@@ -46,6 +51,18 @@ std::size_t check_mask(const Mask & mask)
             std::to_string(std::min(sum, size)) + ", expected " + region + " = " + std::to_string(size));
   }
   return static_cast<std::size_t>(size);
+}
+
+/// Throws unless the region lies in an image of that size.
+template<typename Mask>
+void check_region(const Mask & mask, std::uint64_t image_width, std::uint64_t image_height)
+{
+  if (std::uint64_t{mask.x} + mask.width > image_width || std::uint64_t{mask.y} + mask.height > image_height) {
+    throw std::invalid_argument(
+            "mask region " + std::to_string(mask.width) + " x " + std::to_string(mask.height) + " at (" +
+            std::to_string(mask.x) + ", " + std::to_string(mask.y) + ") does not fit the image of " +
+            std::to_string(image_width) + " x " + std::to_string(image_height));
+  }
 }
 
 /// Number of pixels that belong to the object.
@@ -106,12 +123,7 @@ void paste_mask(
             "image buffer of " + std::to_string(image.size()) + " bytes, expected " +
             std::to_string(image_width) + " x " + std::to_string(image_height));
   }
-  if (std::uint64_t{mask.x} + mask.width > image_width || std::uint64_t{mask.y} + mask.height > image_height) {
-    throw std::invalid_argument(
-            "mask region " + std::to_string(mask.width) + " x " + std::to_string(mask.height) + " at (" +
-            std::to_string(mask.x) + ", " + std::to_string(mask.y) + ") does not fit the image of " +
-            std::to_string(image_width) + " x " + std::to_string(image_height));
-  }
+  check_region(mask, image_width, image_height);
   const std::size_t left = mask.x, top = mask.y;
   for_each_segment(
     mask, [&](std::size_t column, std::size_t row, std::size_t row_end) {

@@ -123,6 +123,23 @@ def test_queue_all_has_bounded_memory_and_says_so() -> None:
     assert box.put("a", message(100), 9.0)
 
 
+def test_queue_all_gives_what_it_holds_after_it_was_closed() -> None:
+    box = Mailbox(["a", "b"], queue_all=True)
+    for n in range(3):
+        box.put("a", message(), n + 1.0)
+    box.close()
+    assert box.put("b", message(), 9.0) and box.waiting() == 3  # too late: not stored, and nothing to complain about
+    assert [box.take().stamp_s for _ in range(3)] == [1.0, 2.0, 3.0]
+    assert box.take() is None and box.take() is None
+
+
+def test_the_newest_frame_is_left_when_the_mailbox_closes() -> None:
+    box = Mailbox(["a"])
+    box.put("a", message(), 1.0)
+    box.close()
+    assert box.take() is None
+
+
 def test_take_waits_for_a_frame_and_close_wakes_it() -> None:
     box, got = Mailbox(["a"]), []
 
@@ -188,7 +205,7 @@ def test_camera_names(topics: list[str], expected: list[tuple[str, bool]]) -> No
         ("/rectified/image", "/rectified/camera_info", False),
         ("/image", "/camera_info", False),
         ("image", "camera_info", False),
-        ("~/image/", "~/camera_info", False),
+        ("~/image", "~/camera_info", False),
     ],
 )
 def test_camera_info_is_beside_the_images(topic: str, info: str, rectified: bool) -> None:
@@ -213,7 +230,7 @@ def test_transport_can_be_forced() -> None:
     assert not cameras(["/a/compressed"], "raw")[0].compressed
 
 
-@pytest.mark.parametrize("topics", [[], [""], ["/a/image", " "], ["/a/image", "/a/image"]])
+@pytest.mark.parametrize("topics", [[], [""], ["/a/image", " "], ["/a/image", "/a/image"], ["/a//image"], ["/a/"]])
 def test_wrong_topics(topics: list[str]) -> None:
     with pytest.raises(ConfigError, match="node.image_topics"):
         cameras(topics)

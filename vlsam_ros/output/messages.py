@@ -10,8 +10,14 @@ from typing import Any
 import numpy as np
 
 from vlsam_ros.data import Detection, Detections, Mask
+from vlsam_ros.errors import PARTIAL
 from vlsam_ros.output import rle
+from vlsam_ros.output.check import MAX_INSTANCES, check_boxes, check_items, check_regions
 from vlsam_ros.output.hazard import hazard_class
+from vlsam_ros.output.text import plain
+
+FUTURE_S = 0.5
+"""How far an image's stamp may be ahead of the clock, s: clocks differ. Beyond it nothing is known about its age."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +36,8 @@ class Keyframe:
         header: the source image's, kept as it is.
         camera, number: the camera's name and its count of keyframes from 0.
         started, finished: builtin_interfaces/Time of inference.
-        age_s: finished - header.stamp in seconds; NaN if the stamp is zero.
-        status, status_text: one of the message's STATUS_ constants, and what went wrong.
+        age_s: finished - header.stamp in seconds; NaN if `age` can't say.
+        status, status_text: one of the message's STATUS_ constants, and what went wrong or is not known.
     """
 
     header: Any
@@ -52,18 +58,18 @@ def to_message(keyframe: Keyframe, detections: Detections, types: Types) -> Any:
         header=keyframe.header,
         image_width=int(width),
         image_height=int(height),
-        camera=keyframe.camera,
+        camera=plain(keyframe.camera),
         keyframe=keyframe.number,
         started=keyframe.started,
         finished=keyframe.finished,
         age_s=float(keyframe.age_s),
         status=keyframe.status,
-        status_text=keyframe.status_text,
-        skipped=list(detections.skipped),
-        vlm=detections.vlm,
-        segmenter=detections.segmenter,
-        grounder=detections.grounder,
-        demonstration=detections.demonstration,
+        status_text=plain(keyframe.status_text),
+        skipped=[plain(skipped) for skipped in detections.skipped],
+        vlm=plain(detections.vlm),
+        segmenter=plain(detections.segmenter),
+        grounder=plain(detections.grounder),
+        demonstration=bool(detections.demonstration),
         instances=[_instance(item, types) for item in detections.items],
     )
 
@@ -91,9 +97,9 @@ def _instance(item: Detection, types: Types) -> Any:
         hazard_class=hazard_class(item.label),
         has_ground_point=False,
         ground_point=types.make("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0),
-        view=item.view,
-        source=item.source,
-        reason=item.reason,
+        view=plain(item.view),
+        source=plain(item.source),
+        reason=plain(item.reason),
     )
 
 
@@ -101,22 +107,31 @@ def from_message(message: Any) -> Detections:
     """The detections in a DetectedInstanceArray of any message library.
 
     Raises:
-        MaskError: a mask's runs don't fit its region.
+        MaskError: a region, box, score or label is not what the message's definition says, a mask's runs don't fit its
+            region, or all of it is larger than any camera's.
     """
+    size_hw = (message.image_height, message.image_width)
+    if len(message.instances) > MAX_INSTANCES:
+        raise rle.MaskError(f"expected at most {MAX_INSTANCES} instances, got {len(message.instances)}")
+    boxes = [(i.x_min, i.y_min, i.x_max, i.y_max) for i in message.instances]
+    check_boxes(np.array(boxes, np.float32).reshape(-1, 4), size_hw)
+    check_regions([(m.x, m.y, m.width, m.height) for m in (i.mask for i in message.instances)], size_hw)
+    items = tuple(_detection(instance) for instance in message.instances)
+    check_items(items, size_hw)
     return Detections(
-        size_hw=(message.image_height, message.image_width),
-        items=tuple(_detection(instance) for instance in message.instances),
-        skipped=tuple(message.skipped),
-        vlm=message.vlm,
-        segmenter=message.segmenter,
-        grounder=message.grounder,
+        size_hw=size_hw,
+        items=items,
+        skipped=tuple(plain(skipped) for skipped in message.skipped),
+        vlm=plain(message.vlm),
+        segmenter=plain(message.segmenter),
+        grounder=plain(message.grounder),
         demonstration=message.demonstration,
     )
 
 
 def _detection(instance: Any) -> Detection:
     mask = instance.mask
-    roi = rle.RoiMask(mask.x, mask.y, mask.width, mask.height, np.asarray(mask.runs, np.uint32))
+    roi = rle.RoiMask(mask.x, mask.y, mask.width, mask.height, np.asarray(mask.runs))
     return Detection(
         label=instance.label,
         score=instance.score,
@@ -125,7 +140,41 @@ def _detection(instance: Any) -> Detection:
         consistency=instance.consistency_score,
         certainty=instance.certainty_score,
         mask=Mask(roi.x, roi.y, rle.decode(roi)),
-        view=instance.view,
-        source=instance.source,
-        reason=instance.reason,
+        view=plain(instance.view),
+        source=plain(instance.source),
+        reason=plain(instance.reason),
     )
+
+
+def age(stamp: Any, now: Any) -> tuple[float, str]:
+    """How old an image is in seconds, NaN if that isn't known, and then why.
+
+    Args:
+        stamp: of its header, builtin_interfaces/Time or seconds.
+        now: the clock's time, the same.
+    """
+    stamp_s, now_s = _seconds(stamp), _seconds(now)
+    if not 0 < now_s < math.inf:
+        return math.nan, "age unknown: there is no clock (use_sim_time, and nothing on /clock)"
+    if not stamp_s > 0:
+        return math.nan, "age unknown: the image has no stamp"
+    if stamp_s - now_s > FUTURE_S:
+        return math.nan, f"age unknown: the image's stamp is {stamp_s - now_s:.1f} s ahead of the clock"
+    return now_s - stamp_s, ""
+
+
+def fresh(message: Any, now: Any, max_age: float) -> bool:
+    """Whether a DetectedInstanceArray says something about the road as it is now.
+
+    False if the frame failed, if it is older than `max_age` seconds, and if its age isn't or wasn't known. To be asked
+    when the message is read: the age is taken from the image's stamp, and grows while a message waits.
+
+    Args:
+        now: the reader's clock, builtin_interfaces/Time (``node.get_clock().now().to_msg()``) or seconds.
+    """
+    known = not math.isnan(message.age_s)  # NaN: the detector itself could not tell
+    return known and message.status <= PARTIAL and age(message.header.stamp, now)[0] <= max_age
+
+
+def _seconds(time: Any) -> float:
+    return float(time) if isinstance(time, (int, float)) else time.sec + time.nanosec * 1e-9

@@ -14,11 +14,11 @@ import numpy as np
 from ..errors import VlsamError
 
 MAX_PIXELS = 1 << 28
-"""Largest region that is decoded, px: a message must not exhaust the memory. The same in ``mask.hpp``."""
+"""Largest image, region, and sum of a message's regions, px: the memory must hold it. As in ``mask.hpp``."""
 
 
 class MaskError(VlsamError, ValueError):
-    """A mask has a wrong shape, or its runs don't fit its size."""
+    """A mask has a wrong shape, its runs don't fit its size, or the result that it belongs to is wrong."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +49,8 @@ class RoiMask:
         size, total = self.width * self.height, int(runs.sum(dtype=np.uint64))
         if size > MAX_PIXELS:
             raise MaskError(f"expected a region of at most {MAX_PIXELS} px, got {self.width} x {self.height}")
+        if runs.size > size + 1:
+            raise MaskError(f"expected at most {size + 1} runs in {self.width} x {self.height} px, got {runs.size}")
         if total != size:
             raise MaskError(f"expected runs that sum to {self.width} x {self.height} = {size}, got {total}")
         object.__setattr__(self, "runs", runs.astype(np.uint32, copy=False))

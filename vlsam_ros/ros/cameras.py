@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from vlsam_ros.config import check_topics
 from vlsam_ros.errors import ConfigError
 
 
@@ -36,7 +37,7 @@ class Camera:
 
     @property
     def _image_topic(self) -> str:
-        return self.topic.rstrip("/").removesuffix("/compressed")
+        return self.topic.removesuffix("/compressed")
 
 
 def cameras(topics: Sequence[str], transport: str = "auto", pitch_deg: Sequence[float] = (0.0,)) -> tuple[Camera, ...]:
@@ -47,13 +48,9 @@ def cameras(topics: Sequence[str], transport: str = "auto", pitch_deg: Sequence[
     one each.
 
     Raises:
-        ConfigError: no topic, an empty one, one named twice, or another number of pitches.
+        ConfigError: no topic, one without a valid name or named twice, or another number of pitches.
     """
-    if not topics or not all(t.strip("/ ") for t in topics):
-        raise ConfigError(f"node.image_topics: expected at least one topic, none of them empty, got {list(topics)}")
-    twice = [topic for topic, count in Counter(topics).items() if count > 1]
-    if twice:
-        raise ConfigError(f"node.image_topics: {twice[0]!r} is named twice")
+    check_topics(topics)
     if len(pitch_deg) not in (1, len(topics)):
         raise ConfigError(f"node.pitch_deg: expected 1 or {len(topics)} angles, got {len(pitch_deg)}")
     spaces = [_namespace(topic) for topic in topics]

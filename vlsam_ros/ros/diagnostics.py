@@ -11,8 +11,10 @@ from rclpy.node import Node
 from vlsam_ros import errors
 from vlsam_ros.config import Config
 from vlsam_ros.data import Detections
+from vlsam_ros.output.messages import Keyframe
+from vlsam_ros.output.text import plain
 from vlsam_ros.ros.mailbox import Mailbox
-from vlsam_ros.ros.worker import Worker
+from vlsam_ros.ros.worker import Worker, configured
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 """For timers that must run while a simulation's clock stands still."""
@@ -25,7 +27,7 @@ class Diagnostics:
         self._node, self._config, self._worker, self._mailbox = node, config, worker, mailbox
         self._lock = threading.Lock()
         self._last: dict[str, str] = {}
-        self._problem = ""
+        self._failed, self._problem = False, ""
         if importlib.util.find_spec("diagnostic_msgs") is None:
             node.get_logger().info("no diagnostics: the package diagnostic_msgs is not installed")
             return
@@ -34,12 +36,12 @@ class Diagnostics:
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         node.create_timer(1.0, self._publish, clock=STEADY)
 
-    def keyframe(self, status: int, text: str, latency_s: float, detections: Detections) -> None:
+    def keyframe(self, keyframe: Keyframe, latency_s: float, detections: Detections) -> None:
         """Remember the last keyframe; called by the worker."""
         with self._lock:
-            self._problem = text if status > errors.PARTIAL else ""
+            self._failed, self._problem = keyframe.status > errors.PARTIAL, keyframe.status_text
             self._last = {
-                "last status": str(status),
+                "last status": str(keyframe.status),
                 "last latency (s)": f"{latency_s:.3f}",
                 "last instances": str(len(detections)),
                 "last dropped": str(len(detections.dropped)),
@@ -48,14 +50,13 @@ class Diagnostics:
 
     def values(self) -> dict[str, str]:
         """All key-value pairs."""
-        options = self._config
-        demonstration = any(m.startswith("embedded") for m in (options.vlm.model, options.segmenter.model))
+        models = configured(self._config)
         values = {
             "state": self._worker.state,
-            "vlm": options.vlm.model,
-            "segmenter": options.segmenter.model,
-            "grounder": "none" if options.grounder.mode == "attention" else options.grounder.model,
-            "demonstration models": str(demonstration).lower(),
+            "vlm": models.vlm,
+            "segmenter": models.segmenter,
+            "grounder": models.grounder or "none",
+            "demonstration models": str(models.demonstration).lower(),
         }
         for camera, counts in self._mailbox.counts().items():
             values |= {f"{camera}: frames {what}": str(count) for what, count in vars(counts).items()}
@@ -70,14 +71,15 @@ class Diagnostics:
         if self._worker.state == "loading" or values["demonstration models"] == "true":
             level = DiagnosticStatus.WARN
             message += ", demonstration models" if values["demonstration models"] == "true" else ""
-        if self._problem:
-            level, message = DiagnosticStatus.ERROR, self._problem
+        with self._lock:
+            if self._problem:
+                level, message = DiagnosticStatus.ERROR if self._failed else DiagnosticStatus.WARN, self._problem
         status = DiagnosticStatus(
             level=level,
             name=f"{self._node.get_fully_qualified_name()}: detector",
             hardware_id="",
-            message=message,
-            values=[KeyValue(key=key, value=value) for key, value in values.items()],
+            message=plain(message),
+            values=[KeyValue(key=key, value=plain(value)) for key, value in values.items()],
         )
         stamp = self._node.get_clock().now().to_msg()
         array = DiagnosticArray(status=[status])

@@ -3,6 +3,7 @@
 Normal mode: one slot per camera. The newest frame wins and waits undecoded, so the worker never sees a stale one.
 `queue_all`: every admitted frame is kept in the order of arrival, so a replay gives the same keyframes on any machine.
 At most `queue_bytes` of undecoded frames wait; what comes on top is dropped and counted, and the caller is told.
+What waits when the mailbox closes is still taken.
 
 The keyframe rate is kept per camera, and by the header's stamps: under a bag at another rate they are right and the
 clock is not. A stamp that is zero or does not advance says nothing about time, and then the clock decides. A stamp that
@@ -82,6 +83,8 @@ class Mailbox:
     def put(self, camera: str, message: Any, stamp_s: float) -> bool:
         """Store a message (with `data` of bytes); False if it had to be dropped because the queue is full."""
         with self._change:
+            if self._closed:
+                return True
             slot = self._cameras[camera]
             frame = Frame(camera, message, stamp_s, self._clock())
             slot.counts.received += 1
@@ -93,11 +96,14 @@ class Mailbox:
             return self._store(slot, frame)
 
     def take(self, timeout_s: float | None = None) -> Frame | None:
-        """The next frame, cameras in turn; waits for one. None after `close`, or after the timeout."""
+        """The next frame, cameras in turn; waits for one. None after `close`, or after the timeout.
+
+        With `queue_all`, what was put before `close` is still given.
+        """
         with self._change:
             self._change.wait_for(lambda: self._closed or any(c.waiting for c in self._cameras.values()), timeout_s)
             name = next((n for n in self._turn if self._cameras[n].waiting), None)
-            if self._closed or name is None:
+            if name is None or (self._closed and not self._queue_all):
                 return None
             self._turn.remove(name)
             self._turn.append(name)
@@ -111,7 +117,7 @@ class Mailbox:
             return frame
 
     def close(self) -> None:
-        """Wake the worker; `take` returns None from now on."""
+        """Wake the worker; nothing is stored from now on, and `take` returns None as soon as nothing may be left."""
         with self._change:
             self._closed = True
             self._change.notify_all()
@@ -120,6 +126,11 @@ class Mailbox:
         """A copy of the counts per camera."""
         with self._change:
             return {name: Counts(**vars(slot.counts)) for name, slot in self._cameras.items()}
+
+    def waiting(self) -> int:
+        """How many frames wait for the worker."""
+        with self._change:
+            return sum(len(slot.waiting) for slot in self._cameras.values())
 
     def _due(self, slot: _Camera, frame: Frame) -> bool:
         last = slot.keyframe

@@ -6,7 +6,6 @@ single thread and stays free, so parameters, diagnostics and signals are served 
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import threading
@@ -15,23 +14,28 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from time import monotonic, perf_counter
 from typing import Any
 
 import numpy as np
 import rclpy
 from rclpy.duration import Duration
+from rclpy.exceptions import NameValidationException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage
 
 from vlsam_ros import errors
 from vlsam_ros.config import Config
 from vlsam_ros.data import Detections
 from vlsam_ros.msg import DetectedInstanceArray
+from vlsam_ros.options import NODE
 from vlsam_ros.output import overlay
-from vlsam_ros.output.messages import Keyframe, to_message
+from vlsam_ros.output.check import check_result
+from vlsam_ros.output.messages import Keyframe, age, to_message
+from vlsam_ros.output.text import plain, plain_lines
 from vlsam_ros.ros import convert, parameters
 from vlsam_ros.ros.cameras import cameras
 from vlsam_ros.ros.diagnostics import STEADY, Diagnostics
@@ -39,9 +43,11 @@ from vlsam_ros.ros.horizon import Horizon
 from vlsam_ros.ros.mailbox import Frame, Mailbox
 from vlsam_ros.ros.qos import ImageSubscription
 from vlsam_ros.ros.signals import stop_events
-from vlsam_ros.ros.worker import Pipeline, Worker
+from vlsam_ros.ros.worker import Named, Pipeline, Worker, configured, without_instances
 
 DEMONSTRATION = "The embedded demonstration models know a rendered world only: never use them on a real road."
+QUIET_S, COLLECT_S = 0.5, 2.0
+"""At the end of a `queue_all` run: all frames are in when none came for so long, or after so long."""
 
 
 def load_pipeline(config: Config) -> Pipeline:
@@ -60,28 +66,21 @@ class DetectorNode(Node):
         Raises:
             ConfigError: a parameter is wrong.
         """
-        super().__init__("vlsam_detector")
+        super().__init__(NODE)
         self.config = parameters.declare(self)
         options = self.config.node
-        self._cameras = cameras(options.image_topics, options.transport, options.pitch_deg)
+        self._cameras = cameras(
+            [self._resolved(topic) for topic in options.image_topics], options.transport, options.pitch_deg
+        )
         self._mailbox = Mailbox([c.name for c in self._cameras], options.keyframe_rate_hz, queue_all=options.queue_all)
         self._numbers: Counter[str] = Counter()
+        self._models = configured(self.config)
         self._ready = False
         self._detections = self.create_publisher(DetectedInstanceArray, "~/detections", 10)
         self._overlay = self.create_publisher(CompressedImage, "~/overlay/compressed", QoSProfile(depth=1))
         self._heat = self.create_publisher(CompressedImage, "~/heat/compressed", QoSProfile(depth=1))
         self._dropped = self.create_publisher(DetectedInstanceArray, "~/dropped", 10)
-        self._images = [
-            ImageSubscription(
-                self,
-                CompressedImage if camera.compressed else Image,
-                camera.topic,
-                partial(self._store, camera.name),
-                options.reliability,
-                options.queue_all,
-            )
-            for camera in self._cameras
-        ]
+        self._images = [ImageSubscription(self, c, partial(self._store, c.name), options) for c in self._cameras]
         self._horizons = {camera.name: Horizon(camera) for camera in self._cameras if options.camera_info}
         for camera in self._cameras if options.camera_info else ():
             quality = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -92,10 +91,17 @@ class DetectorNode(Node):
         self._diagnostics = Diagnostics(self, self.config, self.worker, self._mailbox)
         self.create_timer(0.2, self._refresh, clock=STEADY)
 
+    def _resolved(self, topic: str) -> str:
+        """The topic's whole name, after remaps."""
+        try:
+            return self.resolve_topic_name(topic)
+        except RuntimeError as error:  # such as an unknown substitution
+            raise errors.ConfigError(f"node.image_topics: {topic!r}: {error}") from error
+
     def _announce(self) -> None:
-        if any(m.startswith("embedded") for m in (self.config.vlm.model, self.config.segmenter.model)):
+        if self._models.demonstration:
             self.get_logger().warning(DEMONSTRATION)
-        self.get_logger().info(f"loading {self.config.vlm.model} and {self.config.segmenter.model}")
+        self.get_logger().info(plain(f"loading {self._models.vlm} and {self._models.segmenter}"))
 
     def _refresh(self) -> None:
         """Images are subscribed to as soon as the models are there: a subscriber is a ready detector."""
@@ -124,11 +130,19 @@ class DetectorNode(Node):
     # --- in the worker thread
 
     def _handle(self, pipeline: Pipeline, frame: Frame) -> None:
-        """One keyframe: detect, publish, and draw if somebody looks. No error of a frame leaves this method."""
-        started = self.get_clock().now()
-        image, detections, status, text = self._detect(pipeline, frame)
-        finished = self.get_clock().now()
-        age_s = finished.nanoseconds * 1e-9 - frame.stamp_s if frame.stamp_s else math.nan
+        """One keyframe; no error of a frame leaves this method."""
+        try:
+            self._answer(pipeline, frame)
+        except BaseException:
+            trace = plain_lines(f"{frame.camera}: a frame without a result: {traceback.format_exc()}")
+            self.get_logger().error(trace, throttle_duration_sec=5.0)
+
+    def _answer(self, pipeline: Pipeline, frame: Frame) -> None:
+        """Detect, publish, and draw if somebody looks."""
+        started, clock_s = self.get_clock().now(), perf_counter()
+        image, found, status, text = self._detect(pipeline, frame)
+        finished, latency_s = self.get_clock().now(), perf_counter() - clock_s
+        age_s, unknown = age(frame.message.header.stamp, finished.nanoseconds * 1e-9)
         keyframe = Keyframe(
             header=frame.message.header,
             camera=frame.camera,
@@ -137,17 +151,18 @@ class DetectorNode(Node):
             finished=finished.to_msg(),
             age_s=age_s,
             status=status,
-            status_text=text,
+            status_text="; ".join(part for part in (text, unknown) if part),
         )
         self._numbers[frame.camera] += 1
-        self._detections.publish(to_message(keyframe, detections, convert.TYPES))
-        if self._dropped.get_subscription_count():  # no subscriber, no work
-            doubted = replace(detections, items=detections.dropped)
-            self._dropped.publish(to_message(keyframe, doubted, convert.TYPES))
-        latency_s = (finished - started).nanoseconds * 1e-9
-        self._diagnostics.keyframe(status, text, latency_s, detections)
+        try:
+            self._publish(found, keyframe)
+        except Exception as error:
+            found, text = self._failed(pipeline, frame, image, error)
+            keyframe = replace(keyframe, status=errors.VlsamError.status, status_text=text)
+            self._publish(found, keyframe)
+        self._diagnostics.keyframe(keyframe, latency_s, found)
         if image is not None:
-            self._publish_pictures(image, detections, keyframe, latency_s)
+            self._publish_pictures(image, found, keyframe, latency_s)
 
     def _detect(self, pipeline: Pipeline, frame: Frame) -> tuple[np.ndarray | None, Detections, int, str]:
         """The image if it could be read, the detections if there are any, the status and its text."""
@@ -155,37 +170,72 @@ class DetectorNode(Node):
         try:
             image = convert.to_rgb(frame.message, self.config.node.max_image_pixels)
             horizon = self._horizons[frame.camera].share() if self._horizons else None
-            detections = pipeline(image, self.config.node.latency_budget_s or None, horizon)
-            return image, detections, errors.PARTIAL if detections.skipped else errors.OK, ""
-        except Exception as error:  # one bad frame must not end the node: it is reported in the frame's message
-            text = f"{type(error).__name__}: {error}"
-            size_hw = image.shape[:2] if image is not None else (0, 0)
-            if isinstance(error, errors.VlsamError):
-                self.get_logger().error(f"{frame.camera}: {text}", throttle_duration_sec=5.0)
-                return image, Detections(size_hw), error.status, text
-            self.get_logger().error(f"{frame.camera}: {traceback.format_exc()}", throttle_duration_sec=5.0)
-            return image, Detections(size_hw), errors.VlsamError.status, text
+            found = pipeline(image, self.config.node.latency_budget_s or None, horizon)
+            self._models = without_instances(check_result(found, image.shape[:2]))
+            status = errors.PARTIAL if found.skipped or found.problems else errors.OK
+            return image, found, status, "; ".join(found.problems)
+        except BaseException as error:  # the frame's message says so; a panic in a tokenizer's Rust is no Exception
+            status = error.status if isinstance(error, errors.VlsamError) else errors.VlsamError.status
+            found, text = self._failed(pipeline, frame, image, error)
+            return image, found, status, text
+
+    def _failed(
+        self, pipeline: Pipeline, frame: Frame, image: np.ndarray | None, error: BaseException
+    ) -> tuple[Detections, str]:
+        """No detections, but the models' names, and what went wrong; the log has it, too."""
+        text = f"{type(error).__name__}: {error}"
+        if isinstance(error, errors.VlsamError):
+            self.get_logger().error(plain(f"{frame.camera}: {text}"), throttle_duration_sec=5.0)
+        else:
+            trace = plain_lines(f"{frame.camera}: {traceback.format_exc()}")
+            self.get_logger().error(trace, throttle_duration_sec=5.0)
+        nothing = pipeline.nothing((0, 0)) if isinstance(pipeline, Named) else self._models
+        return replace(nothing, size_hw=image.shape[:2] if image is not None else (0, 0)), text
+
+    def _publish(self, found: Detections, keyframe: Keyframe) -> None:
+        self._detections.publish(to_message(keyframe, found, convert.TYPES))
+        if self._dropped.get_subscription_count():  # no subscriber, no work
+            doubted = replace(found, items=found.dropped)
+            self._dropped.publish(to_message(keyframe, doubted, convert.TYPES))
 
     def _publish_pictures(self, image: np.ndarray, found: Detections, keyframe: Keyframe, latency_s: float) -> None:
         """Overlay and heat map, drawn from the keyframe itself. No subscriber, no work; no picture ends the node."""
         header = keyframe.header
+        problem = plain(keyframe.status_text) if keyframe.status > errors.PARTIAL else ""
         try:
             if self._overlay.get_subscription_count():
-                picture = overlay.draw(image, found, latency_s, keyframe.age_s, keyframe.status_text)
+                picture = overlay.draw(image, found, latency_s, keyframe.age_s, problem)
                 self._overlay.publish(convert.to_compressed(picture, header))
             if found.heat is not None and self._heat.get_subscription_count():
                 self._heat.publish(convert.to_compressed(overlay.draw_heat(image, found.heat), header))
         except Exception:
-            self.get_logger().error(f"can't draw: {traceback.format_exc()}", throttle_duration_sec=5.0)
+            trace = plain_lines(f"can't draw: {traceback.format_exc()}")
+            self.get_logger().error(trace, throttle_duration_sec=5.0)
 
     # --- in the main thread
 
-    def stop(self, hurry: threading.Event) -> None:
-        """Let the worker finish its frame, unless it is still loading or `hurry` gets set; deliver the last message."""
+    def stop(self, hurry: threading.Event, spin: Callable[[], None]) -> None:
+        """Let the worker finish its frame, with `queue_all` all that was sent; then deliver the last message.
+
+        Not if it is still loading, and no longer than until `hurry` gets set. `spin` serves callbacks for a moment.
+        """
+        if self.config.node.queue_all and self.worker.state == "ready":
+            self._collect(spin)
         self._mailbox.close()
         while self.worker.state == "ready" and not hurry.is_set():
-            self.worker.join(0.1)
+            spin()
         self._detections.wait_for_all_acked(Duration(seconds=1.0))
+
+    def _collect(self, spin: Callable[[], None]) -> None:
+        """Take in what the middleware still holds, until nothing came for a while."""
+        start = since = monotonic()
+        count = 0
+        while monotonic() - since < QUIET_S and monotonic() - start < COLLECT_S:
+            spin()
+            received = sum(counts.received for counts in self._mailbox.counts().values())
+            if received != count:
+                since, count = monotonic(), received
+        self.get_logger().info(f"finishing {self._mailbox.waiting()} queued frames; stop once more to leave them")
 
 
 def main(args: list[str] | None = None, load: Callable[[Config], Pipeline] = load_pipeline) -> int:
@@ -194,25 +244,29 @@ def main(args: list[str] | None = None, load: Callable[[Config], Pipeline] = loa
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # RCLError: a parameter file or an argument that can't be read
-        print(f"vlsam_detector: {error}", file=sys.stderr)
+        print(f"vlsam_detector: {plain(error)}", file=sys.stderr)
         return 2
     try:
         node = DetectorNode(load)
-    except errors.ConfigError as error:
-        print(f"vlsam_detector: wrong parameter: {error}", file=sys.stderr)
+        return _run(node, stop, hurry)
+    except (errors.ConfigError, NameValidationException) as error:
+        print(f"vlsam_detector: wrong parameter: {plain(error)}", file=sys.stderr)
         rclpy.try_shutdown()
         return 2
+
+
+def _run(node: DetectorNode, stop: threading.Event, hurry: threading.Event) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     while node.worker.is_alive() and not stop.is_set():
         executor.spin_once(timeout_sec=0.1)
-    node.stop(hurry)
+    node.stop(hurry, lambda: executor.spin_once(timeout_sec=0.1))
     failure = node.worker.failure
     if failure:
         node.get_logger().fatal(f"stopped: {failure}")
     else:
         node.get_logger().info("stopped")
-    return _leave(node, int(bool(failure)))
+    return _leave(node, node.worker.code)
 
 
 def _leave(node: DetectorNode, code: int) -> int:

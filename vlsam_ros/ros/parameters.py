@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from vlsam_ros.config import Config, Option, options
+from vlsam_ros.config import Config, Option, options, own
+from vlsam_ros.output.text import plain
 
 
 def declare(node: Node) -> Config:
@@ -18,24 +21,26 @@ def declare(node: Node) -> Config:
     Raises:
         ConfigError: a parameter of one of our groups is unknown, or has a wrong type or value.
     """
-    known = {option.name: option for option in options()}
-    groups = {option.group for option in known.values()}
-    given = {name: parameter.value for name, parameter in node._parameter_overrides.items()}
-    ours = {name: value for name, value in given.items() if name.split(".")[0] in groups}
-    for name in given.keys() - ours.keys():
-        if name.split(".")[0] not in ("use_sim_time", "qos_overrides", "start_type_description_service"):
-            node.get_logger().warning(f"parameter {name!r} is not one of this node's, ignored")
-    config = Config.from_flat({name: _not_set_as_empty(known.get(name), value) for name, value in ours.items()})
-    for name, value in config.flat().items():
-        # rclpy takes an empty list for bytes; what it knows for sure is "an array of strings, not set".
-        shown = Parameter.Type.STRING_ARRAY if value == [] else value
-        node.declare_parameter(name, shown, descriptor(known[name]), ignore_override=True)
+    values, foreign = own({name: parameter.value for name, parameter in node._parameter_overrides.items()})
+    for name in foreign:
+        node.get_logger().warning(f"parameter {plain(name)!r} is not one of this node's, ignored")
+    config = Config.from_flat(values)
+    for option in options():
+        _show(node, option, config.flat()[option.name])
     return config
 
 
-def _not_set_as_empty(option: Option | None, value: object) -> object:
-    """``[]`` in a parameter file has no type, and arrives as not set."""
-    return [] if value is None and option is not None and option.type is list else value
+def _show(node: Node, option: Option, value: Any) -> None:
+    """Declare a parameter with a value that can be read, since one without hides all others in `ros2 param dump`."""
+    if value != []:
+        node.declare_parameter(option.name, value, descriptor(option), ignore_override=True)
+        return
+    kind = Parameter.Type.DOUBLE_ARRAY if option.item is float else Parameter.Type.STRING_ARRAY
+    node.declare_parameter(option.name, kind, ignore_override=True)  # of a bare [], rclpy would make bytes
+    node.set_parameters([Parameter(option.name, kind, [])])
+    about = descriptor(option)
+    about.type = kind.value
+    node.set_descriptor(option.name, about)
 
 
 def descriptor(option: Option) -> ParameterDescriptor:

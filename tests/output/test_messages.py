@@ -1,0 +1,201 @@
+"""Messages and back, their limits, and whether they are fresh: plain objects in place of a message library's."""
+
+from __future__ import annotations
+
+import math
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vlsam_ros.data import Detection, Detections, Mask
+from vlsam_ros.output.check import MAX_INSTANCES, MAX_LABEL_CHARS, check_result
+from vlsam_ros.output.messages import FUTURE_S, Keyframe, Types, age, fresh, from_message, to_message
+from vlsam_ros.output.rle import MAX_PIXELS, MaskError
+
+TYPES = Types(make=lambda name, **fields: SimpleNamespace(**fields), uint32=lambda runs: runs)
+SIZE_HW = (10, 12)
+
+
+def mask(x: int = 3, y: int = 2, width: int = 6, height: int = 6) -> Mask:
+    return Mask(x, y, np.ones((height, width), bool))
+
+
+def stone(**changes: Any) -> Detection:
+    return replace(Detection("stone", 0.5, 0.6, 0.7, 0.8, mask(), view="far_0", certainty=0.9), **changes)
+
+
+def found(*items: Detection, **changes: Any) -> Detections:
+    return replace(Detections(SIZE_HW, items, vlm="v", segmenter="s", grounder="g", demonstration=True), **changes)
+
+
+def stamp(seconds: float) -> SimpleNamespace:
+    return SimpleNamespace(sec=int(seconds), nanosec=round(seconds % 1 * 1e9))
+
+
+def message(detections: Detections, stamp_s: float = 100.0, **changes: Any) -> Any:
+    header = SimpleNamespace(stamp=stamp(stamp_s), frame_id="")
+    keyframe = Keyframe(header, "front", 0, None, None, age_s=0.1)
+    return to_message(replace(keyframe, **changes), detections, TYPES)
+
+
+def test_round_trip() -> None:
+    was = found(stone(), stone(label="cone", mask=Mask(0, 0, np.zeros((0, 0), bool))), skipped=("far_0",))
+    got = from_message(message(was))
+    assert replace(got, items=()) == replace(was, items=())
+    for a, b in zip(got.items, was.items, strict=True):
+        assert replace(a, mask=b.mask) == b and a.xyxy == b.xyxy
+        np.testing.assert_array_equal(a.mask.bits, b.mask.bits)
+
+
+def test_texts_leave_plain_and_bounded() -> None:
+    got = message(found(skipped=("a\x1b[2J",), vlm="m\nn"), status_text="x" * 10**6 + "\0", camera="c\u202e")
+    assert (got.skipped, got.vlm, got.camera) == (["a [2J"], "m n", "c") and len(got.status_text) == 500
+
+
+WRONG_RESULTS = {
+    "no detections": ({"stone": 1}, "expected Detections, got dict"),
+    "nothing": (None, "got NoneType"),
+    "another size": (found(size_hw=(20, 12)), r"a frame of \(10, 12\), got \(20, 12\)"),
+    "NaN score": (found(stone(score=math.nan)), "score nan"),
+    "negative part": (found(stone(), stone(iou=-0.1)), r"iou -0\.1"),
+    "score above 1": (found(stone(certainty=1.01)), "certainty 1.01"),
+    "mask outside, right": (found(stone(mask=mask(x=7))), r"within 12 x 10, got 6 x 6 at \(7, 2\)"),
+    "mask outside, left": (found(stone(mask=mask(x=-1))), r"at \(-1, 2\)"),
+    "mask of another frame": (found(stone(mask=mask(0, 0, 40, 30))), "got 40 x 30"),
+    "grey mask": (found(stone(mask=Mask(0, 0, np.ones((2, 2), np.uint8)))), "mask as bool"),
+    "mask with three axes": (found(stone(mask=Mask(0, 0, np.ones((2, 2, 1), bool)))), "mask as bool"),
+    "control character": (found(stone(label="sto\x1bne")), "printable characters, got 'sto"),
+    "invisible mark": (found(stone(label="sto\u200bne")), "printable"),
+    "lone surrogate": (found(stone(label="sto\udc80ne")), "printable"),
+    "long label": (found(stone(label="x" * (MAX_LABEL_CHARS + 1))), "1 to 128"),
+    "no label": (found(stone(label="")), "1 to 128"),
+    "label of bytes": (found(stone(label=b"stone")), "1 to 128"),
+    "ten thousand": (found(*[stone()] * 10_000), "at most 1000 instances, got 10000"),
+    "in the dropped ones": (found(dropped=(stone(score=math.nan),)), "score nan"),
+    "heat as bytes": (found(heat=np.zeros((4, 4), np.uint8)), "heat map as float"),
+    "heat with NaN": (found(heat=np.full((4, 4), np.nan, np.float32)), "heat map"),
+    "heat above 1": (found(heat=np.full((4, 4), 2, np.float32)), "heat map"),
+    "heat without cells": (found(heat=np.zeros((0, 4), np.float32)), "heat map"),
+    "heat with three axes": (found(heat=np.zeros((4, 4, 3), np.float32)), "heat map"),
+}
+
+
+@pytest.mark.parametrize(("result", "text"), WRONG_RESULTS.values(), ids=WRONG_RESULTS)
+def test_wrong_results(result: Any, text: str) -> None:
+    with pytest.raises(MaskError, match=text):
+        check_result(result, SIZE_HW)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        found(),
+        found(stone(score=1 + 1e-15), heat=np.eye(4)),
+        found(stone(label="ölfass 2", mask=mask(6, 4))),
+        found(*[stone()] * MAX_INSTANCES),
+    ],
+    ids=["empty", "rounded up", "in the corner", "many"],
+)
+def test_right_results_are_handed_on(result: Detections) -> None:
+    assert check_result(result, SIZE_HW) is result
+
+
+def changed(**changes: Any) -> Callable[[Any], None]:
+    return lambda m: vars(m.instances[0]).update(changes)
+
+
+def region(x: int, y: int, width: int, height: int, *runs: int) -> Callable[[Any], None]:
+    mask = SimpleNamespace(x=x, y=y, width=width, height=height, runs=np.array(runs, np.uint32))
+    return changed(mask=mask, x_min=0.0, y_min=0.0, x_max=1.0, y_max=1.0)
+
+
+def huge(m: Any) -> None:
+    """Ten regions of 2^28 px, in some hundred bytes."""
+    region(0, 0, 1 << 14, 1 << 14, 0, 1 << 28)(m)
+    m.instances, m.image_width, m.image_height = m.instances * 10, 1 << 14, 1 << 14
+
+
+WRONG_MESSAGES = {
+    "regions of 2.7 GB": (huge, f"at most {MAX_PIXELS} px together, got 2684354560"),
+    "image of 2^64 px": (lambda m: vars(m).update(image_width=1 << 32, image_height=1 << 32), "image of at most"),
+    "ten thousand": (lambda m: vars(m).update(instances=m.instances * 10_000), "at most 1000 instances"),
+    "region outside": (region(10, 0, 4, 4, 0, 16), "within 12 x 10, got 4 x 4 at"),
+    "region far outside": (region(0xFFFFFFFF, 0, 1, 1, 0, 1), "within 12 x 10"),
+    "runs too short": (region(0, 0, 4, 4, 0, 15), "= 16, got 15"),
+    "runs of nothing": (region(0, 0, 1, 1, *[0] * 1000, 1), "at most 2 runs in 1 x 1 px, got 1001"),
+    "negative runs": (changed(mask=SimpleNamespace(x=0, y=0, width=1, height=1, runs=[-1, 2])), "uint32"),
+    "NaN score": (changed(score=math.nan), "score nan"),
+    "infinite part": (changed(attention_score=math.inf), "attention inf"),
+    "NaN box": (changed(x_max=math.nan), "boxes within 12 x 10"),
+    "box outside": (changed(y_max=10.5), "boxes within 12 x 10"),
+    "box inside out": (changed(x_min=9.0, x_max=3.0), "boxes within"),
+    "terminal escape": (changed(label="\x1b]0;x\x07"), "printable"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "text"), WRONG_MESSAGES.values(), ids=WRONG_MESSAGES)
+def test_wrong_messages_are_refused_before_they_take_memory(spoil: Callable[[Any], None], text: str) -> None:
+    got = message(found(stone()))
+    spoil(got)
+    tracemalloc.start()
+    with pytest.raises(MaskError, match=text):
+        from_message(got)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1e6
+
+
+NOW = 1_700_000_000.25
+AGES = {
+    "now": (NOW, NOW, 0.0),
+    "old": (NOW - 2.5, NOW, 2.5),
+    "a recording": (100.0, NOW, NOW - 100.0),
+    "a clock that is a little behind": (NOW + FUTURE_S, NOW, -FUTURE_S),
+    "from the future": (NOW + FUTURE_S + 0.01, NOW, "0.5 s ahead of the clock"),
+    "an hour ahead": (NOW + 3600, NOW, "3600.0 s ahead of the clock"),
+    "no stamp": (0.0, NOW, "the image has no stamp"),
+    "no clock": (NOW, 0.0, "there is no clock"),
+    "neither": (0.0, 0.0, "there is no clock"),
+    "NaN": (NOW, math.nan, "there is no clock"),
+}
+
+
+@pytest.mark.parametrize("as_time", [True, False], ids=["Time", "seconds"])
+@pytest.mark.parametrize(("stamp_s", "now_s", "expected"), AGES.values(), ids=AGES)
+def test_age(stamp_s: float, now_s: float, expected: float | str, as_time: bool) -> None:
+    value, reason = age(stamp(stamp_s), stamp(now_s) if as_time and now_s == now_s else now_s)
+    if isinstance(expected, str):
+        assert math.isnan(value) and expected in reason
+    else:
+        assert value == pytest.approx(expected, abs=1e-6) and reason == ""
+
+
+FRESH = {
+    "fresh": (NOW - 1.9, NOW, {}, True),
+    "partial": (NOW - 1.9, NOW, {"status": 1}, True),
+    "stale": (NOW - 2.1, NOW, {}, False),
+    "failed": (NOW, NOW, {"status": 10}, False),
+    "internal": (NOW, NOW, {"status": 90}, False),
+    "the age that it had when it left says nothing": (NOW - 60, NOW, {"age_s": 0.1}, False),
+    "old when it left, by a clock of its own": (NOW - 1, NOW, {"age_s": 9e9}, True),
+    "its detector knew no age": (NOW, NOW, {"age_s": math.nan}, False),
+    "no stamp": (0.0, NOW, {}, False),
+    "from the future": (NOW + 1, NOW, {}, False),
+    "no clock": (NOW, 0.0, {}, False),
+    "no clock and no stamp": (0.0, 0.0, {}, False),
+}
+
+
+@pytest.mark.parametrize(("stamp_s", "now_s", "changes", "expected"), FRESH.values(), ids=FRESH)
+def test_fresh(stamp_s: float, now_s: float, changes: dict[str, Any], expected: bool) -> None:
+    got = message(found(stone()), stamp_s, **changes)
+    assert fresh(got, now_s, 2.0) is expected and fresh(got, stamp(now_s), 2.0) is expected
+
+
+def test_nothing_is_fresh_by_a_limit_that_is_none() -> None:
+    assert not fresh(message(found(), NOW), NOW, math.nan)

@@ -1,0 +1,39 @@
+"""Nothing that leaves can drive a terminal, hide, or fill the log."""
+
+from __future__ import annotations
+
+import pytest
+
+from vlsam_ros.output.text import LINE, LINES, plain, plain_lines
+
+CASES = {
+    "plain": ("two cones, 0.9", "two cones, 0.9"),
+    "other letters": ("Ölfass 日本", "Ölfass 日本"),
+    "empty": ("", ""),
+    "an error": (KeyError("gone"), "'gone'"),
+    "ends of lines": ("a\nb\r\nc\u2028d\x85e", "a b  c d e"),
+    "terminal escapes": ("\x1b[31mred\x1b]0;title\x07\x9b2J", " [31mred ]0;title  2J"),
+    "nul and delete": ("a\0b\x7fc", "a b c"),
+    "invisible": ("a\u200bb\ufeffc\u00add", "a b c d"),
+    "right to left": ("a\u202eb\u2066c\u200f", "a b c"),
+    "lone surrogate": ("a\udc80b", "a b"),
+    "private and unassigned": ("a\ue000b\U000e0041c", "a b c"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), CASES.values(), ids=CASES)
+def test_plain(text: object, expected: str) -> None:
+    assert plain(text) == expected
+    plain(text).encode()
+
+
+def test_long_text_is_cut_and_says_so() -> None:
+    assert plain("x" * LINE) == "x" * LINE
+    assert plain("x" * 10_000_000) == "x" * (LINE - 2) + " …"
+    assert plain("abcdef", 5) == "abc …"
+
+
+def test_lines_keep_their_indentation_and_the_last_ones() -> None:
+    text = plain_lines("\n".join([f"  line\t{n}" for n in range(LINES + 5)] + ["\x1b" + "y" * 9999]))
+    lines = text.split("\n")
+    assert len(lines) == LINES and lines[0] == "  line 6" and lines[-1] == " " + "y" * (LINE - 3) + " …"
