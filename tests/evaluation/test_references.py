@@ -92,7 +92,7 @@ def random_files(seed: int, crowded: int = 0) -> tuple[Labels, Results]:
                 results.append(found(rng, image, category if rng.random() < 0.8 else int(rng.choice(ids)), near))
         extra = int(rng.integers(0, 4)) + crowded * (image == 2)
         results += [found(rng, image, int(rng.choice(ids)), random_box(rng)) for _ in range(extra)]
-    return {"images": images, "annotations": annotations, "categories": CATEGORIES}, results
+    return {"images": images, "annotations": annotations, "categories": deepcopy(CATEGORIES)}, results
 
 
 def found(rng: np.random.Generator, image: int, category: int, bbox: list[float]) -> dict[str, Any]:
@@ -189,6 +189,20 @@ def unchecked_alone(labels: Labels, results: Results) -> None:
     labels["annotations"] = [a for a in labels["annotations"] if a["image_id"] not in bare]
 
 
+def ids_like_stamps(labels: Labels, results: Results) -> None:
+    """As floats they are all the same."""
+    for entry in labels["images"]:
+        entry["id"] += 1_764_000_000_000_000_000
+    for entry in [*labels["annotations"], *results]:
+        entry["image_id"] += 1_764_000_000_000_000_000
+    for entry in [*labels["annotations"], *results, *labels["categories"]]:
+        key = "id" if "name" in entry else "category_id"
+        entry[key] += 2**60
+    for entry in labels["images"]:
+        for key in ("neg_category_ids", "not_exhaustive_category_ids"):
+            entry[key] = [i + 2**60 for i in entry[key]]
+
+
 def as_they_are(labels: Labels, results: Results) -> None:
     pass
 
@@ -196,8 +210,8 @@ def as_they_are(labels: Labels, results: Results) -> None:
 CHANGES: dict[str, Callable[[Labels, Results], None]] = {
     f.__name__: f
     for f in (
-        as_they_are, crowds_of_another_category, all_crowds, all_ignored, all_equal, scores_of_any_size,
-        nothing_labelled, unchecked_alone,
+        as_they_are, ids_like_stamps, crowds_of_another_category, all_crowds, all_ignored, all_equal,
+        scores_of_any_size, nothing_labelled, unchecked_alone,
     )
 }  # fmt: skip
 

@@ -92,6 +92,7 @@ def coco_figures(
     """
     from faster_coco_eval import COCO, COCOeval_faster
 
+    scored, categories = _numbered(scored, categories)
     ids = {c.name: c.id for c in categories}
     dataset = {
         "images": [_image(s.frame) for s in scored],
@@ -112,11 +113,20 @@ def coco_figures(
     precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
     figures = _figures(precision[..., 0, :], recall[:, :, 0])
     if federated:
-        order = sorted(categories, key=lambda c: c.id)
         for letter in "rcf":
-            of = [k for k, c in enumerate(order) if c.frequency == letter]
+            of = [k for k, c in enumerate(categories) if c.frequency == letter]
             figures[f"AP{letter}"] = _mean(precision[:, :, of, 0, -1])
     return figures
+
+
+def _numbered(scored: Sequence[Scored], categories: Sequence[Category]) -> tuple[list[Scored], list[Category]]:
+    """The same in the order of their ids, which count from 1: the evaluator's are floats, and stamps would be one."""
+    numbers = {c.id: n for n, c in enumerate(sorted(categories, key=lambda c: c.id), 1)}
+    frames = []
+    for n, s in enumerate(sorted(scored, key=lambda s: s.frame.id), 1):
+        absent, not_all = (tuple(numbers[i] for i in of if i in numbers) for of in (s.frame.absent, s.frame.not_all))
+        frames.append(replace(s, frame=replace(s.frame, id=n, absent=absent, not_all=not_all)))
+    return frames, sorted((replace(c, id=numbers[c.id]) for c in categories), key=lambda c: c.id)
 
 
 def _figures(precision: np.ndarray, recall: np.ndarray) -> Figures:
