@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,6 +57,56 @@ def test_a_broken_picture_costs_nothing_else(pictures: Path, capsys: pytest.Capt
     assert "broken.jpg: not a picture" in errors and "none.png: no such file" in errors
 
 
+def test_names_in_no_encoding(pictures: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    for name in (b"caf\xe9.png", "\u65e5\u672c.png".encode(), b"a\x1b[31m\nb.png"):
+        Path(os.fsdecode(os.fsencode(pictures) + b"/" + name)).write_bytes((pictures / "a.png").read_bytes())
+    out = Path(os.fsdecode(os.fsencode(pictures) + b"/r\xe9sultats"))
+    assert cli.main(["detect", str(pictures), "--out", str(out)]) == 0
+    made = set(os.listdir(os.fsencode(out)))
+    assert {b"caf\xe9.json", b"caf\xe9.overlay.jpg", b"a\x1b[31m\nb.json", "\u65e5\u672c.overlay.jpg".encode()} <= made
+    assert json.loads((out / "caf\udce9.json").read_text())["image"].endswith("caf\udce9.png")
+    assert b"\x1b" not in capsysbinary.readouterr().out
+
+
+def test_what_is_no_picture_costs_nothing_else(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(pictures / "c_pipe.png")
+    (pictures / "d_folder.jpg").mkdir()
+    (pictures / "e_eps.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    assert cli.main(["detect", str(pictures), "--out", str(pictures / "out")]) == 1
+    said = capsys.readouterr()
+    assert all(name in said.err for name in ("c_pipe.png", "d_folder.jpg", "e_eps.jpg"))
+    assert "2 of 5 pictures done" in said.out and (pictures / "out" / "b.json").exists()
+
+
+def test_nothing_of_others_is_replaced(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (pictures / "a.json").write_text("somebody's labels")
+    before = {p.name: p.read_bytes() for p in pictures.iterdir()}
+    assert cli.main(["detect", str(pictures), "--out", str(pictures)]) == 2
+    assert "did not make: name a new or empty folder" in capsys.readouterr().err
+    assert {p.name: p.read_bytes() for p in pictures.iterdir()} == before
+
+
+def test_a_second_run_replaces_its_own_results(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = pictures / "out"
+    assert cli.main(["detect", str(pictures / "a.png"), "--out", str(out)]) == 0
+    (out / "a.json").write_text("old")
+    (out / "b.json").write_text("somebody's")
+    assert cli.main(["detect", str(pictures), "--out", str(out)]) == 1
+    assert json.loads((out / "a.json").read_text()) and (out / "b.json").read_text() == "somebody's"
+    assert "b.png" in capsys.readouterr().err and not (out / "b.overlay.jpg").exists()
+
+
+def test_a_result_that_cannot_be_written_is_a_failure(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cv2, "imencode", lambda *_: (False, None))
+    assert cli.main(["detect", str(pictures / "a.png"), "--out", str(pictures / "out")]) == 1
+    assert "a.png: can't make a JPEG of 80x60 pixels" in capsys.readouterr().err
+    (pictures / "blocked").write_text("")
+    assert cli.main(["detect", str(pictures / "a.png"), "--out", str(pictures / "blocked" / "out")]) == 1
+    assert "Not a directory" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
@@ -70,8 +121,31 @@ def test_wrong_use(args: list[str], said: str, tmp_path: Path, capsys: pytest.Ca
     assert said in capsys.readouterr().err
 
 
-def test_same_names_from_two_folders_are_kept_apart() -> None:
-    assert list(cli.stems([Path("x/a.png"), Path("y/a.png"), Path("y/b.png")])) == ["a", "a_2", "b"]
+STEMS = {
+    "none": ([], []),
+    "different": (["x/a.png", "x/b.png"], ["a", "b"]),
+    "two folders": (["x/a.png", "y/a.png", "y/b.png"], ["a", "a_2", "b"]),
+    "the number is there": (["x/a.jpg", "y/a.jpg", "x/a_2.jpg"], ["a", "a_3", "a_2"]),
+    "the number comes first": (["x/a_2.jpg", "x/a.jpg", "y/a.jpg"], ["a_2", "a", "a_3"]),
+    "numbers of both": (["x/a.jpg", "y/a.jpg", "x/a_2.jpg", "y/a_2.jpg"], ["a", "a_3", "a_2", "a_2_2"]),
+    "case": (["x/A.jpg", "x/a.jpg", "x/a_2.jpg"], ["A", "a_3", "a_2"]),
+    "ways to write a letter": (["x/caf\u00e9.jpg", "x/cafe\u0301.jpg"], ["caf\u00e9", "cafe\u0301_2"]),
+    "no UTF-8": (["x/caf\udce9.jpg", "y/caf\udce9.jpg"], ["caf\udce9", "caf\udce9_2"]),
+    "results of others": (["x/a.jpg", "x/a.overlay.jpg", "x/a.json.jpg"], ["a", "a.overlay", "a.json"]),
+    "no letters": (["x/.jpg", "y/.jpg"], [".jpg", ".jpg_2"]),
+}
+
+
+@pytest.mark.parametrize(("paths", "expected"), STEMS.values(), ids=STEMS)
+def test_results_have_names_of_their_own(paths: list[str], expected: list[str]) -> None:
+    names = list(cli.stems([Path(p) for p in paths]))
+    assert names == expected
+    files = [name + end for name in names for end in (".json", ".overlay.jpg")]
+    assert len({f.casefold() for f in files}) == len(files)
+
+
+def test_many_pictures_of_one_name() -> None:
+    assert list(cli.stems([Path(f"{i}/frame.jpg") for i in range(20_000)]))[-1] == "frame_20000"
 
 
 def test_every_option_but_the_nodes_is_an_argument() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vlsam_ros.data import Detection, Detections, Mask
-from vlsam_ros.output.overlay import PALETTE, colour_index, draw, draw_heat, summary
+from vlsam_ros.output.overlay import PALETTE, colour_index, draw, draw_heat, drawable, summary
 
 SIZES = {"1600x900": (900, 1600), "tiny": (24, 32), "one pixel": (1, 1), "tall": (800, 60)}
 
@@ -46,6 +46,26 @@ def test_mask_has_the_colour_of_its_label_in_rgb() -> None:
 def test_labels_keep_their_colours() -> None:
     assert colour_index("traffic cone") == colour_index("traffic cone")
     assert len({colour_index(f"label {i}") for i in range(1000)}) == len(PALETTE)
+
+
+TEXTS = {
+    "plain": ("traffic cone", "traffic cone"),
+    "accents": ("Straße, Żółć, façade", "Strasse, Zolc, facade"),
+    "other scripts": ("汽车", "??"),
+    "half a character": ("\ud800car\udcff", " car"),
+    "control characters": ("\x1b[31mred\x00\n", " [31mred"),
+    "right to left": ("\u202ecar", " car"),
+    "empty": ("", ""),
+    "long": ("x" * 10**6, "x" * 58 + " ..."),
+}
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_any_text_can_be_drawn(case: str) -> None:
+    text, drawn = TEXTS[case]
+    assert drawable(text) == drawn
+    picture = draw(np.zeros((90, 160, 3), np.uint8), found((90, 160), 2, text), problem=text or "none")
+    assert picture.shape == (90, 160, 3)
 
 
 AGES = {"sane": (0.5, True), "none": (None, False), "no stamp": (math.nan, False), "old recording": (9e8, False)}

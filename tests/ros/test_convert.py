@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from array import array
@@ -14,6 +15,7 @@ pytest.importorskip("vlsam_ros.msg", reason="messages not built: make build")
 
 from builtin_interfaces.msg import Time
 from cv_bridge import CvBridge
+from PIL import Image as Pillow
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
@@ -151,6 +153,69 @@ def test_compressed() -> None:
     assert np.abs(jpeg.astype(int) - RGB).max() <= 8
 
 
+EXIF_6 = Pillow.Exif()
+EXIF_6[0x0112] = 6
+SCENE = np.zeros((64, 96, 3), np.uint8)
+SCENE[:, :48], SCENE[:, 48:] = (200, 30, 30), (30, 60, 210)
+
+
+def scene_mosaic(pattern: str) -> np.ndarray:
+    out = np.empty(SCENE.shape[:2], np.uint8)
+    for (y, x), letter in zip(((0, 0), (0, 1), (1, 0), (1, 1)), pattern, strict=True):
+        out[y::2, x::2] = SCENE[y::2, x::2, "rgb".index(letter)]
+    return out
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+@pytest.mark.parametrize("described", ["{0}; {1} compressed {0}", "{0}; {1} compressed ", "{0};{1} compressed", "{0}"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tiff"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_compressed_mosaic_has_the_colours_of_a_raw_one(pattern: str, described: str, suffix: str, bits: int) -> None:
+    pixels = scene_mosaic(pattern) if bits == 8 else scene_mosaic(pattern).astype(np.uint16) * 257
+    encoding = f"bayer_{pattern}{bits}"
+    raw = convert.to_rgb(image(encoding, pixels, size_hw=(64, 96)), MAX)
+    if suffix == ".jpg":
+        pixels = scene_mosaic(pattern)  # a JPEG has 8 bits
+    kind = {".jpg": "jpeg", ".png": "png", ".tiff": "tiff"}[suffix]
+    result = convert.to_rgb(compressed(suffix, pixels, described.format(encoding, kind)), MAX)
+    assert np.abs(result.astype(int) - raw).mean() < (12 if suffix == ".jpg" else 1e-9)
+
+
+FORMATS = (
+    "",
+    "jpg",
+    "jpeg",
+    "png",
+    "PNG",
+    "rgb8; jpeg compressed bgr8",
+    "bgr8; png compressed rgb8",
+    "lies",
+    ";",
+    "mono8",
+)
+
+
+@pytest.mark.parametrize("described", [*FORMATS, "bayer_rggb8; jpeg compressed bgr8"])
+def test_the_picture_itself_says_what_it_is(described: str) -> None:
+    message = compressed(".png", BGR)
+    message.format = described
+    np.testing.assert_array_equal(convert.to_rgb(message, MAX), RGB)
+
+
+@pytest.mark.parametrize("kind", ["32FC1", "64FC1", "16SC1", "32SC1"])
+@pytest.mark.parametrize("pixels", [GREY, GREY.astype(np.float32)], ids=["scaled", "float"])
+def test_numbers_that_are_no_brightness_are_refused_as_in_raw_images(kind: str, pixels: np.ndarray) -> None:
+    with pytest.raises(BadImageError, match=f"colour image, got format '{kind}; tiff"):
+        convert.to_rgb(compressed(".tiff", pixels, f"{kind}; tiff compressed "), MAX)
+
+
+def test_turned_by_exif() -> None:
+    data = io.BytesIO()
+    Pillow.fromarray(RGB).save(data, "PNG", exif=EXIF_6)
+    message = CompressedImage(format="png", data=array("B", data.getvalue()))
+    np.testing.assert_array_equal(convert.to_rgb(message, MAX), np.rot90(RGB, -1))
+
+
 def test_overlay_message_can_be_read_again() -> None:
     message = convert.to_compressed(RGB, Header(frame_id="camera"))
     assert message.header.frame_id == "camera" and message.format == "jpeg"
@@ -189,6 +254,10 @@ BROKEN = {
     "compressed: no picture": (lambda: CompressedImage(format="jpeg", data=array("B", b"hello" * 99)), "can't decode"),
     "compressed: cut off": (lambda: short(compressed(".jpg", cv2.resize(BGR, (99, 99))), 900), "can't decode"),
     "compressed: cut off png": (lambda: short(compressed(".png", cv2.resize(BGR, (99, 99))), 200), "can't decode"),
+    "compressed: EPS": (
+        lambda: CompressedImage(format="jpeg", data=array("B", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")),
+        "not a picture: expected JPEG",
+    ),
     "compressed: too large": (lambda: compressed(".png", np.zeros((200, 200), np.uint8)), "max_image_pixels"),
     "compressed: depth": (lambda: compressed(".png", GREY, "16UC1; compressedDepth png"), "colour image"),
 }

@@ -122,8 +122,10 @@ def _opened(file: BinaryIO, max_pixels: int) -> Iterator[Pillow.Image]:
         raise
     except UnidentifiedImageError as error:
         raise BadImageError(f"not a picture: expected {', '.join(FORMATS)}") from error
+    except Pillow.DecompressionBombError as error:
+        raise BadImageError(f"too large for Pillow: {error}") from error
     except Exception as error:  # a broken file raises whatever its decoder runs into
-        raise BadImageError(f"not a whole picture: {error or type(error).__name__}") from error
+        raise BadImageError(f"can't be decoded: {str(error) or type(error).__name__}") from error
 
 
 def _decoded(file: BinaryIO, upright: bool, max_pixels: int, mosaic: str = "") -> np.ndarray:
@@ -147,7 +149,8 @@ def _pixels(picture: Pillow.Image) -> np.ndarray:
     if picture.mode in ("I", "F"):
         raise BadImageError(f"expected 8 or 16 bits a channel, without sign; got {picture.format} of 32 bits")
     picture.info.pop("transparency", None)
-    return np.array(picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB"))
+    mode = "L" if picture.mode in ("1", "L", "LA") else "RGB"
+    return np.array(picture if picture.mode == mode else picture.convert(mode))
 
 
 def _orientation(picture: Pillow.Image) -> int:

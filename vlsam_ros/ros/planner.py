@@ -21,14 +21,16 @@ from typing import TextIO
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage
 
 from vlsam_ros.bags.writer import BagWriter
+from vlsam_ros.errors import OutputError
 from vlsam_ros.msg import DetectedInstanceArray
 from vlsam_ros.output.folder import OutputFolder
+from vlsam_ros.ros.qos import KINDS, adopted
 from vlsam_ros.ros.signals import stop_events
 
 COMMAND = "the demo"
@@ -49,19 +51,31 @@ class Planner(Node):
         super().__init__("planner")
         self._out, self._lines, self._bag = out, lines, bag
         self._arrival_s: dict[int, float] = {}
-        kind = CompressedImage if image.endswith("/compressed") else Image
-        self._listen(kind, image, self._on_image)
+        self._image = self.resolve_topic_name(image)
+        self._search = self.create_timer(0.1, self._find_image)
         self._listen(DetectedInstanceArray, f"{detector}/detections", self._on_detections)
         self._listen(CompressedImage, f"{detector}/overlay/compressed", self._on_overlay)
 
-    def _listen(self, kind: type, topic: str, callback: Callable[[bytes], None]) -> None:
+    def _find_image(self) -> None:
+        """Subscribe with the type and reliability that the camera offers: names of topics don't tell."""
+        publishers = self.get_publishers_info_by_topic(self._image)
+        for name, kind in KINDS.items():
+            if offered := [p.qos_profile.reliability for p in publishers if p.topic_type == name]:
+                reliability = adopted(offered, ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT)
+                self._listen(kind, self._image, self._on_image, QoSProfile(depth=100, reliability=reliability))
+                self._search.cancel()
+                return
+
+    def _listen(
+        self, kind: type, topic: str, callback: Callable[[bytes], None], quality: QoSProfile | None = None
+    ) -> None:
         type_name = f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
 
         def record(data: bytes) -> None:
             self._bag.write(topic, type_name, time.time_ns(), data)
             callback(data)
 
-        self.create_subscription(kind, topic, record, QoSProfile(depth=100), raw=True)
+        self.create_subscription(kind, topic, record, quality or QoSProfile(depth=100), raw=True)
 
     def _on_image(self, data: bytes) -> None:
         self._arrival_s[stamp_ns(data)] = time.monotonic()
@@ -127,7 +141,11 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("--image", required=True, help="the camera's topic")
     parser.add_argument("--detector", default="/vlsam_detector", help="the detector's node name")
     options = parser.parse_args(args)
-    out = opened(options.out)
+    try:
+        out = opened(options.out)
+    except OutputError as error:
+        print(f"planner: {error}", file=sys.stderr)
+        return 2
     stop, _ = stop_events()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     with BagWriter(out.path / "output_bag") as bag, out.new("detections.jsonl").open("x") as lines:
