@@ -166,7 +166,10 @@ def webp_of(width: int, height: int) -> bytes:
 
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n{} loop\n%%EOF\n"
+SCANS = encoded(Image.new("L", (3000, 3000), 90), "JPEG", progressive=True)
+SCANS = SCANS[:-2] + SCANS[SCANS.rindex(b"\xff\xda") : -2] * 5000 + SCANS[-2:]
 BROKEN = {
+    "thousands of scans": (SCANS, "at most 100 scans"),
     "nothing": (b"", "not a picture: expected JPEG, PNG"),
     "text": (b"hello" * 99, "not a picture"),
     "EPS, which would run a program": (EPS, "not a picture"),
@@ -207,6 +210,17 @@ def test_broken_pictures_cost_neither_time_nor_memory(
     assert time.perf_counter() - start < 2
     assert tracemalloc.get_traced_memory()[1] < 50e6
     tracemalloc.stop()
+
+
+def test_only_a_pictures_own_scans_count() -> None:
+    plain = encoded(RGB, "JPEG", progressive=True)
+    embedded = chunk_of_jpeg(b"\xff\xda" * 30_000) + chunk_of_jpeg(b"\xff\xd9" * 999)
+    for data in (plain[:2] + embedded + plain[2:], plain + b"\xff\xda" * 500, plain[:2] + b"\xff" * 9 + plain[2:]):
+        np.testing.assert_array_equal(decoded(data), decoded(plain))
+
+
+def chunk_of_jpeg(content: bytes) -> bytes:
+    return b"\xff\xe5" + struct.pack(">H", len(content) + 2) + content
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, about EXIF data

@@ -92,5 +92,5 @@ class _Pictures:
                 self._rest = messages(self._path, self._topic)
             for message in self._rest:
                 if stamp_ns(message) == stamp:
-                    return decoded(np.frombuffer(message.data, np.uint8))
+                    return decoded(np.frombuffer(message.data, np.uint8), described=message.format)
         raise BadImageError(f"no image with the stamp {stamp} on {self._topic}")

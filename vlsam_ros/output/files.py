@@ -35,6 +35,10 @@ BAYER = {
     "grbg": cv2.COLOR_BayerGB2RGB,
 }
 """A mosaic's upper left four pixels, and OpenCV's conversion to RGB, which names it by its second row."""
+_MOST_SCANS = 100
+"""Of a JPEG. A progressive one has about ten; each goes over all pixels, so that thousands in 1 MB would take hours."""
+_JPEG_MARKER = re.compile(rb"\xff+([\xc0-\xcf\xd9-\xfe])")
+"""What begins a segment, with its length behind it, or (D9) ends the picture."""
 
 _ORIENTATION = 0x0112  # EXIF's number of it
 _MOSAIC = re.compile(r"\s*bayer_(rggb|bggr|gbrg|grbg)(8|16)\b")
@@ -130,6 +134,8 @@ def _opened(file: BinaryIO, max_pixels: int) -> Iterator[Pillow.Image]:
 
 def _decoded(file: BinaryIO, upright: bool, max_pixels: int, mosaic: str = "") -> np.ndarray:
     with _opened(file, max_pixels) as picture:
+        if picture.format in ("JPEG", "MPO") and _scans(file) > _MOST_SCANS:
+            raise BadImageError(f"expected a JPEG of at most {_MOST_SCANS} scans, got more")
         told = _orientation(picture)
         pixels = _pixels(picture)
         if told != _orientation(picture):  # Pillow has turned it, as it does with TIFF
@@ -138,6 +144,16 @@ def _decoded(file: BinaryIO, upright: bool, max_pixels: int, mosaic: str = "") -
             code = BAYER[mosaic] if mosaic else cv2.COLOR_GRAY2RGB
             pixels = cv2.cvtColor(np.ascontiguousarray(pixels), code)
         return np.ascontiguousarray(_turned(pixels, told) if upright else pixels)
+
+
+def _scans(file: BinaryIO) -> int:
+    """How many scans a JPEG has, not counting those of what is embedded in it or follows it; no more than needed."""
+    file.seek(0)
+    data, place, count = file.read(), 2, 0
+    while count <= _MOST_SCANS and (found := _JPEG_MARKER.search(data, place)) and found[1] != b"\xd9":
+        count += found[1] == b"\xda"
+        place = found.end() + int.from_bytes(data[found.end() : found.end() + 2], "big")
+    return count
 
 
 def _pixels(picture: Pillow.Image) -> np.ndarray:
