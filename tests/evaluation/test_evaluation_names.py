@@ -109,18 +109,19 @@ RUNS = "open({marker!r}, 'w').close()\nfrom transformers import *\nclass Own(Pre
 def test_code_of_a_checkpoint_never_runs(
     kind: str, part: str, answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not asked for, whatever would be answered: of a kind that transformers knows, its own class is taken."""
+    """Nobody is asked, whatever they would answer."""
     asked: list[str] = []
     monkeypatch.setattr("builtins.input", lambda prompt="": asked.append(prompt) or answer)
     folder, marker = tmp_path / "model", tmp_path / "ran"
     saved(kind, folder)
     (folder / "own.py").write_text(RUNS.format(marker=str(marker)))
     classes = {"AutoTokenizer": [None, "own.Own"], "AutoConfig": "own.Own", "AutoModel": "own.Own"}
-    content = json.loads((folder / part).read_text()) | {"auto_map": classes}
-    content |= {"tokenizer_class": "Own"} if part.startswith("tokenizer") else {"model_type": "own"}
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "own"}
+    (folder / "config.json").write_text(json.dumps(config))
+    content = json.loads((folder / part).read_text()) | {"auto_map": classes, "tokenizer_class": "Own"}
     (folder / part).write_text(json.dumps(content))
-    with contextlib.suppress(ModelLoadError):
-        assert matcher(f"{kind}:{folder}")(["dog"], [Category(1, "dog")]) == ["dog"]
+    with contextlib.suppress(ModelLoadError):  # a CLIP is loaded by its own class, whatever it says
+        matcher(f"{kind}:{folder}")
     assert not marker.exists() and not asked
 
 
