@@ -8,43 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from mcap.reader import NonSeekingReader
+from recordings import STRING, all_that_is_readable, records, rosbag, written
+from rosbags.rosbag2 import CompressionMode, Reader, StoragePlugin
 
 from vlsam_ros.bags.reader import Record, read, topic_types
-from vlsam_ros.bags.types import make, store
+from vlsam_ros.bags.types import store
 from vlsam_ros.bags.writer import BagWriter
 from vlsam_ros.errors import BagError
-
-STRING = "std_msgs/msg/String"
-
-
-def records(count: int, size: int = 10) -> list[Record]:
-    """Two topics in turn, 10 ms apart; contents differ."""
-    result = []
-    for n in range(count):
-        message = make(STRING, data=f"{n:06d}" + "x" * size)
-        result.append(
-            Record(f"/topic_{n % 2}", STRING, 10**9 + n * 10**7, bytes(store().serialize_cdr(message, STRING)))
-        )
-    return result
-
-
-def written(path: Path, some: list[Record]) -> Path:
-    with BagWriter(path) as bag:
-        for r in some:
-            bag.write(r.topic, r.type_name, r.stamp_ns, r.data)
-    return path
-
-
-def all_that_is_readable(path: Path) -> tuple[list[Record], str]:
-    """The records, and the error's text after them (empty: none)."""
-    got = []
-    try:
-        for record in read(path):
-            got.append(record)
-    except BagError as error:
-        return got, str(error)
-    return got, ""
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -57,10 +28,22 @@ def test_round_trip(tmp_path: Path) -> None:
     assert {file.name for file in bag.iterdir()} == {"metadata.yaml", "bag.mcap"}
 
 
+def test_other_readers_read_what_is_written(tmp_path: Path) -> None:
+    some = records(9)
+    bag = written(tmp_path / "bag", some)
+    with Reader(bag) as reader:
+        got = [Record(c.topic, c.msgtype, stamp, bytes(data)) for c, stamp, data in reader.messages()]
+        assert got == some and reader.duration == 8 * 10**7 + 1
+        assert [c.digest for c in reader.connections] == [store().hash_rihs01(STRING)] * 2
+    with (bag / "bag.mcap").open("rb") as file:
+        assert len([*NonSeekingReader(file, validate_crcs=True).iter_messages()]) == len(some)
+
+
 def test_metadata_is_for_every_distribution_from_humble_on(tmp_path: Path) -> None:
     text = (written(tmp_path / "bag", records(4)) / "metadata.yaml").read_text()
     assert "version: 8" in text and "storage_identifier: mcap" in text and "message_count: 4" in text
     assert "reliability: 1" in text  # numbers: Humble knows no names here
+    assert "&" not in text and "*" not in text  # no references
 
 
 def test_file_without_its_folder(tmp_path: Path) -> None:
@@ -92,31 +75,22 @@ def test_cut_off_file_gives_all_before_the_cut(tmp_path: Path, share: float) -> 
 
 def test_cut_off_compressed_file_gives_its_whole_chunks(tmp_path: Path) -> None:
     some = [Record(r.topic, r.type_name, r.stamp_ns, r.data[:40] + os.urandom(50_000)) for r in records(60)]
-    writer = Writer(tmp_path / "bag", version=8, storage_plugin=StoragePlugin.MCAP)
-    writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-    copy_into(writer, some)
+    rosbag(tmp_path / "bag", some, StoragePlugin.MCAP, CompressionMode.STORAGE)
     file = tmp_path / "bag" / "bag.mcap"
     os.truncate(file, file.stat().st_size // 2)
     got, error = all_that_is_readable(tmp_path / "bag")
     assert got == some[: len(got)] and 10 <= len(got) < 31 and "could be read" in error
 
 
-def copy_into(writer: Writer, some: list[Record]) -> None:
-    with writer:
-        connections = {t: writer.add_connection(t, STRING, typestore=store()) for t in ("/topic_0", "/topic_1")}
-        for r in some:
-            writer.write(connections[r.topic], r.stamp_ns, r.data)
-
-
 def test_sqlite(tmp_path: Path) -> None:
     some = records(6)
-    copy_into(Writer(tmp_path / "bag", version=8, storage_plugin=StoragePlugin.SQLITE3), some)
+    rosbag(tmp_path / "bag", some)
     assert list(read(tmp_path / "bag")) == some
 
 
 def test_damaged_sqlite(tmp_path: Path) -> None:
     some = records(60, size=20_000)
-    copy_into(Writer(tmp_path / "bag", version=8, storage_plugin=StoragePlugin.SQLITE3), some)
+    rosbag(tmp_path / "bag", some)
     file = tmp_path / "bag" / "bag.db3"
     os.truncate(file, file.stat().st_size // 2)
     got, error = all_that_is_readable(tmp_path / "bag")
@@ -186,6 +160,13 @@ def test_unknown_types(tmp_path: Path) -> None:
         Record("/t", "a/msg/B", 1, b"").message()
     with pytest.raises(BagError, match="not a std_msgs/msg/String"):
         Record("/t", STRING, 1, b"\0\1\0\0\xff\xff\xff\xff").message()
+
+
+def test_a_topic_has_one_type(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.write("/t", STRING, 1, records(1)[0].data)
+        with pytest.raises(BagError, match="expected 'std_msgs/msg/String', got 'std_msgs/msg/Empty'"):
+            bag.write("/t", "std_msgs/msg/Empty", 2, b"")
 
 
 def test_our_types_are_those_that_were_built() -> None:

@@ -141,7 +141,7 @@ class McapFile:
         return True
 
     def _walk(self, file: BinaryIO, at: int, stop: int) -> None:
-        """Visit every record up to the data section's end; behind a damaged one, the next chunk that the index knows."""
+        """Visit every record up to the data section's end; behind a damaged one, the next chunk that is indexed."""
         while at + _HEAD.size <= stop:
             file.seek(at)
             opcode, length = _HEAD.unpack(file.read(_HEAD.size))

@@ -1,9 +1,11 @@
 """Play a recording over ROS 2, as `ros2 bag play` does, on machines that have no rosbag2.
 
-    python -m vlsam_ros.ros.player BAG [--rate R] [--topics T ...] [--loop] [--wait-for-subscribers N] [--start-paused]
+    python -m vlsam_ros.ros.player BAG [--rate R] [--topics T ...] [--loop] [--clock [HZ]] [--reliable]
+                                       [--wait-for-subscribers N] [--start-paused]
 
-Messages go out as the bytes that were recorded, reliable, at the recorded pace times the rate; when behind, none is
-left out. Exit codes: 0 played to the end or stopped on demand, 1 the recording is damaged or nobody subscribed.
+Messages go out as the bytes that were recorded, with the QoS that was recorded (reliable where none was), at the
+recorded pace times the rate; when behind, none is left out. Exit codes: 0 played to the end or stopped on demand, 1 the
+recording is damaged, has nothing to play, or nobody subscribed.
 """
 
 from __future__ import annotations
@@ -14,24 +16,33 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import rclpy
+from ament_index_python.resources import has_resource
 from rclpy.duration import Duration
+from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSCompatibility, ReliabilityPolicy, qos_check_compatible
 from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
-from vlsam_ros.bags.reader import Record, read, topic_types
+from vlsam_ros.bags.reader import Record, Topic, read, topics
+from vlsam_ros.bags.record import CDR
 from vlsam_ros.errors import BagError
 from vlsam_ros.ros.convert import message_class
+from vlsam_ros.ros.replay import CLOCK_TOPIC, ReplayClock, offered_qos
 from vlsam_ros.ros.signals import stop_events
 
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 SETTLE_S = 0.5
 """Subscribers must have stayed this long: a subscription may be made anew as soon as it sees the publisher's QoS."""
+SILENCE_S = 3.0
+"""Say what the recording has if nobody subscribed for this long, with other nodes around."""
+ROUND_S = 0.1
+"""The least time that a round of a loop takes, for recordings of one message."""
 
 
 class Stopped(Exception):
@@ -41,21 +52,35 @@ class Stopped(Exception):
 class Player:
     """Publishes records on a node's topics."""
 
-    def __init__(self, node: Node, types: dict[str, str], stop: threading.Event) -> None:
-        """`types` is topic -> type; topics of a type that isn't installed are left out with a warning."""
-        self._node, self._stop = node, stop
-        quality = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=100, reliability=ReliabilityPolicy.RELIABLE)
+    def __init__(
+        self, node: Node, recorded: dict[str, Topic], stop: threading.Event, clock_hz: float = 0, reliable: bool = False
+    ) -> None:
+        """`recorded` topics that can't be published are left out with a warning; `clock_hz` 0: no /clock.
+
+        Raises:
+            BagError: none of them can.
+        """
+        self._node, self._stop, self._recorded = node, stop, recorded
+        self._clock = ReplayClock(node, clock_hz)
         self._publishers: dict[str, Publisher] = {}
-        self._images: list[Publisher] = []
-        for topic, name in types.items():
+        for name, topic in recorded.items():
             try:
-                kind = message_class(name)
-            except (ModuleNotFoundError, AttributeError):
-                node.get_logger().warning(f"{topic}: message type {name!r} is not installed, left out")
-                continue
-            self._publishers[topic] = node.create_publisher(kind, topic, quality)
-            if name in IMAGES:
-                self._images.append(self._publishers[topic])
+                self._publishers[name] = node.create_publisher(_class(topic), name, offered_qos(topic.qos, reliable))
+            except (ValueError, NameValidationException) as error:
+                node.get_logger().warning(f"{name}: {str(error).splitlines()[0]}, left out")
+        self._images = {n: p for n, p in self._publishers.items() if recorded[n].type_name in IMAGES}
+        if not self._publishers:
+            raise BagError("nothing to play: none of the recording's topics can be published")
+
+    def playable(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Those of the published topics; a topic has one type."""
+        for record in records:
+            if record.topic in self._publishers and record.type_name == self._recorded[record.topic].type_name:
+                yield record
+
+    def prepare(self, stamp_ns: int) -> None:
+        """Let the recording's time stand at its first message."""
+        self._clock.stand(stamp_ns)
 
     def wait_for_subscribers(self, count: int, timeout_s: float) -> None:
         """Until `count` subscriptions match the image topics (all topics if there are none).
@@ -63,25 +88,46 @@ class Player:
         Raises:
             BagError: too few after the timeout.
         """
-        publishers = self._images or list(self._publishers.values())
+        publishers = self._images or self._publishers
         start = since = time.monotonic()
+        said = "" if self._images else f"the recording has no topic with images; {self._has()}"
+        if said:
+            self._node.get_logger().warning(said)
         while time.monotonic() - since < SETTLE_S:
-            found = sum(p.get_subscription_count() for p in publishers)
+            found = sum(p.get_subscription_count() for p in publishers.values())
             if found < count:
                 since = time.monotonic()
+            if not found and not said and (said := self._silence(time.monotonic() - start)):
+                self._node.get_logger().warning(said)
             if since - start > timeout_s:
-                raise BagError(f"{found} of {count} subscribers after {timeout_s:g} s")
-            self._sleep(0.05)
+                raise BagError(f"{found} of {count} subscribers after {timeout_s:g} s; {self._has()}")
+            self.sleep(0.05)
+
+    def _silence(self, seconds: float) -> str:
+        """Why nobody subscribed: another QoS, other topics, or after a while any reason; empty: too early to say."""
+        for name, publisher in self._images.items():
+            for asked in self._node.get_subscriptions_info_by_topic(name):
+                agreed, reason = qos_check_compatible(publisher.qos_profile, asked.qos_profile)
+                if agreed == QoSCompatibility.ERROR:
+                    return f"{name}: a subscriber asks for another QoS than was recorded ({reason}); try --reliable"
+        heard = {n for n, types in self._node.get_topic_names_and_types() if {*types} & {*IMAGES}} - {*self._publishers}
+        if others := sorted(name for name in heard if self._node.count_subscribers(name)):
+            return f"images are expected on {', '.join(others)}; {self._has()}"
+        around = [n for n in self._node.get_node_names() if n != self._node.get_name() and not n.startswith("_")]
+        late = around and seconds > SILENCE_S
+        return f"no subscriber yet, though {', '.join(around)} are there; {self._has()}" if late else ""
+
+    def _has(self) -> str:
+        return f"the recording has {', '.join(f'{name} ({t.type_name})' for name, t in self._recorded.items())}"
 
     def play(self, records: Iterable[Record], rate: float) -> int:
         """Publish at the recorded pace times `rate`; returns how many."""
-        first_ns, start, count = None, 0.0, 0
+        count = 0
         for record in records:
-            if record.topic not in self._publishers:
-                continue
-            if first_ns is None:
-                first_ns, start = record.stamp_ns, time.monotonic()
-            self._sleep(start + (record.stamp_ns - first_ns) * 1e-9 / rate - time.monotonic())
+            if not count:
+                self.prepare(record.stamp_ns)
+                self._clock.start(rate)
+            self.sleep(self._clock.left_s(record.stamp_ns))
             self._publishers[record.topic].publish(record.data)
             count += 1
         return count
@@ -92,10 +138,36 @@ class Player:
         for topic, publisher in self._publishers.items():
             if not publisher.wait_for_all_acked(Duration(seconds=max(0.0, deadline - time.monotonic()))):
                 self._node.get_logger().warning(f"{topic}: a subscriber did not fetch the last messages")
+        if any(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in self._publishers.values()):
+            self.sleep(SETTLE_S)  # nobody says when those have arrived
 
-    def _sleep(self, seconds: float) -> None:
-        if self._stop.wait(max(0.0, seconds)):
-            raise Stopped
+    def sleep(self, seconds: float) -> None:
+        """Wait; the recording's time goes on.
+
+        Raises:
+            Stopped: on demand.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            self._clock.tick()
+            left = end - time.monotonic()
+            if self._stop.wait(max(0.0, min(left, self._clock.period_s))):
+                raise Stopped
+            if left <= self._clock.period_s:
+                return
+
+
+def _class(topic: Topic) -> type:
+    """The class of a topic's messages; raises ValueError if there is none. Only packages of messages are imported."""
+    package, _, name = topic.type_name.partition("/")
+    if topic.encoding != CDR:
+        raise ValueError(f"{topic.type_name!r} in {topic.encoding!r} is no ROS 2 message")
+    try:
+        if name.startswith("msg/") and has_resource("rosidl_interfaces", package):
+            return message_class(topic.type_name)
+    except (ImportError, AttributeError):
+        pass
+    raise ValueError(f"message type {topic.type_name!r} is not installed")
 
 
 def _arguments(args: Sequence[str]) -> argparse.Namespace:
@@ -106,33 +178,56 @@ def _arguments(args: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.0, help="times the recorded pace")
     parser.add_argument("--topics", nargs="+", default=[], help="only these")
     parser.add_argument("--loop", action="store_true", help="again from the start, until stopped")
+    parser.add_argument(
+        "--clock", type=float, nargs="?", const=100.0, default=0.0, metavar="HZ",
+        help="publish the recording's time on /clock for nodes with use_sim_time, 100 times a second or HZ",
+    )  # fmt: skip
+    parser.add_argument("--reliable", action="store_true", help="offer all topics reliable, whatever was recorded")
     parser.add_argument("--wait-for-subscribers", type=int, default=0, metavar="N", help="before the first message")
     parser.add_argument("--timeout", type=float, default=600.0, help="longest wait for subscribers, in seconds")
     parser.add_argument("--start-paused", action="store_true", help="wait for the Enter key before the first message")
     result = parser.parse_args(args)
     if not result.rate > 0:
         parser.error(f"--rate must be above 0, got {result.rate}")
+    if not 0 <= result.clock <= 1000:
+        parser.error(f"--clock must be within 0 and 1000, got {result.clock}")
     return result
 
 
-def _rounds(options: argparse.Namespace) -> Iterator[Iterator[Record]]:
-    yield read(options.bag, options.topics)
-    while options.loop:
-        yield read(options.bag, options.topics)
-
-
 def _run(player: Player, options: argparse.Namespace, logger: Any) -> None:
+    records = player.playable(read(options.bag, options.topics))
+    first = next(records, None)
+    if first is None:
+        raise BagError(f"{options.bag}: nothing to play: no messages on these topics")
+    player.prepare(first.stamp_ns)
     if options.start_paused:
         logger.info("paused; press Enter to start")
-        while not select.select([sys.stdin], [], [], 0.2)[0]:
-            player._sleep(0.0)
+        while not select.select([sys.stdin], [], [], 0)[0]:
+            player.sleep(0.05)
     if options.wait_for_subscribers:
         logger.info(f"waiting for {options.wait_for_subscribers} subscribers")
         player.wait_for_subscribers(options.wait_for_subscribers, options.timeout)
     logger.info(f"playing {options.bag} at {options.rate:g} times its pace")
-    for records in _rounds(options):
+    records = chain([first], records)
+    while True:
+        start = time.monotonic()
         logger.info(f"played {player.play(records, options.rate)} messages")
+        if not options.loop:
+            break
+        player.sleep(start + ROUND_S - time.monotonic())
+        records = player.playable(read(options.bag, options.topics))
     player.wait_for_delivery()
+
+
+def _topics(options: argparse.Namespace) -> dict[str, Topic]:
+    """What of the recording is played."""
+    recorded = topics(options.bag)
+    found = {name: topic for name, topic in recorded.items() if not options.topics or name in options.topics}
+    if options.clock:
+        found.pop(CLOCK_TOPIC, None)  # ours takes its place
+    if not found:
+        raise BagError(f"{options.bag}: nothing to play: its topics are {', '.join(recorded) or 'none'}")
+    return found
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -143,10 +238,8 @@ def main(args: Sequence[str] | None = None) -> int:
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     node = Node("bag_player")
     try:
-        types = {t: n for t, n in topic_types(options.bag).items() if not options.topics or t in options.topics}
-        if not types:
-            raise BagError(f"{options.bag}: none of the topics {options.topics or ''} in it")
-        _run(Player(node, types, stop), options, node.get_logger())
+        player = Player(node, _topics(options), stop, options.clock, options.reliable)
+        _run(player, options, node.get_logger())
     except Stopped:
         node.get_logger().info("stopped")
     except BagError as error:

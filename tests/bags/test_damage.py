@@ -1,0 +1,247 @@
+"""Whatever happens to a recording: a part of its messages in the order of their stamps, and an error that counts."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import struct
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+import yaml
+from backports import zstd
+from mcap.writer import CompressionType, IndexType
+from recordings import STRING, all_that_is_readable, mcap, records, rosbag, string, written
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
+
+from vlsam_ros.bags import compression
+from vlsam_ros.bags.reader import Record, topic_types
+
+SOME = records(24)
+NO_SUMMARY = {"repeat_channels": False, "repeat_schemas": False, "use_statistics": False}
+
+
+def checked(path: Path) -> Path:
+    """An MCAP file in which every bit is under a checksum."""
+    return mcap(path, SOME, chunk_size=300, enable_data_crcs=True)
+
+
+FILES: dict[str, Callable[[Path], Path]] = {
+    "ours": lambda f: written(f / "bag", SOME) / "bag.mcap",
+    "zstd chunks": lambda f: checked(f / "a.mcap"),
+    "lz4 chunks, no index": lambda f: mcap(
+        f / "a.mcap", SOME, chunk_size=300, compression=CompressionType.LZ4, index_types=IndexType.NONE, **NO_SUMMARY
+    ),
+    "no chunks": lambda f: mcap(f / "a.mcap", SOME, use_chunking=False, enable_data_crcs=True),
+    "plain chunks": lambda f: mcap(f / "a.mcap", SOME, chunk_size=300, compression=CompressionType.NONE),
+    "SQLite": lambda f: rosbag(f / "bag", SOME) / "bag.db3",
+    "zstd file": lambda f: rosbag(f / "bag", SOME, StoragePlugin.MCAP, CompressionMode.FILE) / "bag.mcap.zstd",
+}
+SURE = ("ours", "zstd chunks", "no chunks")
+"""Every bit of these is under a checksum."""
+
+
+def in_order(got: list[Record]) -> bool:
+    stamps = [r.stamp_ns for r in got]
+    return stamps == sorted(set(stamps))
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_cut_anywhere(tmp_path: Path, kind: str) -> None:
+    path = FILES[kind](tmp_path)
+    content = path.read_bytes()
+    for size in (*range(0, len(content), max(1, len(content) // 150)), len(content) - 1):
+        path.write_bytes(content[:size])
+        got, error = all_that_is_readable(path)
+        assert in_order(got) and set(got) <= set(SOME), size
+        assert f"({len(got)} messages could be read)" in error or (kind == "SQLite" and got == SOME), size
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_flipped_bits(tmp_path: Path, kind: str) -> None:
+    path = FILES[kind](tmp_path)
+    content, chance = path.read_bytes(), random.Random(8)
+    for bit in (chance.randrange(8 * len(content)) for _ in range(150)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        got, error = all_that_is_readable(path)
+        assert sorted(got, key=lambda r: r.stamp_ns) == got, bit
+        assert not error or f"({len(got)} messages could be read)" in error, bit
+        if kind in SURE:
+            assert error and set(got) <= set(SOME), bit
+
+
+@pytest.mark.parametrize("kind", SURE)
+def test_zeros_anywhere(tmp_path: Path, kind: str) -> None:
+    path = FILES[kind](tmp_path)
+    content, chance = path.read_bytes(), random.Random(8)
+    for n in range(80):
+        begin = chance.randrange(len(content))
+        end = len(content) if n % 2 else min(len(content), begin + chance.randrange(1, 400))
+        path.write_bytes(content[:begin] + bytes(end - begin) + content[end:])
+        got, error = all_that_is_readable(path)
+        assert in_order(got) and set(got) <= set(SOME), (begin, end)
+        assert f"({len(got)} messages could be read)" in error or not any(content[begin:end]), (begin, end)
+
+
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def test_other_chunks_are_read_and_the_missing_messages_counted(tmp_path: Path) -> None:
+    path = mcap(tmp_path / "a.mcap", SOME, chunk_size=300, compression=CompressionType.NONE)
+    flip(path, path.read_bytes().index(b"000010"))
+    got, error = all_that_is_readable(path)
+    assert set(got) < set(SOME) and in_order(got) and {SOME[0], SOME[-1]} <= set(got)
+    assert f"{24 - len(got)} messages are missing ({len(got)} messages could be read)" in error
+    assert "checksum" in error
+
+
+def test_behind_a_damaged_record_it_goes_on_at_the_next_chunk_of_the_index(tmp_path: Path) -> None:
+    path = mcap(tmp_path / "a.mcap", SOME, chunk_size=300, compression=CompressionType.NONE)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"\x06", content.index(b"000005"))
+    while int.from_bytes(content[at + 1 : at + 9], "little") > 1000:
+        at = content.index(b"\x06", at + 1)
+    content[at + 4] = 0xFF  # the length of a chunk
+    path.write_bytes(content)
+    got, error = all_that_is_readable(path)
+    assert got[-1] == SOME[-1] and 12 < len(got) < 24 and f"{24 - len(got)} messages are missing" in error
+
+
+def test_nothing_outside_chunks_is_believed_if_the_data_section_is_damaged(tmp_path: Path) -> None:
+    path = mcap(tmp_path / "a.mcap", SOME, use_chunking=False, enable_data_crcs=True)
+    flip(path, path.read_bytes().index(b"000010"))
+    got, error = all_that_is_readable(path)
+    assert got == [] and "checksum" in error and "24 messages are missing (0 messages could be read)" in error
+
+
+def test_a_recording_that_lost_a_file_counts_what_is_missing(tmp_path: Path) -> None:
+    for n in range(3):
+        mcap(tmp_path / f"bag_{n}.mcap", SOME[8 * n : 8 * n + 8])
+    names = [f"bag_{n}.mcap" for n in range(3)]
+    fields = {"relative_file_paths": names, "message_count": 24, "topics_with_message_count": []}
+    (tmp_path / "metadata.yaml").write_text(yaml.safe_dump({"rosbag2_bagfile_information": fields}))
+    (tmp_path / "bag_1.mcap").unlink()
+    got, error = all_that_is_readable(tmp_path)
+    assert got == SOME[:8] + SOME[16:]
+    assert "missing files: bag_1.mcap, 8 messages are missing (16 messages could be read)" in error
+
+
+def test_one_damaged_split_does_not_hide_the_others(tmp_path: Path) -> None:
+    for n in range(3):
+        mcap(tmp_path / f"bag_{n}.mcap", SOME[8 * n : 8 * n + 8])
+    (tmp_path / "bag_1.mcap").write_bytes(b"")
+    got, error = all_that_is_readable(tmp_path)
+    assert got == SOME[:8] + SOME[16:] and "bag_1.mcap: an empty file" in error
+
+
+def test_damaged_table_gives_what_stands_on_both_sides(tmp_path: Path) -> None:
+    some = [Record("/t", STRING, n, string(f"{n:06d}" + "x" * 3000)) for n in range(60)]
+    path = rosbag(tmp_path / "bag", some) / "bag.db3"
+    content = bytearray(path.read_bytes())
+    page = content.index(b"000030") // 4096 * 4096
+    content[page : page + 4096] = bytes(4096)
+    path.write_bytes(content)
+    got, error = all_that_is_readable(tmp_path / "bag")
+    assert in_order(got) and set(got) < set(some) and len(got) > 50
+    assert got[0] == some[0] and got[-1] == some[-1] and f"{60 - len(got)} messages are missing" in error
+
+
+def test_a_cut_compressed_message_is_no_message(tmp_path: Path) -> None:
+    some = [Record(r.topic, STRING, r.stamp_ns, zstd.compress(r.data)) for r in SOME]
+    some[5] = Record(some[5].topic, STRING, some[5].stamp_ns, some[5].data[:-3])
+    some[9] = Record(some[9].topic, STRING, some[9].stamp_ns, some[9].data[:6] + b"\xff\xff\xff\xff")
+    got, error = all_that_is_readable(mcap(tmp_path / "a.mcap", some))
+    assert got == [r for n, r in enumerate(SOME) if n not in (5, 9)]
+    assert "zstd" in error and "2 messages are missing (22 messages could be read)" in error
+
+
+def test_messages_of_an_unknown_compression_are_no_messages(tmp_path: Path) -> None:
+    bag = rosbag(tmp_path / "bag", SOME, StoragePlugin.MCAP, CompressionMode.MESSAGE)
+    text = (bag / "metadata.yaml").read_text().replace("compression_format: zstd", "compression_format: brotli")
+    (bag / "metadata.yaml").write_text(text)
+    got, error = all_that_is_readable(bag)
+    assert got == [] and "'brotli'" in error and "24 messages are missing (0 messages could be read)" in error
+
+
+def huge(chunk_size: int, stored: bytes, kind: bytes, length: int | None = None) -> bytes:
+    """An MCAP file of a header and a chunk that says of itself what it likes."""
+    head = struct.pack("<QQQII", 0, 0, chunk_size, crc32(b""), len(kind)) + kind
+    body = head + struct.pack("<Q", len(stored) if length is None else length) + stored
+    header = struct.pack("<BQ", 1, 8) + bytes(8)
+    size = len(body) if length is None else len(head) + 8 + length
+    return b"\x89MCAP0\r\n" + header + struct.pack("<BQ", 6, size) + body
+
+
+BOMBS = {
+    "chunk of 2^60 bytes": huge(2**60, b"x", b""),
+    "compressed chunk of 2^60 bytes": huge(2**60, zstd.compress(b"x"), b"zstd"),
+    "2^60 stored bytes": huge(10, b"x", b"", length=2**60),
+    "record of 2^63 bytes": b"\x89MCAP0\r\n" + struct.pack("<BQ", 5, 2**63),
+    "chunk that expands": huge(2 * 10**7, zstd.compress(bytes(2 * 10**7)), b"zstd"),
+    "unknown compression": huge(10, b"x", b"what"),
+    "definition of 2^32 letters": b"\x89MCAP0\r\n" + struct.pack("<BQHI", 3, 6, 1, 2**32 - 1),
+}
+
+
+@pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
+def test_sizes_are_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr(compression, "LIMIT", 10**6)
+    path = tmp_path / "a.mcap"
+    path.write_bytes(content)
+    tracemalloc.start()
+    got, error = all_that_is_readable(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert got == [] and "(0 messages could be read)" in error and peak < 5 * 10**6
+
+
+NOTHING = {
+    "empty": (b"", "an empty file"),
+    "zeros": (bytes(5000), "expected an MCAP or SQLite file"),
+    "ROS 1": (b"#ROSBAG V2.0\n" + bytes(99), "a ROS 1 recording; convert it"),
+    "packed twice": (zstd.compress(zstd.compress(b"x")), "expected an MCAP or SQLite file"),
+    "SQLite of something else": (None, "expected tables topics and messages, got other"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), NOTHING.values(), ids=NOTHING)
+@pytest.mark.parametrize("name", ["a.mcap", "a.db3"])
+def test_no_recording(tmp_path: Path, content: bytes | None, said: str, name: str) -> None:
+    path = tmp_path / name
+    if content is None:
+        with sqlite3.connect(path) as db:
+            db.execute("CREATE TABLE other(x)")
+        db.close()
+    else:
+        path.write_bytes(content)
+    got, error = all_that_is_readable(path)
+    assert got == [] and said in error and "(0 messages could be read)" in error
+
+
+def test_a_view_in_the_place_of_a_table_is_not_asked(tmp_path: Path) -> None:
+    endless = "WITH RECURSIVE n(timestamp) AS (SELECT 1 UNION ALL SELECT timestamp + 1 FROM n) SELECT timestamp FROM n"
+    with sqlite3.connect(tmp_path / "a.db3") as db:
+        db.execute("CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT, type TEXT)")
+        db.execute(f"CREATE VIEW messages AS {endless}")
+    db.close()
+    assert "expected tables topics and messages, got topics" in all_that_is_readable(tmp_path / "a.db3")[1]
+
+
+def test_folder_of_a_ros_1_recording(tmp_path: Path) -> None:
+    (tmp_path / "a.bag").write_bytes(b"#ROSBAG V2.0\n")
+    assert "a ROS 1 recording; convert it" in all_that_is_readable(tmp_path)[1]
+
+
+def test_topics_of_what_can_be_read(tmp_path: Path) -> None:
+    path = mcap(tmp_path / "a.mcap", SOME, chunk_size=300)
+    os.truncate(path, path.stat().st_size // 2)
+    assert topic_types(path) == {"/topic_0": STRING, "/topic_1": STRING}

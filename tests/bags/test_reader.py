@@ -1,0 +1,259 @@
+"""However a recording was written, its messages come in the order of their stamps, and nothing of it is changed."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+from mcap.writer import CompressionType, IndexType
+from recordings import STRING, all_that_is_readable, mcap, qos, records, rosbag, string, written
+from rosbags.interfaces import QosDurability, QosReliability
+from rosbags.rosbag2 import CompressionMode, StoragePlugin
+
+from vlsam_ros.bags import reader
+from vlsam_ros.bags.cache import Cache
+from vlsam_ros.bags.reader import Record, Topic, topic_types, topics
+from vlsam_ros.errors import BagError
+
+SOME = records(24)
+TYPES = {"/topic_0": STRING, "/topic_1": STRING}
+
+
+def no_metadata(bag: Path) -> Path:
+    (bag / "metadata.yaml").unlink()
+    return bag
+
+
+def splits(folder: Path, suffix: str) -> Path:
+    """A recording of 12 files, without metadata.yaml: by name, the tenth and eleventh come before the second."""
+    (folder / "bag").mkdir()
+    for n in range(12):
+        some = SOME[2 * n : 2 * n + 2]
+        if suffix == ".mcap":
+            mcap(folder / "bag" / f"bag_{n}.mcap", some)
+        else:
+            rosbag(folder / f"part_{n}", some)
+            (folder / f"part_{n}" / f"part_{n}.db3").rename(folder / "bag" / f"bag_{n}.db3")
+    return folder / "bag"
+
+
+def interleaved(folder: Path) -> Path:
+    """Two files of one time span."""
+    (folder / "bag").mkdir()
+    for n in range(2):
+        mcap(folder / "bag" / f"bag_{n}.mcap", SOME[n::2])
+    return folder / "bag"
+
+
+def not_closed(folder: Path, name: str = "bag") -> Path:
+    """A recorder that was killed: half of the messages are in the -wal file only."""
+    source = rosbag(folder / "source", SOME[:12]) / "source.db3"
+    recorder = sqlite3.connect(source)
+    recorder.executescript("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;")
+    ids = dict(recorder.execute("SELECT name, id FROM topics"))
+    for r in SOME[12:]:
+        row = ids[r.topic], r.stamp_ns, r.data
+        recorder.execute("INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)", row)
+    recorder.commit()
+    (folder / name).mkdir()
+    for end in ("", "-wal", "-shm"):
+        shutil.copy(f"{source}{end}", folder / name / f"{name}.db3{end}")
+    recorder.close()
+    return folder / name
+
+
+def first_schema(folder: Path) -> Path:
+    """An SQLite file as the first version of rosbag2 wrote it."""
+    db = sqlite3.connect(folder / "old.db3")
+    db.executescript(
+        "CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT, type TEXT, serialization_format TEXT);"
+        "CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, data BLOB);"
+    )
+    for n in range(2):
+        db.execute("INSERT INTO topics VALUES (?, ?, ?, 'cdr')", (n + 1, f"/topic_{n}", STRING))
+    for r in reversed(SOME):
+        row = int(r.topic[-1]) + 1, r.stamp_ns, r.data
+        db.execute("INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)", row)
+    db.commit()
+    db.close()
+    return folder / "old.db3"
+
+
+def shuffled(folder: Path, **how) -> Path:
+    some = [*SOME]
+    random.Random(1).shuffle(some)
+    return mcap(folder / "a.mcap", some, **how)
+
+
+def bare(folder: Path, **how) -> Path:
+    return mcap(folder / "a.mcap", SOME, **how)
+
+
+def repacked(folder: Path, plugin: StoragePlugin, mode: CompressionMode, keep: bool) -> Path:
+    bag = rosbag(folder / "bag", SOME, plugin, mode)
+    return bag if keep else no_metadata(bag)
+
+
+NO_SUMMARY = {"repeat_channels": False, "repeat_schemas": False, "use_statistics": False}
+WAYS: dict[str, Callable[[Path], Path]] = {
+    "ours": lambda f: written(f / "bag", SOME),
+    "ours, file alone": lambda f: written(f / "bag", SOME) / "bag.mcap",
+    "ours, without metadata": lambda f: no_metadata(written(f / "bag", SOME)),
+    "unreadable metadata": lambda f: (written(f / "bag", SOME), (f / "bag/metadata.yaml").write_text("{"))[0],
+    "metadata of another shape": lambda f: (written(f / "bag", SOME), (f / "bag/metadata.yaml").write_text("[1]"))[0],
+    "no message index": partial(bare, index_types=IndexType.CHUNK, chunk_size=200),
+    "no index": partial(bare, index_types=IndexType.NONE, chunk_size=200),
+    "no index, nothing repeated": partial(bare, index_types=IndexType.NONE, chunk_size=200, **NO_SUMMARY),
+    "channels not repeated": partial(bare, repeat_channels=False, chunk_size=200),
+    "no chunks": partial(bare, use_chunking=False),
+    "no chunks, nothing repeated": partial(bare, use_chunking=False, **NO_SUMMARY),
+    "no checksums": partial(bare, enable_crcs=False),
+    "all checksums": partial(bare, enable_data_crcs=True, chunk_size=200),
+    "lz4": partial(bare, compression=CompressionType.LZ4, chunk_size=200),
+    "not compressed": partial(bare, compression=CompressionType.NONE, chunk_size=200),
+    "no profile": partial(bare, profile=""),
+    "own profile": partial(bare, profile="my_fleet"),
+    "out of order": partial(shuffled, chunk_size=200),
+    "out of order, no chunks": partial(shuffled, use_chunking=False),
+    "out of order, no index": partial(shuffled, index_types=IndexType.NONE, chunk_size=200, **NO_SUMMARY),
+    "12 splits": partial(splits, suffix=".mcap"),
+    "12 SQLite splits": partial(splits, suffix=".db3"),
+    "files of one time": interleaved,
+    "SQLite": lambda f: rosbag(f / "bag", SOME),
+    "SQLite, file alone": lambda f: rosbag(f / "bag", SOME) / "bag.db3",
+    "SQLite of the first version, out of order": first_schema,
+    "SQLite not closed": not_closed,
+    "SQLite not closed, file alone": lambda f: not_closed(f) / "bag.db3",
+    "SQLite not closed, odd name": partial(not_closed, name="50% of #1? yes"),
+    **{
+        f"{mode.name} {plugin.name} {'with' if keep else 'without'} metadata": partial(
+            repacked, plugin=plugin, mode=mode, keep=keep
+        )
+        for mode in (CompressionMode.MESSAGE, CompressionMode.FILE)
+        for plugin in (StoragePlugin.MCAP, StoragePlugin.SQLITE3)
+        for keep in (True, False)
+    },
+}
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return {str(file): file.read_bytes() for file in files}
+
+
+@pytest.mark.parametrize("write", WAYS.values(), ids=WAYS)
+def test_every_message_in_order_and_no_file_changed(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    path = write(tmp_path)
+    before = contents(path)
+    assert all_that_is_readable(path) == (SOME, "")
+    assert all_that_is_readable(path, ["/topic_1"]) == (SOME[1::2], "")
+    assert topic_types(path) == TYPES
+    assert contents(path) == before
+
+
+def test_read_only_folder(tmp_path: Path) -> None:
+    bag = not_closed(tmp_path)
+    bag.chmod(0o555)
+    try:
+        assert all_that_is_readable(bag) == (SOME, "")
+    finally:
+        bag.chmod(0o755)
+
+
+def test_memory_is_bounded_where_all_chunks_overlap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+
+    class Small(Cache):
+        def get(self, key, read):
+            content = super().get(key, read)
+            held.append(sum(map(len, self._contents.values())))
+            return content
+
+    monkeypatch.setattr(reader, "Cache", partial(Small, budget=500))
+    assert all_that_is_readable(shuffled(tmp_path, chunk_size=200)) == (SOME, "")
+    assert 0 < max(held) <= 500
+
+
+def test_equal_stamps_keep_the_order_of_the_file(tmp_path: Path) -> None:
+    some = [Record("/t", STRING, 5, string(str(n))) for n in range(20)]
+    assert all_that_is_readable(mcap(tmp_path / "a.mcap", some, chunk_size=100)) == (some, "")
+    assert all_that_is_readable(rosbag(tmp_path / "bag", some)) == (some, "")
+
+
+OTHERS = {
+    "json": ("status", "jsonschema", "json"),
+    "protobuf": ("foxglove.Log", "protobuf", "protobuf"),
+    "flatbuffer": ("x.Y", "flatbuffer", "flatbuffer"),
+    "no schema": ("", "", "json"),
+    "ROS 2 IDL": ("my_pkg/msg/T", "ros2idl", "cdr"),
+    "ROS 1": ("std_msgs/String", "ros1msg", "ros1"),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_other_encodings_beside(tmp_path: Path, other: tuple[str, str, str]) -> None:
+    path = mcap(tmp_path / "a.mcap", SOME, other=other)
+    assert all_that_is_readable(path, [*TYPES]) == (SOME, "")
+    got, error = all_that_is_readable(path, ["/other"])
+    assert len(got) == len(SOME) and not error
+    assert (got[0].type_name, got[0].encoding, got[0].data) == (other[0], other[2], b'{"a": 1}')
+    with pytest.raises(BagError, match="/other: (expected a ROS 2 message in CDR|unknown message type)"):
+        got[0].message()
+    assert topics(path)["/other"] == Topic(other[0], other[2])
+
+
+def metadata_of(version: int, mcap_name: str) -> dict[str, object]:
+    """As rosbag2 writes it in that version."""
+    profile = {"history": "keep_last", "depth": 5, "reliability": "reliable", "durability": "transient_local"}
+    times = dict.fromkeys(("deadline", "lifespan", "liveliness_lease_duration"), {"sec": 9, "nsec": 0})
+    profile |= times | {"liveliness": "automatic", "avoid_ros_namespace_conventions": False}
+    numbers = profile | {"history": 1, "reliability": 1, "durability": 1, "liveliness": 1}
+    topic: dict[str, object] = {"name": "/topic_0", "type": STRING, "serialization_format": "cdr"}
+    if version >= 4:
+        topic["offered_qos_profiles"] = [profile] if version >= 9 else yaml.safe_dump([numbers])
+    fields: dict[str, object] = {
+        "version": version,
+        "storage_identifier": "mcap",
+        "relative_file_paths": [mcap_name if version >= 4 else f"bag/{mcap_name}"],
+        "duration": {"nanoseconds": 1},
+        "starting_time": {"nanoseconds_since_epoch": 1},
+        "message_count": len(SOME),
+        "topics_with_message_count": [{"topic_metadata": topic, "message_count": 12}],
+    }
+    if version >= 3:
+        fields |= {"compression_format": "", "compression_mode": ""}
+    return {"rosbag2_bagfile_information": fields}
+
+
+@pytest.mark.parametrize("version", range(1, 11))
+def test_versions_of_metadata(tmp_path: Path, version: int) -> None:
+    mcap(tmp_path / "bag_0.mcap", SOME)
+    (tmp_path / "metadata.yaml").write_text(yaml.safe_dump(metadata_of(version, "bag_0.mcap")))
+    assert all_that_is_readable(tmp_path) == (SOME, "")
+    recorded = topics(tmp_path)
+    assert {r.durability for r in recorded["/topic_0"].qos} == (
+        {QosDurability.TRANSIENT_LOCAL} if version > 3 else set()
+    )
+    assert recorded["/topic_1"].qos == ()
+
+
+@pytest.mark.parametrize("plugin", [StoragePlugin.MCAP, StoragePlugin.SQLITE3])
+@pytest.mark.parametrize("keep", [True, False])
+def test_recorded_qos(tmp_path: Path, plugin: StoragePlugin, keep: bool) -> None:
+    profiles = [qos(QosReliability.BEST_EFFORT), qos(durability=QosDurability.TRANSIENT_LOCAL, depth=1)]
+    bag = rosbag(tmp_path / "bag", SOME, plugin, qos=profiles)
+    assert topics(bag if keep else no_metadata(bag))["/topic_0"].qos == tuple(profiles)
+
+
+def test_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xff\xfe.db3")
+    rosbag(tmp_path / "bag", SOME)
+    (tmp_path / "bag" / "bag.db3").rename(path)
+    assert all_that_is_readable(path) == (SOME, "")
