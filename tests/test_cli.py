@@ -159,7 +159,9 @@ def test_profiles_from_files(tmp_path: Path) -> None:
     path.write_text("/**:\n  ros__parameters:\n    merge: {iou: 0.5}\n    views.far: 1\n")
     config = Config.from_file(path, {"views.far": 2})
     assert config.merge.iou == 0.5 and config.views.far == 2
-    for content in ("", "[1, 2]", "a: b", "/**: {ros__parameters: 3}", ": : :"):
+    path.write_text("")  # as rcl takes it
+    assert Config.from_file(path) == Config()
+    for content in ("[1, 2]", "a: b", "/**: {ros__parameters: 3}", ": : :"):
         path.write_text(content)
         with pytest.raises(ConfigError):
             Config.from_file(path)
