@@ -28,6 +28,7 @@ def boxes(result: Detections) -> list[tuple]:
     return sorted((d.label, *d.xyxy) for d in result.items)
 
 
+ONE_VIEW = Config.from_flat({"views.far": 0, "views.tile_rows": 0})
 EXPECTED = sorted((name, *map(float, box)) for name, some in BOXES.items() for box in some)
 
 
@@ -105,6 +106,23 @@ def test_an_answer_that_is_none_is_said_so(text: str, reason: str) -> None:
     assert result.problems == (f"full: Odd?: {reason}",) and boxes(result) == EXPECTED and not result.skipped
     with pytest.raises(VlmError, match=rf"answered none of 2 questions: full: What\?: {reason}; full: Odd\?: {reason}"):
         VLSam(Says(**{"Odd?": text, "What?": text}), FakeSegmenter(), config)(picture((200, 320), BOXES))
+
+
+def test_what_is_named_and_found_nowhere_is_said_so() -> None:
+    result = VLSam(FakeVlm(text="unicorn, red box"), FakeSegmenter(), ONE_VIEW)(picture((200, 320), BOXES))
+    (question,) = ONE_VIEW.questions.questions
+    assert result.problems == (f"full: {question}: no place for 'unicorn'",)
+    assert {d.label for d in result.items} == {"red box"}
+
+
+def test_an_answer_that_was_cut_off_is_said_so() -> None:
+    class Cut(FakeVlm):
+        def _say(self, *given: object) -> Answer:
+            return replace(super()._say(*given), truncated=True)
+
+    result = VLSam(Cut(), FakeSegmenter(), ONE_VIEW)(picture((200, 320), BOXES))
+    assert [p.rpartition(": ")[2] for p in result.problems] == ["cut off at vlm.max_new_tokens"]
+    assert {d.label for d in result.items} == {"red box"}  # the last name may be half of one
 
 
 def test_an_honest_nothing_is_an_answer() -> None:

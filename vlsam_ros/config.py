@@ -19,8 +19,8 @@ PROFILES = ("embedded", "desktop", "jetson")
 OF_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
 """What any ROS node may be given beside its own parameters."""
 
-_PART = r"(?:[A-Za-z_]|\{\w+\})(?:\w|\{\w+\})*"
-TOPIC = re.compile(rf"(~/|/)?{_PART}(/{_PART})*", re.ASCII)
+_PART = r"(?:[A-Za-z_]|\{[A-Za-z_]\w*\})(?:\w|\{[A-Za-z_]\w*\})*"
+TOPIC = re.compile(rf"~?/?{_PART}(/{_PART})*", re.ASCII)
 """A topic's name: https://design.ros2.org/articles/topic_and_service_names.html."""
 
 
@@ -36,7 +36,9 @@ class VlmOptions:
     device: str = device_option()
     dtype: str = dtype_option("weights'")
     quantisation: str = option(
-        "none", "weight quantisation of the language model through bitsandbytes (cuda only; int4 is nf4)", choices=("none", "int8", "int4")
+        "none",
+        "weight quantisation of the language model through bitsandbytes (cuda only; int4 is nf4)",
+        choices=("none", "int8", "int4"),
     )
     threads: int = option(
         0, "CPU threads for both models (0: torch decides; on a busy machine 1 is much faster)", low=0, high=256
@@ -52,6 +54,12 @@ class VlmOptions:
         high=65536,
     )
     max_new_tokens: int = option(64, "longest answer to one question, in tokens", low=1, high=2048)
+    answers: str = option(
+        "free",
+        "'free': in the model's own words; 'json': held to a JSON list of short names (needs the package xgrammar, "
+        "slows each token down, and is of use only where a model would write something else)",
+        choices=("free", "json"),
+    )
     beams: int = option(1, "beams that search for an answer (1: none)", low=1, high=16)
     temperature: float = option(
         0.0, "answers are sampled at this temperature (0: none, the likeliest token each time)", low=0.0, high=2.0

@@ -361,7 +361,7 @@ class Detections:
         items: best score first.
         dropped: what would be among the items if it were believed, each with its `reason`.
         skipped: what the latency budget left out: a view's name, or ``view: question``.
-        problems: what the VLM gave no answer to, each ``view: question: reason``.
+        problems: what the VLM did not answer, or not to the end, or named without a place; ``view: question: reason``.
         vlm, segmenter, grounder: model names; ``demonstration`` is set when one of them is an embedded model.
         heat: float32 (h, w) in [0, 1], all names' maps fused over the frame (coarse), or None.
         answers: (view, question, text) of everything the VLM said.

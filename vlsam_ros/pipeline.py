@@ -45,14 +45,14 @@ class Look:
 
     Attributes:
         said: question and text of everything the VLM said.
-        unanswered: the questions that it gave no whole answer to, each with the reason.
+        doubts: the questions whose answers are not whole, or name what was found nowhere, each with the reason.
         named: whether it named anything.
         maps: one for each name.
         instances: in pixels of the view.
     """
 
     said: list[tuple[str, str]]
-    unanswered: list[tuple[str, str]]
+    doubts: list[tuple[str, str]]
     named: bool
     maps: list[NamedMap]
     instances: list[Detection]
@@ -106,7 +106,7 @@ class VLSam:
                 named |= any(look.named for look in looks)
                 for view, look in zip(step.views, looks, strict=True):
                     said += [(view.name, *words) for words in look.said]
-                    problems += [f"{view.name}: {question}: {reason}" for question, reason in look.unanswered]
+                    problems += [f"{view.name}: {question}: {reason}" for question, reason in look.doubts]
                     found += [lift(d, view) for d in look.instances]
                     paint(heat, look.maps, view)
             if len(problems) == asked and not named:
@@ -156,14 +156,20 @@ class VLSam:
             with _timed(timings, "segmenter"):
                 instances = [*grounded, *refine(self.segmenter, pixels, maps, config, embedding)]
             said = [(a.question, a.text) for a in answers]
-            named = bool(names_in(answers, config.questions))
-            reasons = [(a.question, no_answer(a.text, a.truncated, config.questions)) for a in answers]
+            names, placed = names_in(answers, config.questions), {d.label for d in instances}
+            doubts = [(a.question, self._doubt(a)) for a in answers]
+            doubts += [(q, f"no place for {n!r}") for n, (q, _) in names.items() if attends and n not in placed]
             del answers, background
             with _timed(timings, "verify"):
                 verdicts, instances = verify(self.vlm, pixels, instances, config)
             said += [(a.question, a.text) for a in verdicts]
-            looks.append(Look(said, [(q, why) for q, why in reasons if why], named, maps, instances))
+            looks.append(Look(said, [(q, why) for q, why in doubts if why], bool(names), maps, instances))
         return looks
+
+    def _doubt(self, answer: Answer) -> str:
+        """Why an answer leaves open what there is; empty if it does not."""
+        cut_off = "cut off at vlm.max_new_tokens" if answer.truncated else ""
+        return no_answer(answer.text, answer.truncated, self.config.questions) or cut_off
 
     def _ground(
         self, pixels: np.ndarray, answers: Sequence[Answer], timings: dict[str, float]

@@ -299,7 +299,7 @@ def proposing(*proposals: Proposals, **options: Any) -> TransformersGrounder:
 
 def test_what_is_kept() -> None:
     """For each name the best two above the threshold; cut to the view; only what has a place in it."""
-    scores = torch.tensor([[0.25, 0.26, 0.9, 0.5, 0.8, 0.7], [0.1] * 6, [0.9, 0, 0, 0, 0, 0]])
+    scores = torch.tensor([[0.25, 0.26, 0.2, 0.5, 0.8, 0.7], [0.1] * 6, [0.9, 0, 0, 0, 0, 0]])
     boxes = torch.tensor(
         [[1, 1, 5, 5], [2, 2, 6, 6], [3, 3, INF, 7], [-4, -5, 8, 80], [9, 9, 9.9, 12], [25, 1, 30, 5.0]]
     ).expand(3, -1, -1)
@@ -326,6 +326,10 @@ def test_failures_are_typed() -> None:
     wrong = Proposals(torch.tensor([[0.5, NAN]]), torch.ones(1, 2, 4))
     with pytest.raises(GrounderError, match="finite scores.*float32"):
         proposing(wrong).locate(image, ["car"])
+    for what, box, mask in (("boxes", INF, 0.0), ("masks", 5.0, NAN)):
+        wrong = Proposals(torch.tensor([[0.5]]), torch.tensor([[[1, 1, 9, box]]]), torch.full((1, 1, 4, 4), mask))
+        with pytest.raises(GrounderError, match=f"finite {what}"):
+            proposing(wrong).locate(image, ["car"])
 
     def fails(*_: Any) -> Any:
         raise RuntimeError("out of memory")

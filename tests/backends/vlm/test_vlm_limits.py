@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from vlsam_ros.backends.vlm.layouts import FAMILIES
 from vlsam_ros.backends.vlm.loading import quantisation
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
 from vlsam_ros.config import Config, VlmOptions
-from vlsam_ros.errors import VlmError
+from vlsam_ros.errors import ConfigError, VlmError
 from vlsam_ros.output.files import read
 from vlsam_ros.pipeline import VLSam
 
@@ -249,3 +250,23 @@ def test_int4_is_nf4_and_spares_all_but_the_language_model(checkpoint: Callable,
     fewer = sum(dict(model.named_modules())[name].weight.numel() for name in small)
     held = memory.weights_of(model, torch.bfloat16, "int4") - memory.weights_of(model, torch.bfloat16)
     assert held == pytest.approx(fewer * (0.5625 - 2), rel=0.01) and fewer < size
+
+
+@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl", "gemma3", "paligemma"])
+def test_answers_are_held_to_a_list_of_names(checkpoint: Callable, family: str) -> None:
+    """Random weights write anything; with `json` all that they write begins a JSON list of names."""
+    pytest.importorskip("xgrammar")
+    free, vlm = (load(checkpoint(family), answers=answers, max_new_tokens=40) for answers in ("free", "json"))
+    for answer in vlm.answer(VIEW, QUESTIONS):
+        item = r'"[A-Za-z][A-Za-z0-9 -]{0,47}"'
+        assert re.fullmatch(rf'\[({item}(, {item})*)?(, )?("[A-Za-z][A-Za-z0-9 -]*"?|,|"|\])?', answer.text)
+        assert answer.truncated == (not answer.text.endswith("]"))
+        assert answer.layers and len(answer.probabilities) == len(answer.token_spans)
+    assert [a.text for a in vlm.answer(VIEW, QUESTIONS)] == [vlm.answer(VIEW, [q])[0].text for q in QUESTIONS]
+    assert not all(a.text.startswith("[") for a in free.answer(VIEW, QUESTIONS))
+    assert vlm.write(VIEW, "Write 3 questions.", 8)[0] == free.write(VIEW, "Write 3 questions.", 8)[0]
+
+
+def test_a_grammar_goes_without_beams(checkpoint: Callable) -> None:
+    with pytest.raises(ConfigError, match="vlm.answers 'json' goes without beams; expected vlm.beams 1, got 2"):
+        load(checkpoint("llava"), answers="json", beams=2)

@@ -8,7 +8,7 @@ import transformers
 
 from ...config import GrounderOptions
 from ...errors import ConfigError, ModelLoadError
-from ..checkpoint import local, read, read_model
+from ..checkpoint import local, read, read_model, read_processor
 from ..devices import pick_device, pick_dtype
 from .families import FAMILIES
 from .transformers_grounder import TransformersGrounder
@@ -24,7 +24,7 @@ def load(options: GrounderOptions) -> TransformersGrounder:
     if known not in FAMILIES:
         raise ModelLoadError(f"{source!r}: expected a model of type {', '.join(FAMILIES)}, got {known!r}")
     family = FAMILIES[known]
-    processor = read(getattr(transformers, family.processor), source)
+    processor = read_processor(getattr(transformers, family.processor), source)
     processor.tokenizer.truncation_side = "left"  # of a name that is too long the end stays, where the noun is
     model = read_model(getattr(transformers, family.model), source, dtype=pick_dtype(options.dtype, device))
     tokens, expected = len(processor.tokenizer), model.config.text_config.vocab_size

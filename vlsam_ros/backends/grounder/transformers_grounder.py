@@ -53,7 +53,7 @@ class TransformersGrounder:
 
         Raises:
             BadImageError: the view is no RGB uint8 image.
-            GrounderError: the model failed, or its scores are not finite.
+            GrounderError: the model failed, or its scores, boxes or masks are not finite.
         """
         size_hw = check_image(view).shape[:2]
         asked = {i: text for i, name in enumerate(names) if (text := plain(name))}
@@ -72,22 +72,27 @@ class TransformersGrounder:
 
     def _kept(self, proposals: Proposals, names: np.ndarray, size_hw: tuple[int, int]) -> Grounded:
         """The best proposals of each name, cut to the view; those without a place in it are left out."""
-        if not proposals.scores.isfinite().all():
-            raise GrounderError(f"{self.name}: expected finite scores, got NaN or infinity; try grounder.dtype float32")
+        self._require_finite("scores", proposals.scores)
+        self._require_finite("boxes", proposals.xyxy[proposals.scores > self.threshold])
         boxes = clip_boxes_to_image(proposals.xyxy, size_hw)
-        placed = proposals.xyxy.isfinite().all(-1) & (boxes[..., 2:] - boxes[..., :2] >= LEAST_SIDE_PX).all(-1)
+        placed = (boxes[..., 2:] - boxes[..., :2] >= LEAST_SIDE_PX).all(-1)
         best = proposals.scores.where(placed, 0).topk(min(self.max_boxes, boxes.shape[1]))
         name, rank = (best.values > self.threshold).nonzero(as_tuple=True)
         box = best.indices[name, rank]
         masks = None
         if proposals.masks is not None:
-            masks = tuple(_mask(logits, size_hw) for logits in proposals.masks[name, box])
+            self._require_finite("masks", chosen := proposals.masks[name, box])
+            masks = tuple(_mask(logits, size_hw) for logits in chosen)
         return Grounded(
             xyxy=boxes[name, box].cpu().numpy(),
             scores=best.values[name, rank].cpu().numpy(),
             names=names[name.cpu().numpy()],
             masks=masks,
         )
+
+    def _require_finite(self, what: str, values: Tensor) -> None:
+        if not values.isfinite().all():
+            raise GrounderError(f"{self.name}: expected finite {what}, got NaN or infinity; try grounder.dtype float32")
 
 
 def plain(name: str) -> str:

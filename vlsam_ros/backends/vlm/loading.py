@@ -73,6 +73,8 @@ def _load_cogvlm(config: PreTrainedConfig, source: str, name: str, options: VlmO
         raise ModelLoadError(f"{source!r} runs its own code; set vlm.trust_remote_code if you trust it")
     if options.beams > 1 or options.temperature:
         raise ConfigError("vlm.beams, vlm.temperature: CogVLM answers greedily only; expected 1 and 0")
+    if options.answers != "free":
+        raise ConfigError(f"vlm.answers: CogVLM answers in its own words; expected 'free', got {options.answers!r}")
     tokenizer = _read(AutoTokenizer, source, True)
     spare = _require_memory(config, source, options, device, AutoModelForCausalLM, trust_remote_code=True)
     model = _read_model(source, options, device, spare, AutoModelForCausalLM)

@@ -16,7 +16,7 @@ from transformers.cache_utils import DynamicLayer
 
 from ...config import VlmOptions
 from ...data import Answer, ImageLayout, LayerQK, check_image
-from ...errors import VlmError
+from ...errors import ConfigError, VlmError
 from .capture import Recorder, recording
 from .certainty import Certainty, finite_logits
 from .memory import Memory, fits, generation, require_for_answers
@@ -45,7 +45,12 @@ class TransformersVlm:
         demonstration: bool,
         options: VlmOptions,
     ) -> None:
-        """Takes the model over: its generation settings become those of the options."""
+        """Takes the model over: its generation settings become those of the options.
+
+        Raises:
+            ConfigError: answers can't be held to a form under beams.
+            ModelLoadError: nor with this model's tokenizer.
+        """
         self.name, self.demonstration = name, demonstration
         self._model: Any = model
         self._tokenizer, self._prompter = tokenizer, prompter
@@ -67,6 +72,13 @@ class TransformersVlm:
             repetition_penalty=own or 1.0,
             **({"do_sample": True, "temperature": options.temperature, "top_k": 0} if options.temperature else {}),
         )
+        self._grammar = None
+        if options.answers == "json":
+            if self._beams > 1:
+                raise ConfigError(f"vlm.answers 'json' goes without beams; expected vlm.beams 1, got {self._beams}")
+            from .grammar import Grammar
+
+            self._grammar = Grammar(tokenizer, model.config.get_text_config().vocab_size, self._ends)
         # said again: a model inside the model may have settings of its own
         self._search = {"generation_config": model.generation_config}
 
@@ -191,14 +203,14 @@ class TransformersVlm:
         ids, mask = (part.repeat(len(prompts), 1) for part in first.batch())
         prefix = len(first.prefix)
         cache: Any = DynamicCache(config=self._model.config)
-        certainty = Certainty()
+        listeners = self._listeners(certainty := Certainty())
         with recording(self._model) as recorder:
             self._model(**joined(prompts), past_key_values=cache, use_cache=True, logits_to_keep=1)
             cache.reorder_cache(torch.arange(len(prompts), device=ids.device).repeat_interleave(asked))
             inner = self._model.model
             if getattr(inner, "rope_deltas", None) is not None:  # Qwen-VL keeps where each sequence's text begins
                 inner.rope_deltas = inner.rope_deltas.repeat_interleave(asked, 0)
-            out = self._generate(certainty, input_ids=ids, attention_mask=mask, past_key_values=cache, **self._search)
+            out = self._generate(*listeners, input_ids=ids, attention_mask=mask, past_key_values=cache, **self._search)
         recorder.check(self._layers, out.shape[1] - 1)  # the last token of all is never fed
         answers = []
         for row, question in enumerate(list(questions) * len(prompts)):
@@ -217,8 +229,7 @@ class TransformersVlm:
         """
         answers: dict[int, Answer] = {}
         for rows in self._equal(prompt, at_once) if self._reuse == "equal" else [[i] for i in range(len(questions))]:
-            certainty = Certainty()
-            listeners = [certainty] if self._beams == 1 else []
+            listeners = self._listeners(certainty := Certainty())
             for row, (i, generated) in enumerate(zip(rows, self._generated(prompt, rows, listeners), strict=True)):
                 tokens, truncated = self._tokens(generated, self._limit)
                 sequence = torch.cat([prompt.prefix, prompt.tails[i], tokens])
@@ -228,6 +239,11 @@ class TransformersVlm:
                 given = certainty.of(row, len(tokens)) if self._beams == 1 else ()
                 answers[i] = replace(answer, layout=layout, probabilities=given)
         return [answers[i] for i in range(len(questions))]
+
+    def _listeners(self, certainty: Certainty) -> list[LogitsProcessor]:
+        """What sees each step's logits; the model's certainty is that before the grammar."""
+        listeners: list[LogitsProcessor] = [certainty] if self._beams == 1 else []
+        return [*listeners, self._grammar.processor()] if self._grammar else listeners
 
     def _replayed(self, prompt: ViewPrompt, sequence: Tensor, answer: int) -> tuple[Recorder, ImageLayout]:
         """One pass over a finished sequence (N,) of which the last tokens are the answer: all of its attention."""
