@@ -67,7 +67,7 @@ def decoded(
     if _NUMBERS.match(described):
         raise BadImageError(f"expected a colour image, got format {described!r}")
     mosaic = _MOSAIC.match(described)
-    return _decoded(io.BytesIO(data), upright, max_pixels, mosaic[1] if mosaic else "")
+    return _decoded(io.BytesIO(bytes(data)), upright, max_pixels, mosaic[1] if mosaic else "")
 
 
 def orientation(path: Path) -> int:
@@ -120,7 +120,7 @@ def _opened(file: BinaryIO, max_pixels: int) -> Iterator[Pillow.Image]:
     """The picture with its header read, and its size checked."""
     try:
         with Pillow.open(file, formats=FORMATS) as picture:
-            check_size(*picture.size, max_pixels)
+            check_size(picture.width, picture.height, max_pixels)
             yield picture
     except BadImageError:
         raise
