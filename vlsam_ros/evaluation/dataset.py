@@ -186,7 +186,7 @@ def box_rle(xyxy: Box, size_hw: tuple[int, int]) -> dict:
     from faster_coco_eval.core import mask as coco
 
     (x0, y0, x1, y1), (h, w) = xyxy, size_hw
-    far = [max(x0, -w), max(y0, -h), min(x1, 2 * w), min(y1, 2 * h)]  # what is drawn beyond the frame takes memory
+    far = max(x0, -w), max(y0, -h), min(x1, 2 * w), min(y1, 2 * h)  # what is drawn beyond the frame takes memory
     inside = x0 < min(x1, w) and y0 < min(y1, h) and x1 > 0 and y1 > 0
     return coco.frPyObjects([xywh(far) if inside else [0.0] * 4], *size_hw)[0]
 

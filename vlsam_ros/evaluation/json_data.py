@@ -161,8 +161,8 @@ def _objects(
             name, ignore = names.get(a["category_id"], ""), bool(a.get(used))
             objects[a["image_id"]].append(partial(_instance, a, name, ignore, size_hw))
     ids = Counter(a["id"] for a in annotations if is_id(a.get("id")))
-    double = [f"annotation {i}" for i, count in ids.items() for _ in range(count - 1)]
-    tally.add("annotations with the id of another one, counted", *double[:1], times=len(double))
+    for i, count in ids.items():
+        tally.add("annotations with the id of another one, counted", f"annotation {i}", count - 1)
     return objects
 
 

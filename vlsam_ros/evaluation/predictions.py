@@ -171,7 +171,7 @@ def _gathered(
             continue
         frame = frames[i]
         if record["image"] != frame.name:
-            raise DataError(f"{where}: predictions of other data: frame {i} is {record['image']!r} there and "
+            raise DataError(f"{where}: predictions of other data: frame {i} is {shown(record['image'])} there and "
                             f"{frame.name!r} in {dataset.name}")  # fmt: skip
         if "error" in record:
             result.failed[i] = record["error"]
@@ -180,8 +180,8 @@ def _gathered(
         else:
             result.found[i] = _best_first(_instances(record, "instances", where))
             result.dropped[i] = _best_first(_instances(record, "dropped", where))
-            total = (record.get("timings_s") or {}).get("total")
-            result.seconds.extend([total] if is_number(total) else [])
+            times = record.get("timings_s") or {}
+            result.seconds.extend([float(times["total"])] if is_number(times.get("total")) else [])
     models = {
         printable(" + ".join(filter(None, map(r.get, ("vlm", "segmenter", "grounder")))))
         for _, r in latest.values()
