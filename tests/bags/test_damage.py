@@ -135,6 +135,19 @@ def test_a_recording_that_lost_a_file_counts_what_is_missing(tmp_path: Path) -> 
     assert "missing files: bag_1.mcap, 8 messages are missing (16 messages could be read)" in error
 
 
+def test_a_renamed_file_is_read_and_said(tmp_path: Path) -> None:
+    bag = written(tmp_path / "bag", SOME)
+    (bag / "bag.mcap").rename(bag / "tuesday.mcap")
+    got, error = all_that_is_readable(bag)
+    assert got == SOME and "missing files: bag.mcap, 0 messages are missing (24 messages could be read)" in error
+
+
+def test_a_pipe_is_no_recording(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.mcap")
+    assert "expected a folder" in all_that_is_readable(tmp_path / "a.mcap")[1]
+    assert "missing files: a.mcap" in all_that_is_readable(tmp_path)[1]
+
+
 def test_one_damaged_split_does_not_hide_the_others(tmp_path: Path) -> None:
     for n in range(3):
         mcap(tmp_path / f"bag_{n}.mcap", SOME[8 * n : 8 * n + 8])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
-BUDGET = 2**28
+BUDGET = 2**27
+"""Bytes; chunks take one or a few MB."""
 
 
 class Cache:

@@ -86,12 +86,13 @@ class _Bag:
         if self._metadata and self._metadata.compression not in ("", *compression.DECOMPRESSORS):
             self.damage.note(f"its messages are compressed by {self._metadata.compression!r}, which is not known")
         elif not path.is_dir():
-            self._files = [path] if path.exists() else []
+            self._files = [path] if path.is_file() else []
         else:
-            names = self._metadata.files if self._metadata else _named(path)
-            self._files = [path / name for name in names if (path / name).is_file()]
-            if len(self._files) < len(names):
-                self.damage.note(f"missing files: {', '.join(n for n in names if not (path / n).is_file())[:_SHORT]}")
+            names = list(self._metadata.files if self._metadata else _named(path))
+            if missing := [name for name in names if not (path / name).is_file()]:  # or renamed
+                self.damage.note(f"missing files: {', '.join(missing)[:_SHORT]}")
+                names += [name for name in _named(path) if name not in names]
+            self._files = [path / name for name in names if name not in missing]
         if not self._files and not self.damage.count:
             self.damage.note(_nothing(path))
 

@@ -32,6 +32,7 @@ from rclpy.utilities import remove_ros_args
 from vlsam_ros.bags.reader import Record, Topic, read, topics
 from vlsam_ros.bags.record import CDR
 from vlsam_ros.errors import BagError
+from vlsam_ros.output.text import plain
 from vlsam_ros.ros.convert import message_class
 from vlsam_ros.ros.replay import CLOCK_TOPIC, ReplayClock, offered_qos
 from vlsam_ros.ros.signals import stop_events
@@ -67,7 +68,7 @@ class Player:
             try:
                 self._publishers[name] = node.create_publisher(_class(topic), name, offered_qos(topic.qos, reliable))
             except (ValueError, NameValidationException) as error:
-                node.get_logger().warning(f"{name}: {str(error).splitlines()[0]}, left out")
+                self._warn(f"{name}: {str(error).splitlines()[0]}, left out")
         self._images = {n: p for n, p in self._publishers.items() if recorded[n].type_name in IMAGES}
         if not self._publishers:
             raise BagError("nothing to play: none of the recording's topics can be published")
@@ -92,13 +93,13 @@ class Player:
         start = since = time.monotonic()
         said = "" if self._images else f"the recording has no topic with images; {self._has()}"
         if said:
-            self._node.get_logger().warning(said)
+            self._warn(said)
         while time.monotonic() - since < SETTLE_S:
             found = sum(p.get_subscription_count() for p in publishers.values())
             if found < count:
                 since = time.monotonic()
             if not found and not said and (said := self._silence(time.monotonic() - start)):
-                self._node.get_logger().warning(said)
+                self._warn(said)
             if since - start > timeout_s:
                 raise BagError(f"{found} of {count} subscribers after {timeout_s:g} s; {self._has()}")
             self.sleep(0.05)
@@ -120,6 +121,9 @@ class Player:
     def _has(self) -> str:
         return f"the recording has {', '.join(f'{name} ({t.type_name})' for name, t in self._recorded.items())}"
 
+    def _warn(self, text: str) -> None:
+        self._node.get_logger().warning(plain(text))
+
     def play(self, records: Iterable[Record], rate: float) -> int:
         """Publish at the recorded pace times `rate`; returns how many."""
         count = 0
@@ -137,7 +141,7 @@ class Player:
         deadline = time.monotonic() + 10.0
         for topic, publisher in self._publishers.items():
             if not publisher.wait_for_all_acked(Duration(seconds=max(0.0, deadline - time.monotonic()))):
-                self._node.get_logger().warning(f"{topic}: a subscriber did not fetch the last messages")
+                self._warn(f"{topic}: a subscriber did not fetch the last messages")
         if any(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in self._publishers.values()):
             self.sleep(SETTLE_S)  # nobody says when those have arrived
 
@@ -207,7 +211,7 @@ def _run(player: Player, options: argparse.Namespace, logger: Any) -> None:
     if options.wait_for_subscribers:
         logger.info(f"waiting for {options.wait_for_subscribers} subscribers")
         player.wait_for_subscribers(options.wait_for_subscribers, options.timeout)
-    logger.info(f"playing {options.bag} at {options.rate:g} times its pace")
+    logger.info(plain(f"playing {options.bag} at {options.rate:g} times its pace"))
     records = chain([first], records)
     while True:
         start = time.monotonic()
@@ -243,7 +247,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except Stopped:
         node.get_logger().info("stopped")
     except BagError as error:
-        node.get_logger().error(str(error))
+        node.get_logger().error(plain(error))
         return 1
     finally:
         node.destroy_node()
