@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -135,3 +136,17 @@ class FakeGrounder:
             names=np.array([i for i, _ in found], np.int64),
             masks=masks if self.masks else None,
         )
+
+
+class BoxSegmenter(FakeSegmenter):
+    """Outlines the box of a prompt without points, and of one with a point in it too, but thinks less of that."""
+
+    def segment(self, embedding: Any, prompts: Prompts, multimask: bool) -> Segments:
+        if (prompts.labels >= 0).all():
+            return super().segment(embedding, prompts, multimask)
+        assert prompts.boxes_xyxy is not None
+        alone = (prompts.labels < 0).all(1)
+        low = np.full((len(prompts), 1, *embedding.size_hw), -1, np.float32)
+        for m, (x0, y0, x1, y1), ok in zip(low, prompts.boxes_xyxy.round().astype(int), alone, strict=True):
+            m[0, y0 if ok else y1 - 1 : y1, x0:x1] = 1
+        return Segments(low, np.where(alone, 0.9, 0.3).astype(np.float32)[:, None])

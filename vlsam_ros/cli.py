@@ -31,7 +31,7 @@ def main(args: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         return parsed.run(parsed)
-    except VlsamError as error:
+    except (VlsamError, OSError) as error:  # the system refuses a name, a folder …
         print(f"vlsam: {plain(error, 2000)}", file=sys.stderr)
     except ModuleNotFoundError as error:  # what only some commands need is imported by them
         package = (error.name or "").split(".")[0].replace("_", "-")

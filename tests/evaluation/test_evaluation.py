@@ -6,34 +6,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.fakes import FakeSegmenter, FakeVlm
+from tests.fakes import BoxSegmenter, FakeVlm
 from tests.labelled import annotation, box, coloured, scored
 from vlsam_ros import cli
 from vlsam_ros.config import Config
-from vlsam_ros.data import Prompts, Segments
 from vlsam_ros.evaluation import report
 from vlsam_ros.evaluation.oracle import oracle
 from vlsam_ros.evaluation.report import Block, as_html, as_markdown
 from vlsam_ros.pipeline import VLSam
-
-
-class BoxSegmenter(FakeSegmenter):
-    """Outlines the box of a prompt without points, and of one with a point in it too, but thinks less of that."""
-
-    def segment(self, embedding: Any, prompts: Prompts, multimask: bool) -> Segments:
-        if (prompts.labels >= 0).all():
-            return super().segment(embedding, prompts, multimask)
-        assert prompts.boxes_xyxy is not None
-        alone = (prompts.labels < 0).all(1)
-        low = np.full((len(prompts), 1, *embedding.size_hw), -1, np.float32)
-        for m, (x0, y0, x1, y1), ok in zip(low, prompts.boxes_xyxy.round().astype(int), alone, strict=True):
-            m[0, y0 if ok else y1 - 1 : y1, x0:x1] = 1
-        return Segments(low, np.where(alone, 0.9, 0.3).astype(np.float32)[:, None])
 
 
 @pytest.fixture

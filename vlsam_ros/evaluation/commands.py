@@ -145,10 +145,11 @@ def _file(out: Path, name: str) -> Path:
     Raises:
         OutputError: neither is possible.
     """
-    if not out.suffix or out.is_dir():
-        return OutputFolder(out, COMMAND).claim(name)
-    if out.exists() and not out.is_file():
-        raise OutputError(f"{out}: expected a file or a folder, or nothing yet")
+    with writing(out):
+        if not out.suffix or out.is_dir():
+            return OutputFolder(out, COMMAND).claim(name)
+        if out.exists() and not out.is_file():
+            raise OutputError(f"{out}: expected a file or a folder, or nothing yet")
     return out
 
 
