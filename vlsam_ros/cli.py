@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import sys
 import unicodedata
@@ -17,8 +16,8 @@ from .errors import ConfigError, VlsamError
 from .evaluation import ablate
 from .evaluation import commands as evaluate
 from .output.files import as_json, jpeg, read
-from .output.folder import OutputFolder
-from .output.text import plain
+from .output.folder import FOLDER, OutputFolder
+from .output.text import plain, print_anything
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 
@@ -26,9 +25,7 @@ PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
 def main(args: Sequence[str] | None = None) -> int:
     """The command line; the exit code: 0 all right, 1 some pictures failed, 2 wrong use or no model."""
     parsed = parser().parse_args(args)
-    for stream in (sys.stdout, sys.stderr):  # names of files, and labels, may be in no encoding
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    print_anything()
     try:
         return parsed.run(parsed)
     except (VlsamError, OSError) as error:  # the system refuses a name, a folder …
@@ -49,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         description="Detect in pictures; write NAME.overlay.jpg and NAME.json for each into a folder.",
     )
     command.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="pictures, or folders of pictures")
-    command.add_argument("--out", type=Path, default=Path("vlsam_output"), help="folder for results (%(default)s)")
+    command.add_argument("--out", type=Path, default=Path("vlsam_output"), help=FOLDER)
     command.set_defaults(run=lambda parsed: detect(parsed.images, parsed.out, configured(parsed)))
     _add_options(command)
     evaluate.add(commands, _add_options, configured)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import pytest
 
-from vlsam_ros.output.text import LINE, LINES, plain, plain_lines
+from vlsam_ros.output.text import LINE, LINES, plain, plain_lines, print_anything
 
 CASES = {
     "plain": ("two cones, 0.9", "two cones, 0.9"),
@@ -37,3 +40,12 @@ def test_lines_keep_their_indentation_and_the_last_ones() -> None:
     text = plain_lines("\n".join([f"  line\t{n}" for n in range(LINES + 5)] + ["\x1b" + "y" * 9999]))
     lines = text.split("\n")
     assert len(lines) == LINES and lines[0] == "  line 6" and lines[-1] == " " + "y" * (LINE - 3) + " …"
+
+
+def test_names_in_no_encoding_can_be_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    print_anything()
+    for stream in (sys.stdout, sys.stderr):
+        print("caf\udce9 é", file=stream, flush=True)
+        assert stream.buffer.getvalue() == b"caf\\udce9 \\xe9\n"

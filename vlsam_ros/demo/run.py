@@ -28,7 +28,8 @@ from vlsam_ros.bags.reader import read
 from vlsam_ros.config import Config
 from vlsam_ros.demo import report
 from vlsam_ros.errors import DataError, VlsamError
-from vlsam_ros.output.folder import OutputFolder, writing
+from vlsam_ros.output.folder import FOLDER, OutputFolder, writing
+from vlsam_ros.output.text import print_anything
 from vlsam_ros.ros.mailbox import Mailbox
 from vlsam_ros.ros.planner import COMMAND
 from vlsam_ros.synthetic import bag as sample
@@ -206,10 +207,13 @@ def run(bag: Path, folder: OutputFolder, rate: float) -> None:
 def main(args: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="Run the detector on a rendered drive and judge what it finds.")
-    parser.add_argument("--bag", type=Path, default=ROOT / "sample_bag", help="rendered if missing")
-    parser.add_argument("--out", type=Path, default=ROOT / "demo_output")
+    parser.add_argument(
+        "--bag", type=Path, default=ROOT / "sample_bag", help="rendered if nothing is there (%(default)s)"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "demo_output", help=FOLDER)
     parser.add_argument("--rate", type=float, default=RATE, help="times the recorded pace")
     options = parser.parse_args(args)
+    print_anything()
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(number, lambda n, _: sys.exit(128 + n))  # by way of every `finally`

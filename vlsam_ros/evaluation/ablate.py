@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .. import embedded
 from ..config import Config
 from ..data import Detections
-from ..output.folder import OutputFolder, writing
+from ..output.folder import FOLDER, OutputFolder, writing
 from . import metrics, operating, predictions, scoring
 from .commands import header
 from .dataset import DATA, Dataset, Frame, must_have_pictures, read
@@ -135,7 +135,7 @@ def add(commands: Any, model: Callable[[argparse.ArgumentParser], None], configu
     command.add_argument("--images", type=Path, help="folder with a JSON file's pictures (beside it)")
     command.add_argument("--limit", type=int, help="only so many frames, from the first")
     command.add_argument("--models", nargs="+", help="VLMs to compare, as vlm.model (the profile's)")
-    command.add_argument("--out", type=Path, default=Path("ablation"), help="folder for results (%(default)s)")
+    command.add_argument("--out", type=Path, default=Path("ablation"), help=FOLDER)
     model(command)
 
 

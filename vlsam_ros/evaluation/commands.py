@@ -13,11 +13,12 @@ from .. import __version__
 from ..config import Config
 from ..data import Detections
 from ..errors import OutputError
-from ..output.folder import OutputFolder, writing
+from ..output.folder import FOLDER, OutputFolder, writing
 from . import dataset, predictions
 from .dataset import DATA, Dataset, Frame, must_have_pictures
 
 COMMAND, ORACLE = "vlsam evaluate", "oracle.jsonl"
+FILE = "a new file, or one that was stopped and goes on; or a folder for it (%(default)s)"
 Configured = Callable[[argparse.Namespace], Config]
 
 
@@ -60,7 +61,9 @@ def add(commands: Any, model: Callable[[argparse.ArgumentParser], None], configu
             command.add_argument("--oracle", type=Path, help="of oracle, for the ratio to it")
         if name != "calibrate":
             default = {"predict": predictions.FILE, "oracle": ORACLE}.get(name, "report")
-            command.add_argument("--out", type=Path, default=Path(default), help="(%(default)s)")
+            command.add_argument(
+                "--out", type=Path, default=Path(default), help=FOLDER if default == "report" else FILE
+            )
 
 
 def predict(args: argparse.Namespace, data: Dataset, configured: Configured) -> int:

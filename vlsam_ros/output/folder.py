@@ -16,6 +16,9 @@ from pathlib import Path, PurePosixPath
 from ..errors import OutputError
 
 MARKER = ".vlsam_ros"
+FOLDER = "folder for results, a new one or of an earlier run (%(default)s)"
+"""What a command line's `--out` is."""
+
 _CURE = "name a new or empty folder, or move them away"
 
 

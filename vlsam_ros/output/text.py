@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 LINE = 500
 """Longest line that leaves, in characters."""
 
@@ -23,3 +26,10 @@ def plain(text: object, limit: int = LINE) -> str:
 def plain_lines(text: str) -> str:
     """The same line by line, for a traceback: its last lines, which say most."""
     return "\n".join(plain(line) for line in text.splitlines()[-LINES:])
+
+
+def print_anything() -> None:
+    """Let stdout and stderr escape what their encoding doesn't have, such as names of files that are no UTF-8."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
