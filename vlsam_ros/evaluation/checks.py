@@ -15,18 +15,24 @@ from ..output.rle import MAX_PIXELS
 Rules = Mapping[str, Callable[[Any], bool]]
 """A field's name -> whether a value is one that it may have."""
 
+LONGEST_NAME = 256
 FARTHEST = 1e9
 """Largest coordinate, size or score of any meaning."""
 
 
 def is_id(value: Any) -> bool:
-    """A whole number; True is none, and neither is 1.0."""
-    return type(value) is int
+    """A whole number of 64 bits; True is none, and neither is 1.0."""
+    return type(value) is int and abs(value) < 1 << 63
 
 
 def is_text(value: Any) -> bool:
     """A text."""
     return isinstance(value, str)
+
+
+def is_name(value: Any) -> bool:
+    """A text that can be a name: not a page of it."""
+    return is_text(value) and len(value) <= LONGEST_NAME
 
 
 def is_number(value: Any, most: float = FARTHEST) -> bool:
@@ -57,6 +63,11 @@ def is_size_hw(value: Any) -> bool:
 def is_list(value: Any, rule: Callable[[Any], bool] = lambda _: True) -> bool:
     """A list, each item of which the rule holds for."""
     return isinstance(value, list) and all(map(rule, value))
+
+
+def is_object(value: Any) -> bool:
+    """An object of names and values."""
+    return isinstance(value, dict)
 
 
 def is_box(value: Any) -> bool:

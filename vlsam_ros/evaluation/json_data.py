@@ -10,21 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from . import picture_files
-from .checks import (
-    Rules,
-    Tally,
-    is_box,
-    is_flag,
-    is_id,
-    is_list,
-    is_size,
-    is_text,
-    parsed,
-    printable,
-    shown,
-    wrong,
-)
+from . import checks, picture_files
+from .checks import Rules, Tally
 from .dataset import Category, Dataset, Frame, Instance, strangers
 from .segmentation import checked, compressed
 
@@ -35,22 +22,26 @@ SSLAD_COMMON = (*CODA_COMMON, "tram", "bus")
 """The common categories of the SSLAD challenge (CODA2022)."""
 
 NEEDED: dict[str, Rules] = {
-    "images": {"id": is_id, "width": is_size, "height": is_size},
-    "annotations": {"image_id": is_id, "category_id": is_id, "bbox": lambda value: isinstance(value, list)},
-    "categories": {"id": is_id, "name": is_text},
+    "images": {"id": checks.is_id, "width": checks.is_size, "height": checks.is_size},
+    "annotations": {
+        "image_id": checks.is_id,
+        "category_id": checks.is_id,
+        "bbox": lambda value: isinstance(value, list),
+    },
+    "categories": {"id": checks.is_id, "name": checks.is_name},
 }
 """The lists of a file, and what each of their entries has."""
 
-_IDS = partial(is_list, rule=is_id)
+_IDS = partial(checks.is_list, rule=checks.is_id)
 OPTIONAL: dict[str, Rules] = {
     "images": {
-        "file_name": is_text,
-        "coco_url": is_text,
+        "file_name": checks.is_text,
+        "coco_url": checks.is_text,
         "neg_category_ids": _IDS,
         "not_exhaustive_category_ids": _IDS,
     },
-    "annotations": dict.fromkeys(("iscrowd", "ignore", "corner_case"), is_flag),
-    "categories": {"frequency": is_text, "synonyms": partial(is_list, rule=is_text)},
+    "annotations": dict.fromkeys(("iscrowd", "ignore", "corner_case"), checks.is_flag),
+    "categories": {"frequency": checks.is_text, "synonyms": partial(checks.is_list, rule=checks.is_name)},
 }
 """What else an entry may have, as null too."""
 
@@ -82,13 +73,15 @@ def load(path: str, images: Path | None, kind: str) -> Dataset:
 
 
 def _content(file: Path) -> dict[str, list[dict[str, Any]]]:
-    content = parsed(file)
+    content = checks.parsed(file)
     if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in NEEDED):
         raise DataError(f"{file}: expected COCO's format, an object with the lists {', '.join(NEEDED)}")
     for key, needed in NEEDED.items():
         for number, entry in enumerate(content[key]):
-            if fields := wrong(entry, needed, OPTIONAL[key]):
-                raise DataError(f"{file}: {key} without a valid {', '.join(fields)}: number {number}, {shown(entry)}")
+            if fields := checks.wrong(entry, needed, OPTIONAL[key]):
+                raise DataError(
+                    f"{file}: {key} without a valid {', '.join(fields)}: number {number}, {checks.shown(entry)}"
+                )
     for p in content["images"]:
         if p["height"] * p["width"] >= 1 << 32:  # COCO's run lengths hold no more; smaller ones fail when they are read
             raise DataError(f"{file}: image {p['id']} is too large to be one: {p['width']} x {p['height']} px")
@@ -111,7 +104,7 @@ def _by_id(entries: Iterable[dict[str, Any]], what: str) -> dict[int, dict[str, 
 
 def _categories(entries: list[dict[str, Any]], kind: str, tally: Tally) -> tuple[Category, ...]:
     """The file's categories; typos in the names that a metric relies on are corrected."""
-    names = {i: printable(e["name"]) for i, e in _by_id(entries, "categories").items()}
+    names = {i: checks.printable(e["name"]) for i, e in _by_id(entries, "categories").items()}
     typos = dict(TYPOS)
     for name in SSLAD_COMMON if kind == "coda" else ():
         if name not in names.values():
@@ -146,10 +139,10 @@ def _objects(
     used, other = ("ignore", "iscrowd") if kind == "lvis" else ("iscrowd", "ignore")
     objects: dict[int, list[Callable[[], Instance]]] = defaultdict(list)
     for number, a in enumerate(annotations):
-        where = f"annotation {shown(a['id'])}" if "id" in a else f"annotation number {number}"
+        where = f"annotation {checks.shown(a['id'])}" if "id" in a else f"annotation number {number}"
         if a["image_id"] in strange:
             tally.add("annotations of images that the file doesn't list, left out", where)
-        elif not is_box(a["bbox"]) or min(a["bbox"][2:]) <= 0:
+        elif not checks.is_box(a["bbox"]) or min(a["bbox"][2:]) <= 0:
             tally.add("annotations whose box has no area, left out", where)
         else:
             size_hw = _size_hw(pictures[a["image_id"]])
@@ -158,9 +151,9 @@ def _objects(
                 tally.add("annotations of a category that the file doesn't list, counted without a name", where)
             if a.get(other) and not a.get(used):
                 tally.add(f"annotations with {other}, which {kind.upper()}'s evaluator doesn't know: counted", where)
-            name, ignore = names.get(a["category_id"], ""), bool(a.get(used))
-            objects[a["image_id"]].append(partial(_instance, a, name, ignore, size_hw))
-    ids = Counter(a["id"] for a in annotations if is_id(a.get("id")))
+            category = names.get(a["category_id"], f"category {a['category_id']}")  # no detection is called that
+            objects[a["image_id"]].append(partial(_instance, a, category, bool(a.get(used)), size_hw))
+    ids = Counter(a["id"] for a in annotations if checks.is_id(a.get("id")))
     for i, count in ids.items():
         tally.add("annotations with the id of another one, counted", f"annotation {i}", count - 1)
     return objects
@@ -192,7 +185,7 @@ def _frame(picture: dict[str, Any], folder: Path, objects: list[Callable[[], Ins
     name, size_hw = _name(picture), _size_hw(picture)
     return Frame(
         id=picture["id"],
-        name=printable(name),
+        name=checks.printable(name),
         size_hw=size_hw,
         image=partial(picture_files.read, folder / name, size_hw),
         truth=cache(lambda: tuple(read_one() for read_one in objects)),

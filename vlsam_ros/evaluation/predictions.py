@@ -10,33 +10,17 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ..data import Detections
 from ..errors import PARTIAL, DataError, VlsamError
-from ..localisation.score import PARTS
 from ..output.files import as_json
-from . import coco_results
-from .checks import Rules, Tally, is_box, is_id, is_list, is_number, is_share, is_text, parsed, printable, shown, wrong
+from . import checks, coco_results, records
+from .checks import Tally
 from .dataset import Dataset, Frame, Instance
-from .segmentation import compressed
 
 FILE = "predictions.jsonl"
-
-
-def _is_dict(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-HEADER: Rules = {"threshold": is_number, "options": _is_dict}
-FAILED: Rules = {"id": is_id, "image": is_text, "error": is_text}
-LOOKED_AT: Rules = {"id": is_id, "image": is_text, "size_hw": partial(is_list, rule=is_id), "instances": is_list}
-PERHAPS: Rules = {"dropped": is_list, "timings_s": _is_dict, "vlm": is_text, "segmenter": is_text, "grounder": is_text}
-INSTANCE: Rules = {"label": is_text, "score": is_share, "box_xyxy": is_box}
-"""What the first line may have; what a frame's line has if it failed, if it was looked at, and beside that; and what
-an instance has."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +66,7 @@ def predict(
                 record = as_json(frame.name, detect(frame))
             except Exception as error:  # one frame's failure, whatever it is, must not cost the others
                 record = {"image": frame.name, "error": f"{type(error).__name__}: {error}"}
-                tqdm.write(printable(f"{frame.name}: {record['error']}"))
+                tqdm.write(checks.printable(f"{frame.name}: {record['error']}"))
                 failed += 1
             print(json.dumps({"id": frame.id} | record), file=file, flush=True)
             bar.update()
@@ -94,43 +78,20 @@ def _resume(path: Path, header: Mapping[str, Any]) -> set[int]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         return set()
-    records, whole = _records(path)
-    if not records and not json.dumps(dict(header)).encode().startswith(path.read_bytes()):
+    lines, whole = records.whole_lines(path)
+    if not lines and not json.dumps(dict(header)).encode().startswith(path.read_bytes()):
         raise DataError(f"{path} is there and holds no predictions: use another --out, or remove it")
-    _check_same(path, records[0] if records else header, header)
+    _check_same(path, lines[0] if lines else header, header)
     with path.open("rb+") as file:
         file.truncate(whole)
-    return {r["id"] for r in records[1:] if "error" not in r}
+    return {r["id"] for r in lines[1:] if "error" not in r}
 
 
 def _check_same(path: Path, theirs: Mapping[str, Any], header: Mapping[str, Any]) -> None:
-    keys = sorted({*header, *theirs} - {"options"}) + sorted({*header.get("options", {}), *theirs.get("options", {})})
-    flat = [dict(h) | h.get("options", {}) for h in (theirs, header)]
+    flat = [{k: v for k, v in h.items() if k != "options"} | (h.get("options") or {}) for h in (theirs, header)]
+    keys = sorted({*flat[0], *flat[1]})
     if differ := [f"{k} {flat[0].get(k)!r} -> {flat[1].get(k)!r}" for k in keys if flat[0].get(k) != flat[1].get(k)]:
         raise DataError(f"{path} was made with other settings ({'; '.join(differ)}): use another --out, or remove it")
-
-
-def _records(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """The records of the whole lines, and those lines' length in bytes.
-
-    Raises:
-        DataError: a line that is no record, and not the end of the file.
-    """
-    records: list[dict[str, Any]] = []
-    whole = 0
-    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
-        if not line.endswith(b"\n"):
-            break
-        where = f"{path}, line {number}"
-        record = parsed(where, line)
-        if not isinstance(record, dict) or (number == 1 and wrong(record, {}, HEADER)):
-            raise DataError(f"{where}: expected how the detector was set, {', '.join(HEADER)}; got {shown(record)}")
-        if number > 1 and wrong(record, FAILED) and (fields := wrong(record, LOOKED_AT, PERHAPS)):
-            raise DataError(f"{where}: expected a frame's record, got none with a valid {', '.join(fields)}: "
-                            f"{shown(record)}")  # fmt: skip
-        records.append(record)
-        whole += len(line)
-    return records, whole
 
 
 def read(path: Path, dataset: Dataset, topic: str = "/vlsam_detector/detections") -> Predictions:
@@ -146,12 +107,12 @@ def read(path: Path, dataset: Dataset, topic: str = "/vlsam_detector/detections"
         found = {i: _best_first(items) for i, items in coco_results.read(file, dataset, tally).items()}
         predictions = Predictions({}, found, models=file.stem, warnings=tally.warnings())
     elif file.suffix == ".jsonl" and file.exists():
-        records, whole = _records(file)
-        if not records:
+        lines, whole = records.whole_lines(file)
+        if not lines:
             raise DataError(f"{file}: there is no whole line in it")
         tally.add("half-written last line, left out", times=file.stat().st_size > whole)
-        named = ((f"{file}, line {n}", record) for n, record in enumerate(records[1:], 2))
-        predictions = _gathered(records[0], named, dataset, tally)
+        named = ((f"{file}, line {n}", record) for n, record in enumerate(lines[1:], 2))
+        predictions = _gathered(lines[0], named, dataset, tally)
     else:
         predictions = _gathered({}, _bag(path, topic, dataset), dataset, tally)
     if not predictions.found and not predictions.failed:
@@ -160,55 +121,36 @@ def read(path: Path, dataset: Dataset, topic: str = "/vlsam_detector/detections"
 
 
 def _gathered(
-    header: Mapping[str, Any], records: Iterable[tuple[str, dict[str, Any]]], dataset: Dataset, tally: Tally
+    header: Mapping[str, Any], named: Iterable[tuple[str, dict[str, Any]]], dataset: Dataset, tally: Tally
 ) -> Predictions:
     """Records, each with where it is, by frame; of two for one frame the later counts, as after another try."""
     frames = {f.id: f for f in dataset.frames}
-    result, latest = Predictions(header), {r["id"]: (where, r) for where, r in records}
+    result, latest = Predictions(header), {r["id"]: (where, r) for where, r in named}
     for i, (where, record) in latest.items():
         if i not in frames:
             tally.add("predictions for frames that the data doesn't have, left out", where)
             continue
         frame = frames[i]
         if record["image"] != frame.name:
-            raise DataError(f"{where}: predictions of other data: frame {i} is {shown(record['image'])} there and "
-                            f"{frame.name!r} in {dataset.name}")  # fmt: skip
+            theirs = checks.shown(record["image"])
+            raise DataError(
+                f"{where}: predictions of other data: frame {i} is {theirs} there and {frame.name!r} in {dataset.name}"
+            )
         if "error" in record:
             result.failed[i] = record["error"]
         elif tuple(record["size_hw"]) != frame.size_hw:
             result.failed[i] = f"expected a picture of {frame.size_hw}, the detector had {tuple(record['size_hw'])}"
         else:
-            result.found[i] = _best_first(_instances(record, "instances", where))
-            result.dropped[i] = _best_first(_instances(record, "dropped", where))
+            result.found[i] = _best_first(records.instances(record, "instances", where))
+            result.dropped[i] = _best_first(records.instances(record, "dropped", where))
             times = record.get("timings_s") or {}
-            result.seconds.extend([float(times["total"])] if is_number(times.get("total")) else [])
+            result.seconds.extend([float(times["total"])] if checks.is_number(times.get("total")) else [])
     models = {
-        printable(" + ".join(filter(None, map(r.get, ("vlm", "segmenter", "grounder")))))
+        checks.printable(" + ".join(filter(None, map(r.get, ("vlm", "segmenter", "grounder")))))
         for _, r in latest.values()
         if "error" not in r
     }
     return replace(result, models=", ".join(sorted(models)), warnings=tally.warnings())
-
-
-def _instances(record: Mapping[str, Any], key: str, where: str) -> Iterator[Instance]:
-    for number, item in enumerate(record.get(key) or (), 1):
-        try:
-            yield _instance(item, record["size_hw"])
-        except DataError as error:
-            raise DataError(f"{where}, number {number} of its {key}: {error}") from error
-
-
-def _instance(item: Any, size_hw: tuple[int, int]) -> Instance:
-    if fields := wrong(item, INSTANCE, {"parts": _is_dict}):
-        raise DataError(
-            f"expected a label, a score in [0, 1] and a box, got no valid {', '.join(fields)}: {shown(item)}"
-        )
-    x0, y0, x1, y1 = map(float, item["box_xyxy"])
-    parts = tuple(item["parts"].get(p, 1.0) for p in PARTS) if item.get("parts") else ()
-    if x1 < x0 or y1 < y0 or not all(map(is_share, parts)):
-        raise DataError(f"expected a box as x_min, y_min, x_max, y_max, and parts in [0, 1]; got {shown(item)}")
-    rle = compressed(item.get("segmentation"), size_hw)
-    return Instance(printable(item["label"]), (x0, y0, x1, y1), rle, float(item["score"]), parts=parts)
 
 
 def _bag(path: Path, topic: str, dataset: Dataset) -> Iterator[tuple[str, dict[str, Any]]]:
