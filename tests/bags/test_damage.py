@@ -217,6 +217,18 @@ def test_sizes_are_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert got == [] and "(0 messages could be read)" in error and peak < 5 * 10**6
 
 
+def test_a_chunk_of_nothing_but_heads_takes_no_more_memory_than_its_content(tmp_path: Path) -> None:
+    path, heads = tmp_path / "a.mcap", struct.pack("<BQ", 0x80, 0) * 200_000
+    path.write_bytes(
+        huge(len(heads), zstd.compress(heads), b"zstd").replace(crc32(b"").to_bytes(4, "little"), bytes(4))
+    )
+    tracemalloc.start()
+    assert all_that_is_readable(path)[0] == []
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * len(heads)
+
+
 NOTHING = {
     "empty": (b"", "an empty file"),
     "zeros": (bytes(5000), "expected an MCAP or SQLite file"),

@@ -13,7 +13,7 @@ try:
 except ImportError:
     from backports import zstd
 
-LIMIT = 2**30
+LIMIT = 2**29
 """No chunk or message takes more bytes than this."""
 _BLOCK = 2**20
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import heapq
 import struct
+from array import array
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -142,6 +144,7 @@ class McapFile:
 
     def _walk(self, file: BinaryIO, at: int, stop: int) -> None:
         """Visit every record up to the data section's end; behind a damaged one, the next chunk that is indexed."""
+        places = sorted(self._indexed)
         while at + _HEAD.size <= stop:
             file.seek(at)
             opcode, length = _HEAD.unpack(file.read(_HEAD.size))
@@ -150,7 +153,7 @@ class McapFile:
                 self._damage.note(f"damaged at byte {at}")
                 if self._whole or not opcode:
                     self._tear(at)
-                end = min((chunk for chunk in self._indexed if chunk > at), default=stop)
+                end = places[behind] if (behind := bisect(places, at)) < len(places) else stop
             elif opcode == Opcode.DATA_END:
                 return
             at = end
@@ -240,7 +243,7 @@ class McapFile:
         for stretch in self._stretches:
             try:
                 content = self._content(stretch)
-                for opcode, begin, end in _records(content)[0] if stretch.chunk else ():
+                for opcode, begin, end in _records(content) if stretch.chunk else ():
                     if opcode in _DEFINITIONS:
                         self._learn(opcode, content[begin:end])
             except _BROKEN:
@@ -250,21 +253,15 @@ class McapFile:
         """The messages of a stretch by stamp; before them its own, so that it is not opened before its time."""
         yield stretch.start_ns, None
         try:
-            rows, whole = _records(self._content(stretch))
+            rows, whole = _messages_in(self._content(stretch))
         except ValueError as error:
             self._damage.note(f"{error} at byte {stretch.at}")
             return
         if not (whole or stretch.cut):
             self._damage.note(f"damaged between bytes {stretch.at} and {stretch.at + stretch.stored}")
-        torn = stretch.torn or not (whole or stretch.cut or stretch.crc)
-        yield from self._sorted(stretch, rows[:-1] if torn else rows)
-
-    def _sorted(self, stretch: Stretch, rows: list[tuple[int, int, int]]) -> Iterator[tuple[int, Record | None]]:
-        content = self._content(stretch)
-        places = [(begin, end) for opcode, begin, end in rows if opcode == Opcode.MESSAGE]
-        table = np.array([(_MESSAGE.unpack_from(content, b)[2], b, e) for b, e in places], np.uint64).reshape(-1, 3)
-        del content, rows, places
-        for row in table[np.argsort(table[:, 0], kind="stable")]:
+        if stretch.torn or not (whole or stretch.cut or stretch.crc):
+            rows = rows[:-1]
+        for row in rows[np.argsort(rows[:, 0], kind="stable")]:
             stamp_ns, begin, end = row.tolist()
             yield stamp_ns, self._record(stamp_ns, self._content(stretch)[begin:end])
 
@@ -310,17 +307,25 @@ class McapFile:
             return _checksum(file, 0, self._data_end) == self._data_crc
 
 
-def _records(content: bytes) -> tuple[list[tuple[int, int, int]], bool]:
-    """Opcode, begin and end of each whole record, and whether there is nothing else."""
-    rows, at = [], 0
+def _records(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """Opcode, begin and end of each whole record, up to the first that is none."""
+    at = 0
     while at + _HEAD.size <= len(content):
         opcode, length = _HEAD.unpack_from(content, at)
         begin, end = at + _HEAD.size, at + _HEAD.size + length
         if opcode == 0 or end > len(content) or (opcode == Opcode.MESSAGE and length < _MESSAGE.size):
-            break
-        rows.append((opcode, begin, end))
+            return
+        yield opcode, begin, end
         at = end
-    return rows, at == len(content)
+
+
+def _messages_in(content: bytes) -> tuple[np.ndarray, bool]:
+    """uint64 (N, 3), stamp, begin and end of each message, and whether there is nothing behind the last record."""
+    rows, end = array("Q"), 0
+    for opcode, begin, end in _records(content):
+        if opcode == Opcode.MESSAGE:
+            rows.extend((_MESSAGE.unpack_from(content, begin)[2], begin, end))
+    return np.array(rows, np.uint64).reshape(-1, 3), end == len(content)
 
 
 def _checksum(file: BinaryIO, begin: int, end: int) -> int:

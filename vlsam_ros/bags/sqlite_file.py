@@ -98,7 +98,7 @@ class SqliteFile:
         end = self._walk(found, -(2**63), 2**63 - 1, "ASC")
         if end is not None:
             self._walk(found, end, 2**63 - 1, "DESC")
-        rows = np.frombuffer(found, np.int64).reshape(-1, 3)
+        rows = np.array(found, np.int64).reshape(-1, 3)
         self._rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
 
     def _walk(self, found: array[int], first: int, last: int, order: str) -> int | None:
