@@ -4,7 +4,8 @@
     ros2 launch vlsam_ros detector.launch.py profile:=desktop image_topics:=/front/image,/left/image
     ros2 launch vlsam_ros detector.launch.py bag:=sample_bag rate:=0.2 exit_after_bag:=true
 
-The player waits until the detector has loaded its models. The detector goes by the wall clock, not by the recording's.
+The player waits until the detector has loaded its models. The detector goes by the wall clock, or, with
+`use_sim_time:=true`, by the recording's, which the player then publishes on /clock.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from launch import LaunchContext, LaunchDescription
 
 PACKAGE = "vlsam_ros"
 PROFILES = ("embedded", "desktop", "jetson")
+PATIENCE_S = "86400"
+"""How long a detector may work on what is queued (`node.queue_all`) before it is ended by force."""
 
 ARGUMENTS = (
     DeclareLaunchArgument(
@@ -37,15 +40,25 @@ ARGUMENTS = (
         "transport",
         default_value="",
         choices=["", "auto", "raw", "compressed"],
-        description="Type of the image messages; empty: that of the profile; auto: compressed for .../compressed",
+        description="Type of the image messages; empty: that of the profile; auto: as they are published",
     ),
-    DeclareLaunchArgument("bag", default_value="", description="Recording to replay: a rosbag2 folder; empty: none"),
+    DeclareLaunchArgument(
+        "bag",
+        default_value="",
+        description="Recording to replay: a rosbag2 folder, or sample_bag, which comes with the package; empty: none",
+    ),
     DeclareLaunchArgument("rate", default_value="1.0", description="Replay this many times as fast as recorded"),
     DeclareLaunchArgument(
         "exit_after_bag",
         default_value="false",
         choices=["true", "false"],
-        description="Stop everything when the recording has ended",
+        description="Stop everything when the recording has ended, and the detector has done what is queued",
+    ),
+    DeclareLaunchArgument(
+        "use_sim_time",
+        default_value="false",
+        choices=["true", "false"],
+        description="Go by /clock, which a replay then publishes",
     ),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the detector"),
     DeclareLaunchArgument(
@@ -74,7 +87,9 @@ def nodes(context: LaunchContext) -> list[Node | LogInfo]:
     """The detector, and the player if there is a recording."""
     value = {name: LaunchConfiguration(name).perform(context).strip() for name in (a.name for a in ARGUMENTS)}
     topics = [topic.strip() for topic in value["image_topics"].split(",") if topic.strip()]
-    given = {"node.image_topics": topics, "node.transport": value["transport"]}
+    simulated = value["use_sim_time"] == "true"
+    given = {"node.image_topics": topics, "node.transport": value["transport"], "use_sim_time": simulated}
+    exit_after = bool(value["bag"]) and value["exit_after_bag"] == "true"
     profile = profile_path(value["profile"])
     detector = Node(
         package=PACKAGE,
@@ -86,23 +101,35 @@ def nodes(context: LaunchContext) -> list[Node | LogInfo]:
         output="screen",
         emulate_tty=True,
         on_exit=Shutdown(reason="the detector has ended"),
+        **({"sigterm_timeout": PATIENCE_S, "sigkill_timeout": PATIENCE_S} if exit_after else {}),
     )
     started: list[Node | LogInfo] = [LogInfo(msg=f"detector with {profile}"), detector]
     if value["bag"]:
-        started.append(player(value["bag"], value["rate"], value["exit_after_bag"] == "true"))
+        started.append(player(recording(value["bag"]), value["rate"], simulated, exit_after))
     return started
 
 
-def player(bag: str, rate: str, exit_after: bool) -> Node:
-    """Our own bag player, since `ros2 bag` may not be installed."""
+def recording(bag: str) -> Path:
+    """The recording of a path, or of the name of one that comes with the package.
+
+    Raises:
+        FileNotFoundError: neither.
+    """
     path = Path(bag).expanduser().resolve()
-    if not path.exists():
-        raise FileNotFoundError(f"bag:={bag}: no such recording")
+    shared = Path(get_package_share_directory(PACKAGE)) / bag
+    found = next((place for place in (path, shared) if place.exists()), None)
+    if found is None:
+        raise FileNotFoundError(f"bag:={bag}: no such recording; no {path}, and no {shared}")
+    return found
+
+
+def player(bag: Path, rate: str, clock: bool, exit_after: bool) -> Node:
+    """Our own bag player, since `ros2 bag` may not be installed."""
     return Node(
         package=PACKAGE,
         executable="bag_player",
         name="bag_player",
-        arguments=[str(path), "--rate", rate, "--wait-for-subscribers", "1"],
+        arguments=[str(bag), "--rate", rate, "--wait-for-subscribers", "1", *(["--clock"] if clock else [])],
         output="screen",
         emulate_tty=True,
         on_exit=Shutdown(reason="the recording has ended") if exit_after else None,

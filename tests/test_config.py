@@ -77,3 +77,30 @@ def test_whole_numbers_are_floats_where_floats_are_wanted():
 def test_defaults_are_not_shared():
     a, b = Config(), Config()
     assert a.questions.questions is not b.questions.questions
+
+
+def test_a_profile_says_what_it_ignores(tmp_path, caplog):
+    path = tmp_path / "profile.yaml"
+    path.write_text("/**:\n  ros__parameters:\n    veiws.far: 2\n    use_sim_time: true\n")
+    assert Config.from_file(path) == Config()
+    assert caplog.messages == [f"{path}: parameter 'veiws.far' is not one of the detector's, ignored"]
+
+
+def test_a_profile_that_is_no_file_is_named(tmp_path):
+    for path in (tmp_path, tmp_path / "nothing.yaml"):
+        with pytest.raises(ConfigError, match=f"can't read the profile {path}"):
+            Config.from_file(path)
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe\x00", b"/**: \xe9", b"[" * 1000, b"a: &a [*a]", b"\x00"])
+def test_a_profile_that_is_no_text_or_far_too_deep_is_an_error(tmp_path, data):
+    path = tmp_path / "profile.yaml"
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match="profile.yaml"):
+        Config.from_file(path)
+
+
+@pytest.mark.parametrize("topics", [["/cam//image"], ["cam image"], [""], [], ["/cam/"], ["/a", "/b", "/a"]])
+def test_topics_need_names(topics):
+    with pytest.raises(ConfigError, match="node.image_topics: "):
+        Config.from_flat({"node.image_topics": topics})

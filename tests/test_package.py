@@ -23,7 +23,8 @@ ROSDEP_KEYS = {"python3-numpy", "python3-opencv", "python3-pytest", "python3-yam
 ROS_PACKAGES = {
     *("ament_cmake", "ament_cmake_python", "ament_cmake_pytest", "ament_index_python"),
     *("rosidl_default_generators", "rosidl_default_runtime", "rclpy", "cv_bridge", "launch", "launch_ros"),
-    *("builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "rcl_interfaces", "sensor_msgs", "std_msgs"),
+    *("builtin_interfaces", "diagnostic_msgs", "geometry_msgs", "rcl_interfaces", "rosgraph_msgs"),
+    *("sensor_msgs", "std_msgs"),
 }
 
 
@@ -112,8 +113,10 @@ def test_built_package() -> None:
     from ament_index_python import get_package_prefix
 
     prefix = Path(get_package_prefix("vlsam_ros"))
-    for path in ("lib/vlsam_ros/detector", "lib/vlsam_ros/bag_player", "include/vlsam_ros/vlsam_ros/mask.hpp"):
+    for path in ("lib/vlsam_ros/detector", "lib/vlsam_ros/bag_player"):
         assert (prefix / path).is_file()
+    for path in (ROOT / "include").rglob("*.hpp"):
+        assert (prefix / "include/vlsam_ros" / path.relative_to(ROOT / "include")).is_file()
     for path in (path for folder in ("launch", "config") for path in (ROOT / folder).glob("*.*")):
         assert (prefix / "share/vlsam_ros" / path.relative_to(ROOT)).is_file()
 

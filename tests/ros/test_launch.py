@@ -107,9 +107,26 @@ def test_recording(launched, tmp_path: Path, exit_after: bool) -> None:
     assert player.kwargs["executable"] == "bag_player"
     assert player.kwargs["arguments"] == [str(tmp_path), "--rate", "0.2", "--wait-for-subscribers", "1"]
     assert (player.kwargs["on_exit"] is not None) == exit_after
+    for signal in ("sigterm_timeout", "sigkill_timeout"):  # a queue may take longer than launch's five seconds
+        assert (float(detector.kwargs.get(signal, 5)) > 3600) == exit_after
 
 
-@pytest.mark.parametrize("wrong", [{"profile": "laptop"}, {"profile": "/no/such.yaml"}, {"bag": "/no/such/bag"}])
+def test_sample_recording_is_found_from_any_folder(launched, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert launched(bag="sample_bag")[1].kwargs["arguments"][0] == str(ROOT / "sample_bag")
+    (tmp_path / "sample_bag").mkdir()  # one's own comes first
+    assert launched(bag="sample_bag")[1].kwargs["arguments"][0] == str(tmp_path / "sample_bag")
+
+
+def test_simulated_time_is_for_both(launched, tmp_path: Path) -> None:
+    detector, player = launched(bag=str(tmp_path), use_sim_time="true")
+    assert detector.kwargs["parameters"][1] == {"use_sim_time": True}
+    assert player.kwargs["arguments"][-1] == "--clock"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"profile": "laptop"}, {"profile": "/no/such.yaml"}, {"bag": "/no/such/bag"}, {"bag": "no_bag"}]
+)
 def test_missing_files_are_named(launched, wrong: dict[str, str]) -> None:
     with pytest.raises(FileNotFoundError, match=next(iter(wrong.values()))):
         launched(**wrong)

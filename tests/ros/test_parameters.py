@@ -59,10 +59,10 @@ def declared():
 
     open_ones = []
 
-    def start(*arguments: str) -> tuple[Config, Node]:
+    def start(*arguments: str, namespace: str = "") -> tuple[Config, Node]:
         context = rclpy.Context()
         context.init(["--ros-args", *arguments], domain_id=101)
-        node = Node("parameters", context=context)
+        node = Node("vlsam_detector", context=context, namespace=namespace)
         open_ones.append((node, context))
         return declare(node), node
 
@@ -78,8 +78,8 @@ def test_defaults(declared) -> None:
     for option in options():
         about = node.describe_parameter(option.name)
         assert about.description == option.doc and about.read_only
-        value = node.get_parameter_or(option.name).value
-        assert (value or option.default) == option.default
+        value = node.get_parameter(option.name).value
+        assert (list(value) if option.type is list else value) == option.default
 
 
 def test_range_and_choices_are_described(declared) -> None:
@@ -107,7 +107,7 @@ GIVEN = {
 def test_given_values(declared, argument: str, name: str, expected: object) -> None:
     config, node = declared("-p", argument)
     assert config.flat()[name] == expected
-    shown = node.get_parameter_or(name).value or expected
+    shown = node.get_parameter(name).value
     assert (list(shown) if isinstance(expected, list) else shown) == expected
 
 
@@ -125,6 +125,149 @@ WRONG = {
 def test_wrong_values(declared, argument: str, text: str) -> None:
     with pytest.raises(ConfigError, match=text):
         declared("-p", argument)
+
+
+def section(text: str, name: str = "/**") -> str:
+    """A parameter file's section; `text` has one parameter a line."""
+    return f"{name}:\n  ros__parameters:\n" + "".join(f"    {line}\n" for line in text.splitlines())
+
+
+SAME = {
+    "exponents": section("views.overlap: 1e-1\nscore: {iou: 1E+1, bias: -1.5e1}\nmerge.iou: .5"),
+    "whole numbers for floats": section("score.iou: 2\nnode.pitch_deg: [1]"),
+    "octal, hexadecimal, signs": section("vlm: {max_new_tokens: 010, beams: +2, threads: 0x4}"),
+    "words": section("node: {queue_all: on, camera_info: Yes}\nmerge.meaning: n\nrefine.cascade: FALSE"),
+    "text that looks like numbers": section(
+        "vlm.model: '007'\nsegmenter.model: 1_000\nquestions.ignore: ['1', \"on\"]"
+    ),
+    "text that YAML has types for": section("vlm.model: 2024-01-01\nsegmenter.model: ~\ngrounder.model: 12:30"),
+    "text over lines": section("verify.question: >-\n  Is there\n  a {name}?\nvlm.model: |-\n  a/path"),
+    "an explicit type": section("vlm.model: !!str 1e-3"),
+    "empty lists": section("questions.ignore: []\nmerge: {synonyms: [ ]}\nviews: {}"),
+    "dots in names": section("views.far: 2\nviews: {near: 1}\nnode:\n  keyframe_rate_hz: 2"),
+    "twice": section("views.far: 2\nviews.far: 3\nmerge.iou: 0.5\nmerge: {iou: 0.25}"),
+    "what is for any node": section(
+        "use_sim_time: true\nviews.far: 4\nqos_overrides:\n  /cam/image:\n    subscription:\n      depth: 3"
+    ),
+    "what is for nobody": section("views.far: 4\nsomebody.else: 1\nother: [1, 2]"),
+    "other nodes": section("views.far: 4") + section("views.far: 3\nrate: 1", "camera") + section("a: 1", "/ns/camera"),
+    "other nodes only": section("rate: 1", "/camera"),
+    "nothing": "",
+    "later sections win": section("views.far: 2\nviews.near: 1", "vlsam_detector") + section("views.far: 3"),
+    "this node": section("views.far: 2") + section("views.far: 3", "/vlsam_detector"),
+    "any namespace": section("views.far: 2", "/**/vlsam_detector"),
+    "any node": section("views.far: 2", "/*"),
+    "nested": "/**:\n  vlsam_detector:\n    ros__parameters:\n      views: {far: 2}\n",
+    "two documents": f"---\n{section('views.far: 2')}---\n{section('views.far: 3')}",
+    "an anchor, not used": "/**: &all\n  ros__parameters:\n    views.far: 2\n",
+    "a mark at the start": "\ufeff" + section("views.far: 2"),
+    "comments": "# mine\n" + section("views.far: 2 # far\nvlm.model: 'a # b'"),
+    "an integer that is no float": section("views.far: 2.0"),
+    "a float that is text": section("views.overlap: '0.1'"),
+    "not set": section("vlm.model: {}"),
+    "nan": section("views.overlap: .nan"),
+    "infinite": section("score.bias: -.inf"),
+    "unknown option": section("views.fra: 2"),
+    "two types in a list": section("node.pitch_deg: [1, 2.0]"),
+    "wrong elsewhere": section("a: [1, x]", "camera") + section("views.far: 2"),
+    "no value": section("views:"),
+    "an alias": section("views: &v {far: 2}\nscore: *v"),
+    "no node": "views:\n  far: 2\n",
+    "no parameters": "vlsam_detector:\n  ros__parameters:\n",
+    "a list": "- 1\n",
+    "no YAML": "/**: [",
+    "a topic without a valid name": section("node.image_topics: [/cam//image]"),
+}
+
+
+@pytest.mark.parametrize("text", SAME.values(), ids=SAME)
+def test_a_file_means_the_same_to_the_node_and_to_the_command_line(declared, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "profile.yaml"
+    path.write_text(text)
+    try:
+        expected = declared("--params-file", str(path))[0].flat()
+    except (ConfigError, RuntimeError):  # RCLError, if its parser refuses it
+        expected = None
+    if expected is None:
+        with pytest.raises(ConfigError):
+            Config.from_file(path)
+    else:
+        assert Config.from_file(path).flat() == expected
+        assert all(type(v) is type(expected[k]) for k, v in Config.from_file(path).flat().items())
+
+
+NAMESPACES = {
+    "relative": section("views.far: 2", "truck/vlsam_detector"),
+    "absolute": section("views.far: 2", "/truck/vlsam_detector"),
+    "nested": "truck:\n  vlsam_detector:\n    ros__parameters:\n      views: {far: 2}\n",
+    "any": section("views.far: 2", "/*/vlsam_detector"),
+}
+
+
+@pytest.mark.parametrize("text", NAMESPACES.values(), ids=NAMESPACES)
+def test_a_detector_in_a_namespace_is_ours(declared, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "profile.yaml"
+    path.write_text(section("views.far: 1") + text)
+    config, _ = declared("--params-file", str(path), namespace="/truck")
+    assert config.views.far == 2 and Config.from_file(path) == config
+
+
+def test_two_detectors_are_not_one_profile(tmp_path: Path) -> None:
+    path = tmp_path / "profile.yaml"
+    path.write_text(section("views.far: 1", "/left/vlsam_detector") + section("views.far: 2", "/right/vlsam_detector"))
+    with pytest.raises(ConfigError, match="one detector, got those of left/vlsam_detector, right/vlsam_detector"):
+        Config.from_file(path)
+
+
+TOPICS = [
+    *("/a", "a", "/a/b_c/D1", "~/a", "_a/_b", "/a/{node}", "a{node}b/c", "/a__b"),
+    *("", "/", "/a/", "a/", "//a", "/a//b", "a b", " a", "/1a", "a/2b", "~a", "a~", "/~/a", "a-b", "a.b", "/ä", "/a\n"),
+    *("{", "a{b", "a}b", "/a{}", "{1}/a", "/a/{a b}", "/a\x1b[2J"),
+]
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=repr)
+def test_names_of_topics_are_those_of_ros(declared, topic: str) -> None:
+    from rclpy.exceptions import InvalidTopicNameException
+    from rclpy.validate_full_topic_name import validate_full_topic_name
+
+    _, node = declared()
+    try:
+        valid = validate_full_topic_name(node.resolve_topic_name(topic))
+    except (RuntimeError, InvalidTopicNameException):
+        valid = False
+    try:
+        Config.from_flat({"node.image_topics": [topic]})
+        assert valid
+    except ConfigError as error:
+        assert not valid and "node.image_topics: expected names" in str(error)
+
+
+def test_dump_shows_every_parameter(declared) -> None:
+    """What `ros2 param dump` does: all names from one service, all values from another."""
+    from rcl_interfaces.srv import GetParameters, ListParameters
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.parameter import parameter_value_to_python
+
+    _, node = declared("-p", "questions.ignore:=[road]")
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+
+    def asked(kind: type, name: str, request: Any) -> Any:
+        client = node.create_client(kind, f"/vlsam_detector/{name}")
+        assert client.wait_for_service(10.0)
+        future = client.call_async(request)
+        executor.spin_until_future_complete(future, 10.0)
+        return future.result()
+
+    names = asked(ListParameters, "list_parameters", ListParameters.Request()).result.names
+    values = asked(GetParameters, "get_parameters", GetParameters.Request(names=names)).values
+    shown = dict(zip(names, map(parameter_value_to_python, values), strict=True))
+    expected = Config().flat() | {"questions.ignore": ["road"]}
+    assert {
+        n: list(v) if isinstance(expected.get(n), list) else v for n, v in shown.items() if n in expected
+    } == expected
+    executor.remove_node(node)
 
 
 @pytest.mark.parametrize("name", ["embedded", "desktop", "jetson"])
