@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import Tensor
 
 from ..errors import ModelLoadError
@@ -21,12 +23,15 @@ WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 ADVICE = re.compile(
-    r"^.*(?:WeightsUnpickler error: |from a trusted source\. )|\.? (?:Please use|Check the documentation) .*$"
+    r"^.*(?:WeightsUnpickler error: |from a trusted source\. )|\.? (?:Please (?:use|pass)|Check the documentation) .*$"
 )
 """What torch says around the reason why it does not unpickle something."""
 
 HUNGRY = b"bytearray\n"
 """What stands in a pickle that makes bytes of any number, before there is anything to compare with a model."""
+
+LARGEST = 16_384
+"""No count of layers and no side of a picture in a configuration is larger; a vocabulary is as large as its weights."""
 
 NESTED = 4
 """How deep in mappings (``state_dict``, ``model`` …) weights are looked for."""
@@ -59,20 +64,83 @@ def read(kind: Any, source: str, **options: Any) -> Any:
         ) from error
 
 
+def model_type(source: str) -> str:
+    """What the config.json of a folder or hub id says it is.
+
+    Raises:
+        ModelLoadError: it can't be read, or is of a size that its weights have not: the model would take all memory.
+    """
+    from transformers import AutoConfig
+
+    folder = Path(source)
+    if (folder / "config.json").is_file():
+        try:
+            sizes = dict(_integers(json.loads((folder / "config.json").read_text(encoding="utf-8"))))
+            largest = max((LARGEST, *(side for file in folder.glob("*.safetensors") for side in _sides(file))))
+        except Exception as error:
+            raise ModelLoadError(f"can't load {source!r}: {reason(error)}") from error
+        if absurd := [f"{name} {size}" for name, size in sizes.items() if size > largest]:
+            raise ModelLoadError(f"the config.json of {source!r} wants more than its weights have: {absurd[0]}")
+    return read(AutoConfig, source).model_type
+
+
+def _integers(content: Any, name: str = "") -> Iterator[tuple[str, int]]:
+    """Every integer of a configuration, by the name that it has there."""
+    if isinstance(content, int):
+        yield name, content
+    for key, value in (
+        content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    ):
+        yield from _integers(value, f"{name}.{key}" if name else str(key))
+
+
+def _sides(file: Path) -> Iterator[int]:
+    """How long each tensor of a file is along each axis."""
+    with safe_open(file, "pt") as weights:
+        for name in weights.keys():  # noqa: SIM118 - it is no mapping
+            yield from weights.get_slice(name).get_shape()
+
+
+def read_processor(kind: Any, source: str, **options: Any) -> Any:
+    """What turns pictures and text into a model's inputs.
+
+    Raises:
+        ModelLoadError: it can't be read, or is for one of them alone.
+    """
+    processor = read(kind, source, **options)
+    if lacking := [part for part in ("image_processor", "tokenizer") if not hasattr(processor, part)]:
+        raise ModelLoadError(
+            f"{kind.__name__} made {type(processor).__name__} of {source!r}; expected a processor with "
+            f"{' and '.join(lacking)}; fetch all files of the model again"
+        )
+    return processor
+
+
 def read_model(kind: Any, source: str, **options: Any) -> Any:
     """A model with all of its weights, from safetensors; those that it has no use for are left out.
 
     Raises:
-        ModelLoadError: it can't be read, or weights are missing or of another shape.
+        ModelLoadError: it can't be read, or weights are missing, of another shape or not finite.
     """
-    renamed = {rf"^(?:{'|'.join(WRAPPERS)})\.": ""}
-    model, report = read(kind, source, use_safetensors=True, output_loading_info=True, key_mapping=renamed, **options)
+    wrapped = rf"^(?:(?:{'|'.join(WRAPPERS)})\.)*"
+    model, report = _reported(kind, source, rf"{wrapped}(?<=\.)", **options)
+    missing, beyond = (sorted(map(str, report[f"{what}_keys"])) for what in ("missing", "unexpected"))
+    prefix = next((name.removesuffix(missing[0]) for name in beyond if missing and name.endswith(f".{missing[0]}")), "")
+    if prefix:
+        model, report = _reported(kind, source, wrapped + re.escape(prefix), **options)
     wrong = {what.replace("_", " "): sorted(map(str, keys)) for what, keys in report.items() if keys}
+    if broken := [name for name, weight in model.named_parameters() if not weight.isfinite().all()]:
+        wrong["not finite"] = broken
     if wrong.keys() - {"unexpected keys"}:
         raise ModelLoadError(
             f"the weights of {source!r} don't fit its config.json ({few(wrong)}); fetch the model again"
         )
     return model
+
+
+def _reported(kind: Any, source: str, prefix: str, **options: Any) -> tuple[Any, Mapping[str, Any]]:
+    """The model, read without a prefix of its weights' names (a pattern), and what did not fit."""
+    return read(kind, source, use_safetensors=True, output_loading_info=True, key_mapping={prefix: ""}, **options)
 
 
 def read_file(path: Path, known: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import transformers
 
 from ...config import GrounderOptions
 from ...errors import ConfigError, ModelLoadError
-from ..checkpoint import local, read, read_model, read_processor
+from ..checkpoint import local, model_type, read_model, read_processor
 from ..devices import pick_device, pick_dtype
 from .families import FAMILIES
 from .transformers_grounder import TransformersGrounder
@@ -20,7 +20,7 @@ def load(options: GrounderOptions) -> TransformersGrounder:
         raise ConfigError(f"grounder.mode {options.mode!r} needs grounder.model: a local path or a hub id")
     device = pick_device(options.device)
     source = local(options.model)
-    known = read(transformers.AutoConfig, source).model_type
+    known = model_type(source)
     if known not in FAMILIES:
         raise ModelLoadError(f"{source!r}: expected a model of type {', '.join(FAMILIES)}, got {known!r}")
     family = FAMILIES[known]

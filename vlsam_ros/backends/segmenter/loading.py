@@ -67,12 +67,10 @@ def identify(model: str) -> tuple[str, str]:
         return prefix, path
     if not model or prefix in FILES or Path(model).suffix in (".pth", ".pt", ".safetensors"):
         raise ModelLoadError(f"segmenter.model: expected {_choices()}, got {model!r}")
-    from transformers import AutoConfig
-
-    from ..checkpoint import local, read
+    from ..checkpoint import local, model_type
 
     source = local(model)
-    kind = read(AutoConfig, source).model_type
+    kind = model_type(source)
     if kind not in TYPES:
         raise ModelLoadError(f"segmenter.model: expected {_choices()}, got {model!r} of type {kind!r}")
     return kind, source

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import AutoImageProcessor, AutoModelForMaskGeneration, PreTrainedModel
 
 from ...errors import ModelLoadError
-from ..checkpoint import read, read_model
+from ..checkpoint import read, read_model, reason
 from .sam import SamSegmenter
 
 Features = dict[str, Any]
@@ -130,8 +130,11 @@ def load(kind: str, source: str, device: torch.device, dtype: torch.dtype) -> Sa
     """
     processor = read(AutoImageProcessor, source)
     model = read_model(AutoModelForMaskGeneration, source, dtype=torch.float32)
-    sam = TransformersSam(model, processor, FAMILIES[kind], device)
-    got, side = sam.pixels(np.zeros((2, 3, 3), np.uint8))[1], model.prompt_encoder.input_image_size
+    try:
+        sam = TransformersSam(model, processor, FAMILIES[kind], device)
+        got, side = sam.pixels(np.zeros((2, 3, 3), np.uint8))[1], model.prompt_encoder.input_image_size
+    except Exception as error:  # what the two configurations say is anything
+        raise ModelLoadError(f"{source!r} can't take a picture: {reason(error)}; fetch all its files again") from error
     if got != (side, side):
         raise ModelLoadError(
             f"{source!r}: the model takes {side} × {side} pixels, its image processor makes {got[0]} × {got[1]}; fetch "
