@@ -65,7 +65,7 @@ def decoded(
             is a Bayer camera's mosaic ("bayer_rggb8; jpeg compressed"), or no brightness at all ("32FC1; …").
     """
     if _NUMBERS.match(described):
-        raise BadImageError(f"expected a colour image, got format {described!r}")
+        raise BadImageError(f"expected a colour image, got format {described!r:.80}")
     mosaic = _MOSAIC.match(described)
     return _decoded(io.BytesIO(bytes(data)), upright, max_pixels, mosaic[1] if mosaic else "")
 
