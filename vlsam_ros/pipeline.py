@@ -188,16 +188,21 @@ def load(config: Config | None = None) -> VLSam:
     """The detector with the models that a configuration names.
 
     Raises:
+        ConfigError: a device isn't available on this machine.
         ModelLoadError: a model is missing or unreadable.
     """
     from .backends import load_grounder, load_segmenter, load_vlm
+    from .backends.devices import pick_device
 
     config = config or Config()
+    grounds = config.grounder.mode != "attention"
+    for part in (config.vlm, config.segmenter, *([config.grounder] if grounds else [])):
+        pick_device(part.device)  # before gigabytes are read
     if config.vlm.threads:
         import torch
 
         torch.set_num_threads(config.vlm.threads)
-    grounder = load_grounder(config.grounder) if config.grounder.mode != "attention" else None
+    grounder = load_grounder(config.grounder) if grounds else None
     return VLSam(load_vlm(config.vlm), load_segmenter(config.segmenter), config, grounder)
 
 

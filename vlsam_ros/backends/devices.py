@@ -18,8 +18,9 @@ def pick_device(name: str) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        reason = str(error).partition("\n")[0]
         raise ConfigError(
-            f"device: expected 'auto', 'cpu' or a device of this machine, got {name!r} ({error})"
+            f"device: expected 'auto', 'cpu' or a device of this machine, got {name!r} ({reason})"
         ) from error
 
 
