@@ -50,6 +50,8 @@ def test_by_words(label: str) -> None:
 def test_synonyms_of_the_dataset_and_exact_names_first() -> None:
     some = [Category(1, "bow_(decorative_ribbons)", synonyms=("bow",)), Category(2, "wheel"), Category(3, "tire")]
     assert matcher("text")(["bow", "wheel", "tyre"], some) == ["bow_(decorative_ribbons)", "wheel", "tire"]
+    bows = [Category(1, "bow_(weapon)"), Category(2, "bow_(ribbon)")]
+    assert matcher("text")(["bow_(ribbon)", "bow_(weapon)"], bows) == ["bow_(ribbon)", "bow_(weapon)"]
     assert plain("Traffic_cones (orange)") == "traffic cone"
 
 
@@ -83,6 +85,8 @@ def test_by_embedding(kind: str, tmp_path: Path) -> None:
     assert match(labels[::-1], some) == found[::-1]
     assert [match([label], some)[0] for label in labels] == found
     assert match([], some) == [] and match(["dog"], []) == [""]
+    bows = [Category(1, "bow_(weapon)"), Category(2, "bow_(ribbon)")]
+    assert match(["bow_(ribbon)", "bow_(weapon)"], bows) == ["bow_(ribbon)", "bow_(weapon)"]
 
 
 def saved(kind: str, path: Path) -> None:

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:The 'warn' method:DeprecationWar
 
 CATEGORIES = [
     {"id": i, "name": n, "frequency": f, "synonyms": [n], "image_count": 1, "instance_count": 1}
-    for i, n, f in ((11, "dog", "r"), (4, "car", "c"), (7, "cone", "f"), (9, "tree", "r"))
+    for i, n, f in ((11, "dog", "r"), (4, "car", "c"), (7, "bow_(weapon)", "f"), (9, "bow_(ribbons)", "r"))
 ]
 Labels = dict[str, Any]
 Results = list[dict[str, Any]]

@@ -84,6 +84,7 @@ LABELS: dict[str, tuple[Change, str]] = {
     "an id as text": (lambda d: d["categories"][0].update(id="5"), "categories without a valid id"),
     "a name that is none": (lambda d: d["images"][0].update(file_name=["1.png"]), "without a valid file_name"),
     "an id of any length": (lambda d: d["images"][0].update(id=10**400), "images without a valid id"),
+    "a name of nothing": (lambda d: d["categories"][0].update(name=" "), "without a valid name"),
     "a page for a name": (lambda d: d["categories"][0].update(name="a " * 10**5), "without a valid name"),
     "a crowd as text": (lambda d: d["annotations"][0].update(iscrowd="0"), "without a valid iscrowd"),
     "ids as one number": (lambda d: d["images"][0].update(neg_category_ids=5), "without a valid neg_category_ids"),

@@ -30,9 +30,14 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def is_name(value: Any) -> bool:
-    """A text that can be a name: not a page of it."""
+def is_label(value: Any) -> bool:
+    """A text that can be a name, or none: not a page of it."""
     return is_text(value) and len(value) <= LONGEST_NAME
+
+
+def is_name(value: Any) -> bool:
+    """The same, and not empty, which stands for no name."""
+    return is_label(value) and not value.isspace() and value != ""
 
 
 def is_number(value: Any, most: float = FARTHEST) -> bool:

@@ -53,7 +53,7 @@ def canonical(name: str) -> str:
 
 
 def by_words(labels: Sequence[str], categories: Sequence[Category]) -> list[str]:
-    """The category of the same meaning, of the label's last words, or spelt almost the same.
+    """The category of the same name or meaning, of the label's last words, or spelt almost the same.
 
     A label that several categories end with (sign: warning sign, traffic sign) is none of them; one is enough (cone).
     """
@@ -62,7 +62,8 @@ def by_words(labels: Sequence[str], categories: Sequence[Category]) -> list[str]
         for form in (plain, canonical):
             for name, c in named:
                 table.setdefault(form(name), c.name)
-    return [_found(label, table) for label in labels]
+    names = {c.name for c in categories}  # bow_(weapon), bow_(ribbon) are not the same bow
+    return [label if label in names else _found(label, table) for label in labels]
 
 
 def _found(label: str, table: dict[str, str]) -> str:
@@ -84,10 +85,11 @@ def _by_embedding(embed: Callable[[Sequence[str]], np.ndarray]) -> Matcher:
     def match(labels: Sequence[str], categories: Sequence[Category]) -> list[str]:
         if not labels or not categories:
             return [""] * len(labels)
-        exact = {plain(c.name): c.name for c in categories}
+        exact = {plain(c.name): c.name for c in reversed(categories)} | {c.name: c.name for c in categories}
         said, known = embed([plain(n) for n in labels]), embed([plain(c.name) for c in categories])
         nearest = (said @ known.T).argmax(1)
-        return [exact.get(plain(n), categories[i].name) for n, i in zip(labels, nearest, strict=True)]
+        by_name = [exact.get(n) or exact.get(plain(n)) for n in labels]
+        return [name or categories[i].name for name, i in zip(by_name, nearest, strict=True)]
 
     return match
 

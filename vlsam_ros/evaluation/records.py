@@ -29,7 +29,7 @@ PERHAPS: Rules = {
     "segmenter": checks.is_text,
     "grounder": checks.is_text,
 }
-INSTANCE: Rules = {"label": checks.is_name, "score": checks.is_share, "box_xyxy": checks.is_box}
+INSTANCE: Rules = {"label": checks.is_label, "score": checks.is_share, "box_xyxy": checks.is_box}
 """What the first line may have; what a frame's line has if it failed, if it was looked at, and beside that; and what
 an instance has."""
 
