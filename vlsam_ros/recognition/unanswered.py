@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from ..config import QuestionOptions
-from .questions import parse_names
+from .answers import parse_names
 from .text import plain, thoughts
 
 EMPTY, THOUGHT, REPETITION = "empty", "a thought and no answer", "repetition"

@@ -12,11 +12,11 @@ from ..backends.interfaces import Vlm
 from ..config import Config
 from ..data import Answer, Detection
 from ..errors import VlmError
+from .text import plain
 
 INCONSISTENT, DENIED = "inconsistent", "denied"
 """Values of `Detection.reason`."""
 
-_THOUGHT = re.compile(r".*</think>", re.S)
 _NEXT = r"\b(?!\s+(?!(?:there|it|i|the|such|no)\b)\w)"  # what may follow: "no, there is none", not "no entry sign"
 _ANSWER = re.compile(
     rf"\W*(?:(?:the )?answer(?: is)?\W+)?(?:(?P<yes>yes){_NEXT}|no{_NEXT}|"
@@ -56,6 +56,5 @@ def ask_whether(name: str, question: str) -> str:
 
 def parse_yes_no(text: str) -> bool | None:
     """Whether an answer begins with yes or no, or says "there is no"; None if it does neither."""
-    plain = _THOUGHT.sub("", text.lower().replace("\u2019", "'"))
-    said = _ANSWER.match(plain)
+    said = _ANSWER.match(plain(text)[0])
     return None if said is None else said["yes"] is not None

@@ -5,46 +5,36 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-LEADING = frozenset(
-    """a an the one two three four five six seven eight nine ten eleven twelve dozen dozens hundred hundreds several
-    another other others some any many few multiple various numerous single each every all both more most certain
-    its his her their our your my this that these those what which it's i'm there's that's here's
-    possibly probably maybe perhaps likely also apparently clearly only just at least about approximately around
-    additionally finally first second third next lastly firstly secondly then furthermore moreover mostly yes
-    appears seems looks like be to am is are was were will do does did being it he she they we i you me could may
-    might must would have has had there here too so of visible sure answer""".split()
-)
-"""Words that may stand before a name: articles, counts, adverbs, and what is left of a sentence's beginning."""
-
 COUNTERS = frozenset(
     "group pair couple number lot lots row line set variety bunch series kind type cluster collection list".split()
 )
 """Words that, followed by "of", only count what comes next."""
 
-PREPOSITIONS = frozenset(
-    """on in at near ahead behind beside besides next by along across under underneath over above below between beyond
-    inside outside within into onto from to toward towards against around off up down through past for during via as
-    where when while because since after before if than with without who whose that which nearby away""".split()
-)
-"""A phrase that begins with one of these is a place, not a name."""
-
-ENDING = PREPOSITIONS | frozenset(
-    """visible there here is are was were be being been has have had could will would may might do does appears
-    appear seems seem looks look lying laying standing sitting parked walking running driving moving waiting coming
-    approaching blocking stands sits lies walks runs crosses blocks hanging placed located positioned situated
-    scattered surrounded stopped wearing facing leaning its their also too partially partly slightly close far
-    possibly probably likely maybe perhaps using made lined""".split()
-) | {"crossing the", "crossing a", "crossing in", "can be", "can also"}  # fmt: skip
-"""A name ends before one of these words (or pairs of words)."""
-
 NO_NAMES = frozenset(
-    """object item thing image picture photo photograph scene view frame foreground background left right middle center
-    centre front back side top bottom corner distance ok okay certainly list following hazard unknown etc null empty
-    detail element note description response question assistant user us them color colour area location position
-    example way sight everything something anything someone summary total overall addition conclusion label name bbox
-    json text count no red orange yellow green blue white black gray grey brown pink purple small large big""".split()
-) | {"left side", "right side", "bbox 2d", "road hazard"}  # fmt: skip
-"""What an answer may contain although it names no object."""
+    """ok okay certainly etc null empty bbox json text no yes true false left right middle center centre front back side
+    top bottom corner distance following unknown unclear unusual stopped moving parked broken visible small large big
+    tiny little tall short long old new wet dry dark bright clear heavy dirty rusty red orange yellow green blue white
+    black gray grey brown pink purple silver golden beige main possible potential general various other user assistant
+    system sorry sure none nothing everything something anything someone anyone wooden metal plastic possibly
+    foreground background far near close unable able available good poor bad free normal typical stationary static
+    dynamic present absent example summary conclusion addition total overall answer question label labels name bbox
+    point location position color colour area way view sight left-hand right-hand oncoming overturned fallen damaged
+    abandoned dangerous hazardous harmless safe risky slippery important relevant difficult low high slow fast other
+    feel free same different similar real thing""".split()
+)
+"""A phrase of these alone names no object."""
+
+NO_HEADS = frozenset(
+    """object item thing image picture photo photograph scene view frame foreground background side hazard list element
+    detail description note response question answer condition weather irregularity presence absence aspect caution
+    attention visibility risk danger direction distance position location color colour perspective surface situation setting
+    environment lighting daylight day time moment example type kind number amount name names label category feature
+    appearance surrounding surroundings context driver-attention sense possibility need fact reason sign-of way manner
+    part end edge middle center centre left right top bottom front back corner none nothing something anything
+    everything one ones assistant user help order overview evidence indication activity driving safety speed bbox
+    word letter text addition conclusion summary""".split()
+)
+"""A phrase with one of these as its head names no object."""
 
 IRREGULAR = dict(
     pair.split(":")
@@ -81,3 +71,16 @@ def singular(word: str) -> str:
         if re.search(pattern, word):
             return re.sub(pattern, ending, word)
     return word
+
+
+_STUTTER = re.compile(r"(\w)\1{3}")
+
+
+def is_name(name: str) -> bool:
+    """Whether a phrase, lower case and singular, may name an object."""
+    letters = sum(c.isalpha() for c in name)
+    if letters == 0 or (letters == 1 and name.isascii()) or _STUTTER.search(name):
+        return False
+    words = name.split()
+    head = singular((words[: words.index("of")] if "of" in words[1:] else words)[-1])
+    return head not in NO_HEADS and not set(words) <= NO_NAMES
