@@ -196,8 +196,8 @@ def load(config: Config | None = None) -> VLSam:
 
     config = config or Config()
     grounds = config.grounder.mode != "attention"
-    for part in (config.vlm, config.segmenter, *([config.grounder] if grounds else [])):
-        pick_device(part.device)  # before gigabytes are read
+    for device in (config.vlm.device, config.segmenter.device, *([config.grounder.device] if grounds else [])):
+        pick_device(device)  # before gigabytes are read
     if config.vlm.threads:
         import torch
 

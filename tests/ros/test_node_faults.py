@@ -260,12 +260,13 @@ WRONG = {
     "terminal escape": ("-p", 'node.image_topics:=["/cam\\e[2J"]'),
     "too long": ("-p", f"node.image_topics:=[/{'x' * 300}]"),
     "namespace": ("-r", "__ns:=/bad//ns"),
+    "time": ("-p", "use_sim_time:=5"),
     "one topic after remaps": ("-p", "node.image_topics:=[/a/image, /b/image]", "-r", "/b/image:=/a/image"),
 }
 
 
 @pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
-def test_wrong_names_are_one_line_and_exit_code_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+def test_wrong_parameters_are_one_line_and_exit_code_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     code, text = run(tmp_path, *arguments)
     lines = [line for line in text.splitlines() if "[rcl" not in line]
     assert code == 2 and len(lines) == 1 and lines[0].startswith("vlsam_detector: ") and lines[0].isprintable()

@@ -70,7 +70,7 @@ def check_regions(regions: Sequence[Sequence[int]], size_hw: tuple[int, int]) ->
 def check_boxes(boxes_xyxy: np.ndarray, size_hw: tuple[int, int]) -> None:
     """Raise `MaskError` unless each box (N, 4) is finite and lies in the frame (H, W)."""
     low, high = boxes_xyxy[:, :2], boxes_xyxy[:, 2:]
-    right = (low >= 0) & (low <= high) & (high <= np.float32(size_hw[::-1]))
+    right = (low >= 0) & (low <= high) & (high <= np.array(size_hw[::-1], np.float32))
     if not right.all():
         raise MaskError(f"expected boxes within {size_hw[1]} x {size_hw[0]}, got {boxes_xyxy[~right.all(1)][0]}")
 

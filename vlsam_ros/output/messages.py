@@ -12,7 +12,7 @@ import numpy as np
 from vlsam_ros.data import Detection, Detections, Mask
 from vlsam_ros.errors import PARTIAL
 from vlsam_ros.output import rle
-from vlsam_ros.output.check import MAX_INSTANCES, check_boxes, check_items, check_regions
+from vlsam_ros.output.check import MAX_INSTANCES, MAX_LABEL_CHARS, check_boxes, check_items, check_regions
 from vlsam_ros.output.hazard import hazard_class
 from vlsam_ros.output.text import plain
 
@@ -83,7 +83,7 @@ def _instance(item: Detection, types: Types) -> Any:
     return types.make(
         "vlsam_ros/msg/DetectedInstance",
         track_id="",
-        label=item.label,
+        label=plain(item.label, MAX_LABEL_CHARS),
         score=float(item.score),
         attention_score=float(item.attention),
         iou_score=float(item.iou),

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import rclpy
 from rclpy.duration import Duration
-from rclpy.exceptions import NameValidationException
+from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -249,7 +249,7 @@ def main(args: list[str] | None = None, load: Callable[[Config], Pipeline] = loa
     try:
         node = DetectorNode(load)
         return _run(node, stop, hurry)
-    except (errors.ConfigError, NameValidationException) as error:
+    except (errors.ConfigError, NameValidationException, ParameterException) as error:
         print(f"vlsam_detector: wrong parameter: {plain(error)}", file=sys.stderr)
         rclpy.try_shutdown()
         return 2
