@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from faster_coco_eval.core import mask as coco
 
-from tests.labelled import annotation, coloured, recording, thing
+from tests.labelled import annotation, coloured, keyframe, recording, thing
 from vlsam_ros.errors import BadImageError, DataError
+from vlsam_ros.evaluation import predictions
 from vlsam_ros.evaluation.dataset import load
 from vlsam_ros.synthetic.truth import IGNORE
 
@@ -206,6 +207,23 @@ def test_recording(tmp_path: Path) -> None:
         assert data.frames[i].image().shape == (60, 80, 3)
     with pytest.raises(BadImageError, match="no image with the stamp"):
         data.frames[2].image()
+
+
+def spoilt_message() -> Any:
+    message: Any = keyframe(3, thing("dog", 4, 5, 20, 25))
+    message.instances[0].mask.width = 7  # its run lengths are of 16
+    return message
+
+
+def test_recording_with_spoilt_truth(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the ground truth at 3000000005 ns: expected"):
+        load(str(recording(tmp_path / "bag", {}, [3], ground_truth=[spoilt_message()])))
+
+
+def test_recording_with_spoilt_detections(tmp_path: Path) -> None:
+    bag = recording(tmp_path / "bag", {3: [thing("dog", 4, 5, 20, 25)]}, [3], found=[keyframe(3), spoilt_message()])
+    with pytest.raises(DataError, match="message 1 on /found: expected"):
+        predictions.read(bag, load(str(bag)), "/found")
 
 
 def test_recording_without_truth(tmp_path: Path) -> None:

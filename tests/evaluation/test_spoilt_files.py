@@ -175,6 +175,7 @@ def test_categories_that_do_not_fit(case: str, labels: dict[str, Any], tmp_path:
         scores = score(tmp_path, labels, results)
         assert [n for warning, n in scores["warnings"].items() if said in warning] == [3]
         assert scores["box"]["named"]["mAR"] == 0 and scores["box"]["agnostic"]["AR50"] > 0
+        assert math.isnan(scores["box"]["names right"])
 
 
 def test_boxes_without_area_are_false_positives(labels: dict[str, Any], tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class Matches:
     Attributes:
         score: float (D,), falling.
         right, ignored: bool (D,): took an object; lies on a region to be ignored. Neither: a false positive.
-        named: bool (D,): right, and its name fits the object's category.
+        called, named: bool (D,): it has a name at all; it is right, and its name fits the object's category.
         frame: int (D,), the detection's frame.
         object_score: float (N,), of the detection that took the object; -inf: none.
         height_px, distance_m: float (N,).
@@ -37,6 +37,7 @@ class Matches:
     score: np.ndarray
     right: np.ndarray
     ignored: np.ndarray
+    called: np.ndarray
     named: np.ndarray
     frame: np.ndarray
     object_score: np.ndarray
@@ -54,14 +55,14 @@ class Matches:
         """With the detections from a score on alone."""
         keep = self.score >= threshold
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
-        parts |= {n: parts[n][keep] for n in ("score", "right", "ignored", "named", "frame")}
+        parts |= {n: parts[n][keep] for n in ("score", "right", "ignored", "called", "named", "frame")}
         parts["object_score"] = np.where(self.object_score >= threshold, self.object_score, -np.inf)
         return Matches(**parts)
 
 
 def match(scored: Sequence[Scored], geometry: Geometry) -> Matches:
     """Match every frame's detections with its objects."""
-    detections: list[tuple[float, bool, bool, bool, int]] = []
+    detections: list[tuple[float, bool, bool, bool, bool, int]] = []
     objects: list[tuple[float, float, float, int]] = []
     for number, s in enumerate(scored):
         wanted = [i for i in s.truth if not i.ignore]
@@ -70,14 +71,15 @@ def match(scored: Sequence[Scored], geometry: Geometry) -> Matches:
         by = {int(i): d for d, i in enumerate(taken) if i >= 0}
         for d, (item, i) in enumerate(zip(s.found, taken, strict=True)):
             named = i >= 0 and bool(item.category) and item.category == wanted[i].category
-            detections.append((item.score, bool(i >= 0), bool(i < 0 and on_ignored[d]), named, number))
+            ignored = bool(i < 0 and on_ignored[d])
+            detections.append((item.score, bool(i >= 0), ignored, bool(item.label), named, number))
         for i, item in enumerate(wanted):
             objects.append((s.found[by[i]].score if i in by else -math.inf, item.height_px, item.distance_m, number))
-    score, right, ignored, named, frame = np.array(detections, float).reshape(-1, 5).T
+    score, *flags, frame = np.array(detections, float).reshape(-1, 6).T
     object_score, height_px, distance_m, object_frame = np.array(objects, float).reshape(-1, 4).T
     order = np.argsort(-score, kind="stable")
     return Matches(
-        score[order], right[order] > 0, ignored[order] > 0, named[order] > 0, frame[order].astype(int),
+        score[order], *(flag[order] > 0 for flag in flags), frame[order].astype(int),
         object_score, height_px, distance_m, object_frame.astype(int), np.array([not s.truth for s in scored], bool),
     )  # fmt: skip
 
@@ -143,8 +145,8 @@ def empty_frames(matches: Matches) -> tuple[int, int]:
 
 
 def names_right(matches: Matches) -> float:
-    """Share of the matched detections whose name fits; NaN without one."""
-    return _share(matches.named.sum(), matches.right.sum())
+    """Share of the matched detections with a name whose name fits; NaN without one."""
+    return _share(matches.named.sum(), (matches.right & matches.called).sum())
 
 
 def reliability(score: np.ndarray, right: np.ndarray, bins: int = 10) -> list[tuple[float, float, int, float, float]]:
