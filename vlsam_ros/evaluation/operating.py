@@ -78,8 +78,9 @@ def match(scored: Sequence[Scored], geometry: Geometry) -> Matches:
     score, *flags, frame = np.array(detections, float).reshape(-1, 6).T
     object_score, height_px, distance_m, object_frame = np.array(objects, float).reshape(-1, 4).T
     order = np.argsort(-score, kind="stable")
+    right, ignored, called, named = (flag[order] > 0 for flag in flags)
     return Matches(
-        score[order], *(flag[order] > 0 for flag in flags), frame[order].astype(int),
+        score[order], right, ignored, called, named, frame[order].astype(int),
         object_score, height_px, distance_m, object_frame.astype(int), np.array([not s.truth for s in scored], bool),
     )  # fmt: skip
 
