@@ -43,6 +43,9 @@ PAIRS = (
     *("zeros_like ones_like", "INTER_CUBIC INTER_NEAREST", "dilate erode", "startswith endswith", "tril triu"),
 )
 NAMES = {a: b for pair in PAIRS for a, b in (pair.split(), pair.split()[::-1])}
+SYMMETRIC = ("min", "max", "minimum", "maximum", "hypot", "isinstance", "intersection")
+"""Functions whose arguments may change places, or must not."""
+
 Change = tuple[int, str, Callable[[], None]]
 
 
@@ -77,7 +80,9 @@ def _own(node: Any) -> Iterator[tuple[str, Callable[[], None]]]:
             yield f"{old} -> {NAMES[old]}", partial(setattr, node, "id", NAMES[old])
         case ast.Attribute(attr=old) if old in NAMES:
             yield f"{old} -> {NAMES[old]}", partial(setattr, node, "attr", NAMES[old])
-        case ast.Call(args=[a, b, *rest]) if not any(isinstance(x, ast.Starred) for x in (a, b)):
+        case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), args=[a, b, *rest]) if (
+            called not in SYMMETRIC and not any(isinstance(x, ast.Starred) for x in (a, b))
+        ):
             yield "arguments swapped", partial(setattr, node, "args", [b, a, *rest])
         case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test):
             yield "condition negated", partial(setattr, node, "test", ast.UnaryOp(ast.Not(), test))

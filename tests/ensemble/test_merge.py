@@ -52,6 +52,7 @@ CASES = {
     "low score": ([box(10, 10, 50, 50, 0.29)], []),
     "small": ([box(10, 10, 13, 15)], []),
     "large enough": ([box(10, 10, 14, 14)], [0]),
+    "score at the limit": ([box(10, 10, 50, 50, 0.3)], [0]),
     "empty mask": ([Detection("dog", 1, 1, 1, 1, Mask(0, 0, np.zeros((0, 0), bool)))], []),
     "cut, within a whole one": ([box(60, 20, 140, 60, 0.5), box(80, 20, 140, 60, 0.9, view="right")], [0]),
     "cut, within another name": ([box(60, 20, 140, 60, 0.5), box(80, 20, 140, 50, 0.9, "cat", "right")], [0]),
@@ -346,3 +347,8 @@ def test_pixels_are_counted_right(seed: int) -> None:
             assert count == one[row * side : (row + 1) * side, column * side : (column + 1) * side].sum()
         for other in masks:
             assert intersection(Mask.from_dense(one), Mask.from_dense(other)) == (one & other).sum()
+
+
+def test_no_limit_of_the_area_lets_an_empty_mask_through():
+    empty = Detection("dog", 1, 1, 1, 1, Mask(5, 5, np.zeros((3, 3), bool)))
+    assert run(empty, box(10, 10, 11, 11), min_area_px=0) == [box(10, 10, 11, 11)]

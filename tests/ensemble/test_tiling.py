@@ -40,6 +40,23 @@ def test_neighbouring_tiles_share_the_overlap(overlap):
     assert (a0, b1) == (0, 1600) and a1 - b0 == pytest.approx(overlap * (a1 - a0), abs=2)
 
 
+@pytest.mark.parametrize(
+    ("n", "scale", "overlap", "lefts"),
+    [
+        (1, 0.25, 0.2, [600]),
+        (2, 0.25, 0.0, [400, 800]),
+        (2, 0.25, 0.5, [500, 700]),
+        (3, 0.25, 0.2, [280, 600, 920]),
+        (3, 0.5, 0.2, [0, 400, 800]),
+        (4, 0.5, 0.0, [0, 267, 533, 800]),
+    ],
+)
+def test_a_band_narrower_than_the_frame_lies_in_its_middle(n, scale, overlap, lefts):
+    options = ViewOptions(far=n, far_scale=scale, overlap=overlap)
+    far = [v for v in views((900, 1600), options) if v.name.startswith("far")]
+    assert [v.xyxy[0] for v in far] == lefts and {v.size_hw[1] for v in far} == {int(1600 * scale)}
+
+
 @pytest.mark.parametrize("horizon", [0.0, 0.3, 0.5, 1.0])
 def test_far_views_keep_the_aspect_and_hold_the_horizon(horizon):
     far = [v for v in views((900, 1600), ViewOptions(horizon=horizon)) if v.name.startswith("far")]

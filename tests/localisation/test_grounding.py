@@ -171,3 +171,52 @@ def test_box_iou() -> None:
     a = np.array([[0, 0, 4, 4], [0, 0, 4, 4], [0, 0, 4, 4], [0, 0, 0, 0]], np.float32)
     b = np.array([[0, 0, 4, 4], [2, 0, 6, 4], [4, 0, 8, 4], [0, 0, 0, 0]], np.float32)
     assert box_iou(a, b).tolist() == pytest.approx([1, 1 / 3, 0, 0])
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_of_a_mask_in_parts_the_one_in_the_middle_of_the_box_stays(whole: bool) -> None:
+    """The segmenter takes all that is red."""
+    parts = [(20, 10, 60, 30), (100, 50, 140, 70), (20, 60, 40, 80)]
+    image, config = picture((80, 160), {"red box": parts}), Config.from_flat({"refine.component": not whole})
+
+    class Middle(FakeSegmenter):
+        def segment(self, embedding: object, prompts: object, multimask: bool) -> object:
+            return super().segment(
+                embedding, replace(prompts, boxes_xyxy=np.float32([parts[0]] * len(prompts))), multimask
+            )
+
+    segmenter = Middle()
+    around = np.float32([[10, 5, 70, 40], [60, 40, 160, 80]])
+    masks, _ = segmented(segmenter, segmenter.embed(image), around, config)
+    assert [m.xyxy for m in masks] == ([(20, 10, 140, 80)] * 2 if whole else parts[:2])
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ((0, 0, 4, 4), (0, 0, 4, 4), 1),
+        ((0, 0, 4, 4), (2, 0, 6, 4), 1 / 3),
+        ((0, 0, 4, 4), (1, 1, 3, 3), 1 / 4),
+        ((0, 0, 4, 4), (4, 0, 8, 4), 0),
+        ((0, 0, 4, 4), (9, 0, 12, 4), 0),
+        ((0, 0, 4, 4), (5, 6, 9, 8), 0),
+        ((0, 0, 4, 4), (2, 2, 2, 2), 0),
+        ((1, 1, 1, 1), (1, 1, 1, 1), 0),
+        ((0.1, 0.1, 0.3, 0.3), (0.2, 0.1, 0.4, 0.3), 1 / 3),
+    ],
+    ids=[
+        "equal",
+        "half",
+        "inside",
+        "touching",
+        "beside",
+        "apart both ways",
+        "a point in it",
+        "two points",
+        "sub-pixel",
+    ],
+)
+def test_box_iou_of_pairs(a: tuple, b: tuple, expected: float) -> None:
+    pair = [np.array([box, (0, 0, 2, 2)], np.float32) for box in (a, b)]
+    assert box_iou(*pair) == pytest.approx([expected, 1], abs=1e-5)
+    assert box_iou(*pair[::-1]) == pytest.approx([expected, 1], abs=1e-5)

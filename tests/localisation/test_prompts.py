@@ -295,3 +295,42 @@ def test_enlarged_is_bicubic(factor):
 def test_a_peak_between_cells_lies_between_them():
     ((x, y),) = (s.point_xy for s in prompts.seeds(heat((3, 4, 1.0), (3, 5, 0.95)), LAYOUT, OPTIONS))
     assert 90 < x < 110 and 33 < y < 37  # the cells' centres are at 90 and 110, and at 35
+
+
+@pytest.mark.parametrize("i", range(6))
+def test_territories_equal_a_slow_reference(i):
+    rng = np.random.default_rng(i)
+    layout = ImageLayout(np.zeros((5, 7), int), (-13.0, 4.0, 92.0, 61.0))
+    some = [seed(tuple(rng.uniform((-13, 4), (92, 61)))) for _ in range(1 + i)]
+    out = prompts.territories(some, layout)
+    for row, column in np.ndindex(5, 7):
+        centre = -13 + (column + 0.5) * 15, 4 + (row + 0.5) * 11.4
+        assert out[row, column] == min(range(len(some)), key=lambda k: np.hypot(*np.subtract(some[k].point_xy, centre)))
+
+
+@pytest.mark.parametrize("apart", range(1, 7))
+@pytest.mark.parametrize(("down", "across"), [(0, 1), (1, 0)])
+def test_a_peak_rules_as_far_as_the_distance(apart, down, across):
+    options = PromptOptions(upsample=1, peak_distance=3)
+    for first, last in ((1.0, 0.9), (0.9, 1.0)):
+        fine = heat((0, 0, first), (apart * down, apart * across, last))
+        assert len(prompts.peaks(fine, fine > 0, options)) == (2 if apart > 3 else 1)
+
+
+def test_further_positives_are_the_highest_of_what_lies_apart():
+    map_ = heat((3, 3, 1.0), (3, 4, 0.95), (3, 5, 0.8), (4, 3, 0.9), (4, 4, 0.5), (4, 5, 0.4))
+    options = PromptOptions(positives=4, upsample=1, threshold=0.3, peak_distance=8)
+    (found,) = prompts.seeds(map_, LAYOUT, options)
+    assert [(y / 10 - 0.5, x / 20 - 0.5) for x, y in found.positives_xy] == [(3, 3), (3, 4), (4, 3), (3, 5)]
+
+
+@pytest.mark.parametrize("where", ["near", "anywhere"])
+@pytest.mark.parametrize("i", range(4))
+def test_negatives_lie_apart(where, i):
+    map_ = 0.2 * np.random.default_rng(i).random((24, 24), dtype=np.float32)
+    map_[12, 12] = 1
+    layout = ImageLayout(np.zeros((24, 24), int), (0.0, 0.0, 240.0, 240.0))
+    found = prompts.seeds(map_, layout, PromptOptions(negatives=5, negatives_from=where))[0]
+    cells = np.array(found.negatives_xy) / 10
+    gaps = np.hypot(*(cells[:, None] - cells[None]).transpose(2, 0, 1))
+    assert len(cells) == 5 and gaps[~np.eye(5, dtype=bool)].min() > prompts.RING

@@ -180,6 +180,10 @@ def split(layers: list[LayerQK], prefixes: list[LayerQK]) -> list[LayerQK]:
     return [replace(x, query=x.query[:, n:], key=x.key[:, n:], before=p) for x, p in zip(layers, prefixes, strict=True)]
 
 
+TAILS = (3, 9, 1, 130)
+"""Tokens after a shared prefix; the last are more than a block of rows."""
+
+
 @pytest.mark.parametrize("softcap", [None, 2.0])
 @pytest.mark.parametrize("preset", ["vlsam", "decaf"])
 def test_questions_that_share_a_prefix_give_what_each_gives_alone(softcap, preset):
@@ -194,10 +198,10 @@ def test_questions_that_share_a_prefix_give_what_each_gives_alone(softcap, prese
             )
             for x in shared
         ]
-        for tail in (3, 9, 1)
+        for tail in TAILS
     ]
     options = AttentionOptions(preset=preset, contrast="none")
-    starts = [torch.eye(150 + tail)[[-1, 148]] for tail in (3, 9, 1)]
+    starts = [torch.eye(150 + tail)[[-1, 148]] for tail in TAILS]
     together = flow_of([answer(split(x, shared)) for x in whole], starts, options)
     for layers, start, got in zip(whole, starts, together, strict=True):
         assert torch.allclose(got, flowed(answer(layers), start, options), rtol=1e-5, atol=1e-6 * got.max())
@@ -461,3 +465,30 @@ def test_what_the_background_has_more_of_is_as_good_as_nothing():
     heat = attention.maps([name], [[[16]]], options, background)[0][0].reshape(-1)
     assert np.allclose(heat, expected, atol=1e-5) and set(np.flatnonzero(heat > 0.5)) == {5, 6}
     assert heat[[0, 9]].max() == 0
+
+
+def test_each_of_several_names_is_compared_with_the_background_crops_and_all():
+    crop = ImageLayout(np.arange(13, 17).reshape(2, 2), (40.0, 0.0, 80.0, 30.0))
+    layout, options = replace(GRID, crops=(crop,)), AttentionOptions(contrast="background", sigma=0.0)
+    name, background = (replace(answer(planted(20, c, r)), layout=layout) for c, r in (([5, 6], 17), ([0, 9], 19)))
+    background = replace(background, text="road", token_spans=((0, 4),), first_row=19)
+
+    def shares(a: Answer, row: int) -> np.ndarray:
+        flow = flowed(a, torch.eye(20)[[row]], options)[0].numpy()
+        on_grid = np.repeat(flow[1:13].reshape(3, 4), 4, axis=0) / 4
+        on_grid[:6, 2:] += np.repeat(flow[13:17].reshape(2, 2), 3, axis=0) / 3
+        on_grid = on_grid.reshape(4, 3, 4).sum(1)
+        return on_grid / on_grid.sum()
+
+    found = attention.maps([name], [[[17], [18]]], options, background)[0]
+    for heat, row in zip(found, (17, 18), strict=True):
+        expected = np.maximum(shares(name, row) - shares(background, 19), 0)
+        assert np.allclose(heat, attention.normalised(expected), atol=1e-5)
+
+
+def test_a_background_on_another_grid_is_left_out():
+    options = AttentionOptions(contrast="background", sigma=0.0)
+    a = answer(random_layers())
+    other = replace(a, layout=ImageLayout(np.arange(1, 9).reshape(2, 4), GRID.xyxy))
+    alone = attention.maps([a], [[[16]]], replace(options, contrast="none"))[0]
+    assert np.array_equal(attention.maps([a], [[[16]]], options, other)[0], alone)
