@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
-from ..output.rle import MAX_PIXELS
 
 Rules = Mapping[str, Callable[[Any], bool]]
 """A field's name -> whether a value is one that it may have."""
@@ -58,11 +57,6 @@ def is_flag(value: Any) -> bool:
 def is_size(value: Any) -> bool:
     """A whole number of pixels, also written as 60.0."""
     return is_number(value) and value >= 1 and value == int(value)
-
-
-def is_size_hw(value: Any) -> bool:
-    """Height and width of a picture that memory has room for."""
-    return is_list(value, is_size) and len(value) == 2 and value[0] * value[1] <= MAX_PIXELS
 
 
 def is_list(value: Any, rule: Callable[[Any], bool] = lambda _: True) -> bool:

@@ -75,12 +75,11 @@ def match(scored: Sequence[Scored], geometry: Geometry) -> Matches:
             detections.append((item.score, bool(i >= 0), ignored, bool(item.label), named, number))
         for i, item in enumerate(wanted):
             objects.append((s.found[by[i]].score if i in by else -math.inf, item.height_px, item.distance_m, number))
-    score, *flags, frame = np.array(detections, float).reshape(-1, 6).T
     object_score, height_px, distance_m, object_frame = np.array(objects, float).reshape(-1, 4).T
-    order = np.argsort(-score, kind="stable")
-    right, ignored, called, named = (flag[order] > 0 for flag in flags)
+    rows = np.array(detections, float).reshape(-1, 6)
+    score, right, ignored, called, named, frame = rows[np.argsort(-rows[:, 0], kind="stable")].T
     return Matches(
-        score[order], right, ignored, called, named, frame[order].astype(int),
+        score, right > 0, ignored > 0, called > 0, named > 0, frame.astype(int),
         object_score, height_px, distance_m, object_frame.astype(int), np.array([not s.truth for s in scored], bool),
     )  # fmt: skip
 

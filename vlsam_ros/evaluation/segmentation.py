@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
-from .checks import is_number, is_size_hw, shown
+from .checks import is_number, shown
 
 LONGEST = 1 << 22
 """Of one object: the longest outline in px and the most run lengths. Drawing takes 80 bytes a px: 0.3 GiB."""
@@ -46,7 +46,7 @@ def checked(segmentation: Any, size_hw: tuple[int, int]) -> list[list[float]] | 
     if not isinstance(segmentation, dict):
         raise DataError(f"expected polygons, or run lengths with size and counts, got {shown(segmentation)}")
     size, counts = segmentation.get("size"), segmentation.get("counts")
-    if not isinstance(size, (list, tuple)) or not is_size_hw([*size]) or [*size] != [*size_hw]:
+    if not isinstance(size, (list, tuple)) or [*size] != [*size_hw]:
         raise DataError(f"expected a mask of {[*size_hw]} (height, width), got run lengths of size {shown(size)}")
     runs = _lengths(counts)
     if runs.size and runs.min() < 0:
