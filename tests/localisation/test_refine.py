@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from fakes import FakeEmbedding, FakeSegmenter, picture
@@ -225,6 +226,20 @@ def test_the_component_under_the_point():
     assert component(np.zeros((50, 60), bool), (1.0, 1.0)).area == 0
     dense[5:40, 7] = dense[35, 7:45] = True
     assert component(dense, (6.0, 7.0)).area == dense.sum()
+
+
+@pytest.mark.parametrize("i", range(8))
+def test_the_component_equals_a_slow_reference(i):
+    rng = np.random.default_rng(i)
+    dense = np.zeros((60, 90), bool)
+    for x, y in rng.integers((20, 10), (80, 50), (5, 2)):
+        dense[y : y + 6, x : x + 6] = True
+    _, parts = cv2.connectedComponents(dense.astype(np.uint8), connectivity=8)
+    for point in rng.uniform((0, 0), (90, 60), (10, 2)):
+        rows, columns = np.nonzero(dense)
+        nearest = np.hypot(columns + 0.5 - point[0], rows + 0.5 - point[1]).argmin()
+        expected = parts == parts[rows[nearest], columns[nearest]]
+        assert np.array_equal(component(dense, tuple(point)).dense((60, 90)), expected)
 
 
 def test_without_component_all_parts_stay():

@@ -13,7 +13,8 @@ from torch.nn.functional import pad
 
 from ...data import letterbox_hw
 from ...errors import ModelLoadError
-from ..checkpoint import differences, local, read_file
+from ..checkpoint import local
+from ..torch_file import differences, read_file
 from .decoder import decode
 from .sam import SamSegmenter
 
