@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from zlib import crc32
 
+import lz4.frame
 import pytest
 import yaml
 from backports import zstd
+from mcap.opcode import Opcode
 from mcap.writer import CompressionType, IndexType
 from recordings import STRING, all_that_is_readable, mcap, records, rosbag, string, written
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
@@ -227,6 +229,28 @@ def test_a_chunk_of_nothing_but_heads_takes_no_more_memory_than_its_content(tmp_
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5 * len(heads)
+
+
+@pytest.mark.parametrize("pack", [zstd.compress, lz4.frame.compress], ids=["zstd", "lz4"])
+def test_no_more_is_expanded_than_allowed(pack: Callable[[bytes], bytes]) -> None:
+    kind = compression.kind(pack(b"x"))
+    assert compression.expanded(pack(bytes(10)) + pack(b"abc"), kind, 13) == (bytes(10) + b"abc", True)
+    assert compression.expanded(pack(os.urandom(99))[:-20], kind, 99)[1] is False
+    with pytest.raises(ValueError, match="more than 12 bytes"):
+        compression.expanded(pack(bytes(10)) + pack(b"abc"), kind, 12)
+    with pytest.raises(ValueError, match="more than 1000 bytes"):
+        compression.expanded(pack(bytes(10**7)), kind, 1000)
+
+
+def test_more_messages_than_the_file_counts(tmp_path: Path) -> None:
+    path = mcap(tmp_path / "a.mcap", SOME)
+    content = bytearray(path.read_bytes())
+    at = 8
+    while content[at] != Opcode.MESSAGE_INDEX:
+        at += 9 + int.from_bytes(content[at + 1 : at + 9], "little")
+    content[at] = Opcode.MESSAGE
+    path.write_bytes(content)
+    assert "25 messages, and it counts 24" in all_that_is_readable(path)[1]
 
 
 NOTHING = {

@@ -9,9 +9,12 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
+from backports import zstd
+from mcap.opcode import Opcode
 from mcap.writer import CompressionType, IndexType
 from recordings import STRING, all_that_is_readable, mcap, qos, records, rosbag, string, written
 from rosbags.interfaces import QosDurability, QosReliability
@@ -179,6 +182,42 @@ def test_memory_is_bounded_where_all_chunks_overlap(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(reader, "Cache", partial(Small, budget=500))
     assert all_that_is_readable(shuffled(tmp_path, chunk_size=200)) == (SOME, "")
     assert 0 < max(held) <= 500
+
+
+def test_splits_are_opened_when_their_time_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_rooms: list[int] = [0]
+
+    class Counted(TemporaryDirectory):
+        def __enter__(self):
+            open_rooms.append(open_rooms[-1] + 1)
+            return super().__enter__()
+
+        def __exit__(self, *error):
+            open_rooms.append(open_rooms[-1] - 1)
+            super().__exit__(*error)
+
+    monkeypatch.setattr(reader, "TemporaryDirectory", Counted)
+    assert all_that_is_readable(splits(tmp_path, ".db3")) == (SOME, "")
+    assert max(open_rooms) == 1 and open_rooms[-1] == 0
+
+
+def test_chunk_that_names_another_first_stamp_than_its_least(tmp_path: Path) -> None:
+    path = shuffled(tmp_path, chunk_size=300)
+    content = bytearray(path.read_bytes())
+    at, chunks = 8, 0
+    while content[at] != Opcode.DATA_END:
+        if content[at] == Opcode.CHUNK:
+            content[at + 9 : at + 17] = content[at + 17 : at + 25]  # the last stamp as the first
+            chunks += 1
+        at += 9 + int.from_bytes(content[at + 1 : at + 9], "little")
+    path.write_bytes(content)
+    assert chunks > 3 and all_that_is_readable(path) == (SOME, "")
+
+
+def test_of_a_file_that_is_there_twice_the_plain_one_is_read(tmp_path: Path) -> None:
+    content = mcap(tmp_path / "bag_0.mcap", SOME).read_bytes()
+    (tmp_path / "bag_0.mcap.zstd").write_bytes(zstd.compress(content)[:-9])
+    assert all_that_is_readable(tmp_path) == (SOME, "")
 
 
 def test_equal_stamps_keep_the_order_of_the_file(tmp_path: Path) -> None:
