@@ -114,6 +114,26 @@ def test_weights_that_a_configuration_points_to_are_not_unpickled(saved: Callabl
     assert not (tmp_path / "ran").exists()
 
 
+SPOILT = {
+    "a token's number": ("tokenizer.json", lambda c: c["model"]["vocab"].update(p=10**12)),
+    "a merge": ("tokenizer.json", lambda c: c["model"]["merges"].append(7)),
+    "an end token": ("generation_config.json", lambda c: c.update(eos_token_id="x")),
+    "the architecture": ("config.json", lambda c: c.update(architectures=True)),
+    "the padding": ("config.json", lambda c: c["text_config"].update(pad_token_id=10**12)),
+}
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_a_vlm_with_a_spoilt_file_is_refused(case: str, saved: Callable, tmp_path: Path) -> None:
+    folder, (name, change) = tmp_path / "model", SPOILT[case]
+    shutil.copytree(saved("vlm", "qwen2_5_vl"), folder)
+    content = json.loads((folder / name).read_text())
+    change(content)
+    (folder / name).write_text(json.dumps(content))
+    with pytest.raises(ModelLoadError, match=str(folder)):
+        KINDS["vlm"][1](str(folder))
+
+
 def state(loaded: object) -> dict[str, torch.Tensor]:
     return (loaded._sam._model if hasattr(loaded, "_sam") else loaded.model).state_dict()
 
@@ -180,7 +200,9 @@ ODD = (0, -1, 10**12, 0.5, float("inf"), "x", "", None, [], {}, True, [1, 2])
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("kind", "family"), [("segmenter", "sam"), ("segmenter", "sam2"), ("grounder", "owlv2")])
+@pytest.mark.parametrize(
+    ("kind", "family"), [("segmenter", "sam"), ("segmenter", "sam2"), ("grounder", "owlv2"), ("vlm", "qwen2_5_vl")]
+)
 def test_a_damaged_folder_is_refused_or_loads(kind: str, family: str, saved: Callable, tmp_path: Path) -> None:
     """One value of a configuration is another, or a stretch of a file is."""
     source, folder, rng = saved(kind, family), tmp_path / "model", np.random.default_rng(0)

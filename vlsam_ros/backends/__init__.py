@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from ..config import GrounderOptions, SegmenterOptions, VlmOptions
-from ..errors import ModelLoadError
+from ..errors import ModelLoadError, VlsamError
 from .interfaces import Grounder, Segmenter, Vlm
 
 PIP_NAMES = {"segment_anything": "segment-anything", "PIL": "pillow", "cv2": "opencv-python"}
@@ -52,3 +52,9 @@ def _load(module: str, options: Any) -> Any:
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
         raise ModelLoadError(f"no package {package}: pip install {PIP_NAMES.get(package, package)}") from error
+    except VlsamError:
+        raise
+    except Exception as error:  # strange files make the libraries raise nearly anything
+        from .checkpoint import reason
+
+        raise ModelLoadError(f"can't load {options.model!r}: {reason(error)}") from error
