@@ -57,6 +57,10 @@ CASES = {
     "cut, within a whole one": ([box(60, 20, 140, 60, 0.5), box(80, 20, 140, 60, 0.9, view="right")], [0]),
     "cut, within another name": ([box(60, 20, 140, 60, 0.5), box(80, 20, 140, 50, 0.9, "cat", "right")], [0]),
     "cut, nothing better": ([box(80, 20, 140, 60, 0.9, view="right")], [0]),
+    "cut apart, sharing too little": (
+        [box(60, 20, 120, 60, 0.9, view="left"), box(80, 57, 140, 97, 0.5, view="right")],
+        [0, 1],
+    ),
     "cut at the frame's border only": ([box(150, 20, 200, 60, 0.9, view="right"), box(140, 20, 200, 60, 0.5)], [0]),
 }
 

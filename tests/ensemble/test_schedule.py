@@ -80,6 +80,7 @@ def test_a_step_that_would_end_too_late_is_not_begun(clock, budget_s, each_s, st
 def test_a_step_of_more_answers_is_expected_to_take_longer(clock):
     assert run(clock, 4.0, 1.0, "ABC") == ["full:A", "far_0:A", "far_1:A"]
     assert run(clock, 5.0, 1.0, "ABC") == ["full:A", "far_0:A", "far_1:A", "full:BC"]
+    assert run(clock, 7.0, 1.0, "ABC") == ["full:A", "far_0:A", "far_1:A", "full:BC", "far_0:BC"]
 
 
 def test_time_spent_before_counts(clock):

@@ -334,3 +334,14 @@ def test_negatives_lie_apart(where, i):
     cells = np.array(found.negatives_xy) / 10
     gaps = np.hypot(*(cells[:, None] - cells[None]).transpose(2, 0, 1))
     assert len(cells) == 5 and gaps[~np.eye(5, dtype=bool)].min() > prompts.RING
+
+
+@pytest.mark.parametrize(("lowest", "expected"), [((2, 4), (2, 4)), ((4, 1), (4, 1)), ((0, 0), None)])
+def test_a_negative_is_the_lowest_of_the_ring_and_not_the_nearest(lowest, expected):
+    """Beyond the ring nothing is taken, however low it is; of equals the nearest is."""
+    map_ = np.full((8, 8), 0.2, np.float32)
+    map_[4, 4], map_[lowest] = 1, 0.1
+    (found,) = prompts.seeds(map_, LAYOUT, PromptOptions(upsample=1))
+    ((x, y),) = found.negatives_xy
+    cell = (round(y / 10 - 0.5), round(x / 20 - 0.5))
+    assert cell == expected if expected else np.hypot(cell[0] - 4, cell[1] - 4) == 2
