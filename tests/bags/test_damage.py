@@ -242,6 +242,15 @@ def test_no_more_is_expanded_than_allowed(pack: Callable[[bytes], bytes]) -> Non
         compression.expanded(pack(bytes(10**7)), kind, 1000)
 
 
+def test_an_index_that_begins_in_the_data_gives_no_message_twice(tmp_path: Path) -> None:
+    path = mcap(tmp_path / "a.mcap", SOME, chunk_size=300, enable_crcs=False)
+    content = bytearray(path.read_bytes())
+    first_chunk = 8 + 9 + int.from_bytes(content[9:17], "little")
+    content[-28:-20] = first_chunk.to_bytes(8, "little")  # the footer's summary_start
+    path.write_bytes(content)
+    assert all_that_is_readable(path) == (SOME, "")
+
+
 def test_more_messages_than_the_file_counts(tmp_path: Path) -> None:
     path = mcap(tmp_path / "a.mcap", SOME)
     content = bytearray(path.read_bytes())

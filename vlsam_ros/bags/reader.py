@@ -14,7 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from vlsam_ros.bags import compression, mcap_file, metadata, sqlite_file
+from vlsam_ros.bags import compression, mcap_index, metadata, sqlite_file
 from vlsam_ros.bags.cache import Cache
 from vlsam_ros.bags.mcap_file import McapFile
 from vlsam_ros.bags.record import CDR, Damage, Record, Topic
@@ -154,7 +154,7 @@ class _Bag:
                     damage.note(wrong)
                 file = target
             head = _head(file)
-            if head.startswith(mcap_file.MAGIC):
+            if head.startswith(mcap_index.MAGIC):
                 yield McapFile(file, self._cache, damage)
             elif head == sqlite_file.MAGIC:
                 with closing(SqliteFile(file, Path(room), damage)) as storage:
