@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,17 @@ from vlsam_ros.evaluation.oracle import oracle
 
 STORED = np.full((64, 96, 3), 90, np.uint8)
 STORED[16:32, 8:40] = (220, 30, 30)
-TURNS = {1: 0, 3: 2, 6: 3, 8: 1}
-"""EXIF orientation -> quarter turns to the left that it asks for."""
+TURNED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda p: p,
+    2: np.fliplr,
+    3: lambda p: np.rot90(p, 2),
+    4: np.flipud,
+    5: lambda p: p.swapaxes(0, 1),
+    6: lambda p: np.rot90(p, 3),
+    7: lambda p: np.rot90(p, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+"""EXIF orientation -> what makes the upright picture of the stored one."""
 
 
 def labelled(folder: Path, orientation: int, stored: bool, square: bool = False, kind: str = "jpg") -> Dataset:
@@ -29,7 +39,7 @@ def labelled(folder: Path, orientation: int, stored: bool, square: bool = False,
     exif = photo.getexif()
     exif[0x0112] = orientation
     photo.save(folder / f"photo.{kind}", exif=exif, **({"quality": 95} if kind == "jpg" else {}))
-    seen = pixels if stored else np.rot90(pixels, TURNS[orientation])
+    seen = pixels if stored else TURNED[orientation](pixels)
     rows, columns = np.nonzero(seen[..., 0] > 200)
     x, y, w, h = columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1
     content = {
@@ -50,13 +60,15 @@ def on_the_object(frame: Frame) -> bool:
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "webp"])
 @pytest.mark.parametrize("stored", [True, False])
-@pytest.mark.parametrize("orientation", [1, 6, 8])
+@pytest.mark.parametrize("orientation", [1, 5, 6, 7, 8])
 def test_the_size_tells(orientation: int, stored: bool, kind: str, tmp_path: Path) -> None:
     data = labelled(tmp_path, orientation, stored, kind=kind)
     assert on_the_object(data.frames[0]) and not data.warnings
 
 
-@pytest.mark.parametrize(("orientation", "square"), [(3, False), (3, True), (6, True), (8, True)])
+@pytest.mark.parametrize(
+    ("orientation", "square"), [(2, False), (3, False), (4, False), (3, True), (6, True), (8, True)]
+)
 def test_the_size_does_not_tell(orientation: int, square: bool, tmp_path: Path) -> None:
     ((warning, count),) = labelled(tmp_path, orientation, stored=True, square=square).warnings.items()
     assert "EXIF orientation" in warning and "photo.jpg" in warning and count == 1

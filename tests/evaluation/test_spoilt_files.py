@@ -185,6 +185,17 @@ def test_boxes_without_area_are_false_positives(labels: dict[str, Any], tmp_path
     assert scores["mask"]["empty road"] == {"frames": 1, "without a false alarm": 0}
 
 
+def test_boxes_far_beyond_the_picture(labels: dict[str, Any], tmp_path: Path) -> None:
+    """They are drawn no farther than matters: to draw such a box whole takes gigabytes."""
+    labels["annotations"] = labels["annotations"][:1]
+    near, far = ([[-80, 6, 104, 30], [4, -60, 20, 96]], [[-9e8, 6, 9e8 + 24, 30], [4, -9e8, 20, 9e8 + 36]])
+    figures = [
+        score(tmp_path, labels, [{"image_id": 1, "category_id": 5, "bbox": b, "score": 0.9} for b in boxes])["mask"]
+        for boxes in (near, far)
+    ]
+    assert figures[0]["agnostic"] == figures[1]["agnostic"] and 0 < figures[0]["agnostic"]["mAR"] < 1
+
+
 def test_scores_of_any_size_are_an_order(labels: dict[str, Any], tmp_path: Path) -> None:
     results = [r | {"score": 10 * r["score"] - 20} for r in RESULTS]  # type: ignore[operator]
     scores, usual = score(tmp_path, labels, results), score(tmp_path, labels, RESULTS)
