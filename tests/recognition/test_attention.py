@@ -470,7 +470,9 @@ def test_what_the_background_has_more_of_is_as_good_as_nothing():
 def test_each_of_several_names_is_compared_with_the_background_crops_and_all():
     crop = ImageLayout(np.arange(13, 17).reshape(2, 2), (40.0, 0.0, 80.0, 30.0))
     layout, options = replace(GRID, crops=(crop,)), AttentionOptions(contrast="background", sigma=0.0)
-    name, background = (replace(answer(planted(20, c, r)), layout=layout) for c, r in (([5, 6], 17), ([0, 9], 19)))
+    name, other, background = (
+        replace(answer(planted(20, c, r)), layout=layout) for c, r in (([5, 6], 17), ([2, 11], 16), ([0, 9], 19))
+    )
     background = replace(background, text="road", token_spans=((0, 4),), first_row=19)
 
     def shares(a: Answer, row: int) -> np.ndarray:
@@ -480,9 +482,9 @@ def test_each_of_several_names_is_compared_with_the_background_crops_and_all():
         on_grid = on_grid.reshape(4, 3, 4).sum(1)
         return on_grid / on_grid.sum()
 
-    found = attention.maps([name], [[[17], [18]]], options, background)[0]
-    for heat, row in zip(found, (17, 18), strict=True):
-        expected = np.maximum(shares(name, row) - shares(background, 19), 0)
+    found = attention.maps([name, other], [[[17], [18]], [[16]]], options, background)
+    for heat, a, row in zip([*found[0], *found[1]], (name, name, other), (17, 18, 16), strict=True):
+        expected = np.maximum(shares(a, row) - shares(background, 19), 0)
         assert np.allclose(heat, attention.normalised(expected), atol=1e-5)
 
 
