@@ -124,12 +124,13 @@ def recording(bag: str) -> Path:
 
 
 def player(bag: Path, rate: str, clock: bool, exit_after: bool) -> Node:
-    """Our own bag player, since `ros2 bag` may not be installed."""
+    """Our own bag player, since `ros2 bag` may not be installed. Who waits for the end wants every frame: reliable."""
+    more = [*(["--clock"] if clock else []), *(["--reliable"] if exit_after else [])]
     return Node(
         package=PACKAGE,
         executable="bag_player",
         name="bag_player",
-        arguments=[str(bag), "--rate", rate, "--wait-for-subscribers", "1", *(["--clock"] if clock else [])],
+        arguments=[str(bag), "--rate", rate, "--wait-for-subscribers", "1", *more],
         output="screen",
         emulate_tty=True,
         on_exit=Shutdown(reason="the recording has ended") if exit_after else None,

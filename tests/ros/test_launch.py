@@ -105,7 +105,8 @@ def test_own_profile_topics_and_the_rest(launched, tmp_path: Path) -> None:
 def test_recording(launched, tmp_path: Path, exit_after: bool) -> None:
     detector, player = launched(bag=str(tmp_path), rate="0.2", exit_after_bag=str(exit_after).lower())
     assert player.kwargs["executable"] == "bag_player"
-    assert player.kwargs["arguments"] == [str(tmp_path), "--rate", "0.2", "--wait-for-subscribers", "1"]
+    reliable = ["--reliable"] if exit_after else []
+    assert player.kwargs["arguments"] == [str(tmp_path), "--rate", "0.2", "--wait-for-subscribers", "1", *reliable]
     assert (player.kwargs["on_exit"] is not None) == exit_after
     for signal in ("sigterm_timeout", "sigkill_timeout"):  # a queue may take longer than launch's five seconds
         assert (float(detector.kwargs.get(signal, 5)) > 3600) == exit_after
