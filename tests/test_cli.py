@@ -47,6 +47,16 @@ def test_pictures_in_overlays_and_json_out(pictures: Path) -> None:
     assert cv2.imread(str(out / "a.overlay.jpg")).shape == (60, 80, 3)
 
 
+def test_what_is_not_known_is_said(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = replace(fake(np.zeros((60, 80, 3), np.uint8)), items=(), problems=("full: What?: refusal",))
+    monkeypatch.setattr("vlsam_ros.pipeline.load", lambda config: lambda image: silent)
+    assert cli.main(["detect", str(pictures / "a.png"), "--out", str(pictures / "out")]) == 0
+    assert "a.png: not known: full: What?: refusal" in capsys.readouterr().err
+    assert json.loads((pictures / "out" / "a.json").read_text())["problems"] == ["full: What?: refusal"]
+
+
 def test_a_broken_picture_costs_nothing_else(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (pictures / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
     out = pictures / "out"

@@ -63,7 +63,17 @@ def on_the_object(frame: Frame) -> bool:
 @pytest.mark.parametrize("orientation", [1, 5, 6, 7, 8])
 def test_the_size_tells(orientation: int, stored: bool, kind: str, tmp_path: Path) -> None:
     data = labelled(tmp_path, orientation, stored, kind=kind)
-    assert on_the_object(data.frames[0]) and not data.warnings
+    (frame,), lies = data.frames, stored and orientation > 1
+    assert on_the_object(frame) and frame.lying() is lies
+    assert list(data.warnings.values()) == [1] * lies and all("on their side" in w for w in data.warnings)
+
+
+def test_models_are_not_judged_on_a_picture_that_lies_on_its_side(tmp_path: Path) -> None:
+    data = labelled(tmp_path, 6, stored=True)
+    with pytest.raises(BadImageError, match="stored pixels, which lie on their side"):
+        oracle(None, Config())(data.frames[0])  # type: ignore[arg-type]  # comes to no segmenter
+    predictions.predict(data.frames, lambda f: Detections(f.for_models().shape[:2]), tmp_path / "p.jsonl", {})
+    assert "on their side" in predictions.read(tmp_path / "p.jsonl", data).failed[1]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from vlsam_ros.errors import BadImageError, OutputError
-from vlsam_ros.output.files import BAYER, FORMATS, MAX_PIXELS, decoded, jpeg, orientation, read
+from vlsam_ros.output.files import BAYER, FORMATS, MAX_PIXELS, decoded, jpeg, orientation, read, stored_hw
 
 H, W = 24, 36
 Y, X = np.mgrid[:H, :W]
@@ -121,7 +121,7 @@ def test_orientation(kind: str, told: int, tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(encoded(RGB, kind.split()[0], exif=exif(told), **STORED[kind]))
     tolerance = 4 if kind == "JPEG" else 0
-    assert orientation(path) == told
+    assert orientation(path) == told and stored_hw(path) == read(path, upright=False).shape[:2]
     for upright, expected in ((True, TURNED[told]), (False, RGB)):
         picture = read(path, upright)
         assert picture.shape == expected.shape and picture.flags.c_contiguous

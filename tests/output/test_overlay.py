@@ -80,6 +80,7 @@ def test_summary(age_s: float | None, shown: bool) -> None:
 
 def test_a_failure_does_not_look_like_an_empty_road() -> None:
     assert summary(Detections((9, 9)), 0.1, 0.1, "VlmError: no words").startswith("FAILED: VlmError: no words")
+    assert summary(Detections((9, 9), problems=("full: What?: refusal",))) == "0 found  |  1 not known"
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (113, 200), (3, 900)])

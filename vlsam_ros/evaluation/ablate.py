@@ -169,7 +169,7 @@ def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Names
 
 def look(detector: VLSam, frame: Frame) -> Detections:
     """What the detector finds in a frame."""
-    return detector(frame.image(), horizon=frame.horizon)
+    return detector(frame.for_models(), horizon=frame.horizon)
 
 
 def figures(data: Dataset, path: Path) -> dict[str, float]:

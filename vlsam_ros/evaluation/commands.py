@@ -73,7 +73,7 @@ def predict(args: argparse.Namespace, data: Dataset, configured: Configured) -> 
     config, file = configured(args), _file(args.out, predictions.FILE)
     must_have_pictures(data)
     detector = load(config)
-    return _predicted(data, lambda f: detector(f.image(), horizon=f.horizon), file, header(data, config))
+    return _predicted(data, lambda f: detector(f.for_models(), horizon=f.horizon), file, header(data, config))
 
 
 def oracle(args: argparse.Namespace, data: Dataset, configured: Configured) -> int:

@@ -72,6 +72,7 @@ class Frame:
         truth: reads its labelled objects.
         horizon: the horizon's row as a share of the height; None if unknown.
         absent, not_all: ids of the categories of which LVIS says that the frame has none, or that not all are labelled.
+        lying: whether the picture lies on its side, as its labels have it.
     """
 
     id: int
@@ -82,6 +83,23 @@ class Frame:
     horizon: float | None = None
     absent: tuple[int, ...] = ()
     not_all: tuple[int, ...] = ()
+    lying: Callable[[], bool] = field(default=lambda: False, repr=False)
+
+    def for_models(self) -> np.ndarray:
+        """The picture for a model to look at: RGB uint8 (H, W, 3).
+
+        Raises:
+            BadImageError: it is missing, broken, of another size than its labels say, or lies on its side, where what a
+                model finds says nothing about the model.
+        """
+        image = self.image()
+        if image.shape[:2] != self.size_hw:  # the labels would be those of other pixels
+            raise BadImageError(f"expected a picture of {self.size_hw} (height, width), got {image.shape[:2]}")
+        if self.lying():
+            raise BadImageError(
+                "its labels are of the stored pixels, which lie on their side: turn both by its EXIF data"
+            )
+        return image
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,7 @@ def _frame(picture: dict[str, Any], folder: Path, objects: list[Callable[[], Ins
         name=checks.printable(name),
         size_hw=size_hw,
         image=partial(picture_files.read, folder / name, size_hw),
+        lying=partial(picture_files.lies, folder / name, size_hw),
         truth=cache(lambda: tuple(read_one() for read_one in objects)),
         absent=tuple(picture.get("neg_category_ids") or ()),
         not_all=tuple(picture.get("not_exhaustive_category_ids") or ()),

@@ -16,7 +16,6 @@ from ..backends.interfaces import Embedding, Segmenter
 from ..config import Config
 from ..data import Detection, Detections, Mask, Prompts, View
 from ..ensemble.tiling import lift, views
-from ..errors import BadImageError
 from .dataset import Box, Frame, Instance
 
 
@@ -24,9 +23,7 @@ def oracle(segmenter: Segmenter, config: Config) -> Callable[[Frame], Detections
     """What outlines a frame's labelled objects: each in the smallest of the views that holds its box."""
 
     def outline(frame: Frame) -> Detections:
-        image, by_view = frame.image(), defaultdict(list)
-        if image.shape[:2] != frame.size_hw:  # the boxes would be those of other pixels
-            raise BadImageError(f"expected a picture of {frame.size_hw} (height, width), got {image.shape[:2]}")
+        image, by_view = frame.for_models(), defaultdict(list)
         all_views = views(frame.size_hw, config.views, frame.horizon)
         for item in frame.truth():
             if not item.ignore:

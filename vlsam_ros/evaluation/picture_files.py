@@ -33,11 +33,16 @@ def read(path: Path, size_hw: tuple[int, int]) -> np.ndarray:
     Raises:
         BadImageError: missing or broken.
     """
-    if files.orientation(path) >= 5 and size_hw[0] != size_hw[1]:
-        stored = files.read(path, upright=False)
-        if stored.shape[:2] == size_hw:
-            return stored
-    return files.read(path)
+    return files.read(path, upright=not lies(path, size_hw))
+
+
+def lies(path: Path, size_hw: tuple[int, int]) -> bool:
+    """Whether labels of a picture of this size are of its stored pixels, which lie on their side.
+
+    Raises:
+        BadImageError: missing or broken.
+    """
+    return files.orientation(path) >= 5 and size_hw[0] != size_hw[1] and files.stored_hw(path) == size_hw
 
 
 def count_doubts(pictures: Iterable[tuple[Path, Frame]], tally: Tally) -> None:
@@ -47,9 +52,13 @@ def count_doubts(pictures: Iterable[tuple[Path, Frame]], tally: Tally) -> None:
             tally.add("pictures that are not there", frame.name)
             continue
         try:
-            told = files.orientation(path)
+            told, lying = files.orientation(path), lies(path, frame.size_hw)
         except BadImageError:  # said when it is read
             continue
+        if lying:
+            tally.add(
+                "pictures that lie on their side, as their labels have them; models can't be judged on", frame.name
+            )
         if 1 < told < 5 or (told > 1 and frame.size_hw[0] == frame.size_hw[1]):
             tally.add(
                 "pictures with an EXIF orientation that keeps their size: their labels may be of the stored or of the "

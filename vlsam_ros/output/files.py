@@ -80,6 +80,18 @@ def orientation(path: Path) -> int:
         return _orientation(picture)
 
 
+def stored_hw(path: Path) -> tuple[int, int]:
+    """Height and width of a picture in pixels, as it is stored.
+
+    Raises:
+        BadImageError: as `read`, of what is found without decoding.
+    """
+    with _file(path) as file, _opened(file, MAX_PIXELS) as picture:
+        if picture.format == "TIFF":  # whose size Pillow gives as turned
+            return picture.tag_v2[257], picture.tag_v2[256]  # type: ignore[attr-defined]
+        return picture.height, picture.width
+
+
 def jpeg(image: np.ndarray, quality: int = 95) -> bytes:
     """An RGB uint8 (H, W, 3) as the bytes of a JPEG file.
 
@@ -195,6 +207,7 @@ def as_json(name: str, found: Detections) -> dict[str, Any]:
         "grounder": found.grounder,
         "demonstration": found.demonstration,
         "skipped": list(found.skipped),
+        "problems": list(found.problems),
         "timings_s": {k: round(v, 4) for k, v in found.timings_s.items()},
         "answers": [{"view": v, "question": q, "text": t} for v, q, t in found.answers],
         "instances": [_instance(d, found.size_hw) for d in found.items],

@@ -91,6 +91,8 @@ def summary(
         parts.append(f"age {age_s:.2f} s")
     if detections.skipped:
         parts.append(f"skipped {', '.join(detections.skipped)}")
+    if detections.problems:
+        parts.append(f"{len(detections.problems)} not known")
     if detections.demonstration:
         parts.append("DEMONSTRATION MODELS")
     return "  |  ".join(parts)
