@@ -6,19 +6,27 @@ from vlsam_ros.config import QuestionOptions
 from vlsam_ros.recognition.unanswered import EMPTY, REFUSAL, REPETITION, THOUGHT, UNDECIDED, no_answer
 
 SAID = {
-    "": ["car, dog", "None.", "There are no objects.", "[]", "```json\n[]\n```", "{}", "N/A", "No.", "无", "The road is clear.",
-         "I cannot see any objects.", "I'm sorry, I don't see any hazards.", "I am unable to see any people.",
-         "<think>Is it a cat?</think>None", "Is it a cat?</think>\n\n[]", "dog " * 40, "car, dog, " * 20,
-         "The image is dark, but a car is visible."],
-    EMPTY: ["", " \n", "</s>", "<|im_end|>", ".", "```json\n```", "\u200b\u200e", "\x00\x01", "Here are the objects:", "\ud800"],
-    THOUGHT: ["<think>", "<think>There may be a cat", "◁think▷ a cat, a dog", "<think>a cat</think>\n", "car</think><think>dog"],
-    REPETITION: ["!" * 64, "the " * 60, "? " * 60, "\n" + "0" * 99, "|---" * 30, "the of " * 20],
-    REFUSAL: ["I'm sorry, but I can't assist with that.", "I can't help with that.", "Sorry.", "I cannot see the image.",
+    "": ["car, dog", "None.", "There are no objects.", "[]", "```json\n[]\n```", "{}", "N/A", "No.", "无", "[[]]",
+         "The road is clear.", "I cannot see any objects.", "I'm sorry, I don't see any hazards.", "Nothing.", "0",
+         "I am unable to see any people.", "<think>Is it a cat?</think>None", "Is it a cat?</think>\n\n[]", "Yes.",
+         "dog " * 40, "car, dog, " * 20, "I'm sorry, I can only see a car.",
+         "The image is dark, but a car is visible.",
+         "road, sky", "Clear road."],
+    EMPTY: ["", " \n", "</s>", "<|im_end|>", ".", "```json\n```", "\u200b\u200e", "\x00\x01", "Here are the objects:",
+            "\ud800", "[", '["'],
+    THOUGHT: ["<think>", "<think>There may be a cat", "◁think▷ a cat, a dog", "<think>a cat</think>\n",
+              "car</think><think>dog", "<|channel|>analysis<|message|>a cat", "[THINK]a cat", "a cat</think>"],
+    REPETITION: ["!" * 64, "the " * 60, "? " * 60, "\n" + "0" * 99, "|---" * 30, "the of " * 20, "[[" * 99],
+    REFUSAL: ["I'm sorry, but I can't assist with that.", "I can't help with that.", "Sorry.",
+              "I cannot see the image.",
               "As an AI language model, I cannot view images directly.", "I\u2019m unable to process images.",
               "I am not able to see the picture.", "There is no image provided.",
-              "I cannot identify people in images."],
-    UNDECIDED: ["The image is too dark to see anything.", "It is not possible to determine if any vehicles are broken down.",
-                "I cannot tell.", "The picture is completely black.", "I don't know."],
+              "I can't identify people in images.",
+              "I apologize, but I cannot comply with this request.", "Please provide an image.",
+              "抱歉，我无法查看图片。"],
+    UNDECIDED: ["The image is too dark to see anything.", "I cannot tell.", "The picture is completely black.",
+                "Unclear.",
+                "It is not possible to determine if any vehicles are broken down.", "I don't know."],
 }  # fmt: skip
 
 

@@ -11,26 +11,14 @@ from .words import singular
 
 DEEPEST = 16
 """Brackets that are nested deeper are read as if they were not."""
-LABELS = (
-    "label",
-    "name",
-    "object name",
-    "object",
-    "item",
-    "class",
-    "class name",
-    "hazard",
-    "thing",
-    "category",
-    "type",
-)
+LABELS = ("label", "name", "object name", "object", "item", "class", "class name", "category", "type")
 """Keys whose value is what an object is; the first that it has counts."""
 PRESENCE = frozenset("present visible detected found exists count number quantity amount seen".split())
 """Keys that, with no, false or 0, say that the object is not there."""
 
 _START = re.compile(r"\[\s*(?=[\[{\"'\]])|\{\s*(?=[\[{\"'}]|[\w ]{1,40}:)")
 _TOKEN = re.compile(
-    r"\"((?:[^\"\\]|\\.)*)(?:\"|\Z)|(?<!\w)'((?:[^'\\\n]|\\.|'(?=\w))*)(?:'|\Z)|[\[\]{}:,]|[^\s\[\]{}:,\"][^\[\]{}:,\"\n]*",
+    r"\"((?:[^\"\\]|\\.)*)(?:\"|\Z)|(?<!\w)'((?:[^'\\\n]|\\.|'(?=\w)){0,200})(?:'|\Z)|[\[\]{}:,]|[^\s\[\]{}:,\"][^\[\]{}:,\"\n]*",
     re.S,
 )
 
@@ -131,7 +119,7 @@ def _read(text: str, node: Node, keep: list[tuple[int, int]]) -> bool:
             some |= said(child) not in ("false", "null", "none", "0", "")
         else:
             named, filled = ruling(said(child.key), said(child))
-            some |= named or filled
+            some |= any(ruling("dog", said(child)))
             if not label:
                 keep += [(n.start, n.end) for n, read in ((child.key, named), (child, filled)) if read]
     return some

@@ -26,17 +26,17 @@ DETAILS = frozenset(
 """Before a colon, at the head of a column or as a key these tell more of a thing and name none."""
 
 _NONE = re.compile(
-    r"\W*(?:no|none|not|nothing|nobody|nil|null|false|absent|zero|0+|n/?a|unknown|unclear)(?![\w.%/-])(?P<rest>.*)|\W*[-–—]\W*",
+    r"\W*(?:no|none|not|nothing|nobody|nil|null|false|absent|zero|0+|n/?a|unknown|unclear)(?![\w.%/-])(?P<rest>.*)|[\s;]*[-–—]+[\s;]*",
     re.S,
 )
 _OF_NONE = re.compile(
     r"\W*(?:(?:visible|present|seen|detected|found|observed|there|any|applicable|identified|shown|noted|are|is|in|on|of|at|"
     r"such|these|this|the|above|view|sight|image|picture|scene|evident|apparent|specific|significant|obvious|clear|clearly)\b\W*)*"
 )
-_SOME = re.compile(
-    r"\W*(?:yes|true|present|visible|detected|seen|found|many|several|some|few|multiple|one|two|three|four|five|six|yes,? \w+)?\W*"
-    r"|(?:[\W\d]|\bx(?=\d)|(?<=\d)x\b)*\d(?:[\W\d]|\bx(?=\d)|(?<=\d)x\b)*(?:px|m|meters?|metres?|visible|times|in total|total)?\W*"
+_SOME = frozenset(
+    "yes true present visible detected seen found many several some few multiple one two three four five six".split()
 )
+_UNITS = re.compile(r"(?<![^\W\d])(?:x|px|cm|mm?|meters?|metres?|visible|times|(?:in )?total)(?![^\W\d])")
 _YES = re.compile(r"\W*(?:yes|true|present)\b[\W]*")
 _CLAUSE = re.compile(
     r"\b(?:is|are|was|were|can|could|i|we|you|there|shows?|includes?|contains?|has|have|here|see|identify)\b"
@@ -44,12 +44,13 @@ _CLAUSE = re.compile(
 _PROSE = re.compile(r"\b(?:is|are|was|were|on|in|at|near|with|from|to|that|which|has|have|it|\w+ing)\b")
 _NUMBERED = re.compile(r"\W*(?:[a-z]+ )?(?:#? ?\d+|[a-z])\W*")
 _MARK = re.compile(
-    r"(?P<indent>[ \t;]*)(?P<mark>(?:[-•+>]|\*(?!\*)|#{1,6}|\(?\d{1,3}[.):]|\(?[a-z]\)|[a-z]\.|[ivx]{1,4}[.)])(?=\s|\*\*)(?:[ \t]*[-*•+](?=\s))?)?"
+    r"(?P<indent>[ \t;]*)(?P<mark>(?:[-•+>]|\*(?!\*)|#{1,6}|\(?\d{1,3}[.):]|\(?[a-z]\)|[a-z]\.|[ivx]{1,4}[.)])"
+    r"(?=\s|\*\*)(?:[ \t]*[-*•+](?=\s))?)?"
 )
 _NUMBER = re.compile(r"(?<![\w.])\d{1,3}[.)](?=\s)")
 _PARENTHESIS = re.compile(r"(?P<key>[^:;,.!?()|]{0,60})\((?P<value>[^()]{0,200})\)")
 _PAIR = re.compile(
-    r"(?P<key>[^:;,.!?|]{1,70}?)(?P<sep>:(?=\s|$|[\[\"'{(<\d])|\s+[-–—]+\s+)"
+    r"(?P<key>[^:;,.!?|]{1,70}?)(?P<sep>\?(?=\s)|:(?=\s|$|[\[\"'{(<\d])|\s{1,4}[-–—]{1,3}\s)"
     r"(?P<value>(?:[^.;!?,]|[.,](?=\d)|\.(?=\w)|,(?![^,.:;!?]{1,60}(?::\s|\s[-–—]\s)))*)"
 )
 
@@ -71,7 +72,8 @@ def ruling(key: str, value: str) -> tuple[bool, bool]:
         if _OF_NONE.fullmatch(rest) or not names or set(heads) & (set(about) | CATEGORIES):
             return False, bool(rest)
         return True, False
-    if _SOME.fullmatch(value):
+    words = re.findall(r"\w+", value)
+    if set(words) <= _SOME or not any(c.isalpha() for c in _UNITS.sub("", value)):
         return True, False
     if not names or _NUMBERED.fullmatch(key):
         return False, True
@@ -147,10 +149,10 @@ def _pairs(body: str, listed: bool) -> str:
     for i, m in enumerate(pairs):
         last = len(body) if listed and i == len(pairs) - 1 and not body[: m.start()].strip("; \t") else m.end()
         value = body[m.start("value") : last]
-        if m["sep"].strip() != ":" and not listed and re.search(r"\s[-–—]+\s", value):
+        if m["sep"].strip() not in ":?" and not listed and re.search(r"\s[-–—]+\s", value):
             continue
         read_key, read_value = ruling(m["key"], value) if value.strip() else (True, True)
-        sentence = re.split(r"[.;!?]", body[: m.start()])[-1]
+        sentence = re.split(r"[.;!?]", body[max(0, m.start() - 200) : m.start()])[-1]
         read_value |= read_key and bool(_CLAUSE.search(sentence))
         out += [body[end : m.start()], m["key"] if read_key else ";" * len(m["key"]), ";" * len(m["sep"])]
         out.append(value if read_value else ";" * len(value))

@@ -16,7 +16,8 @@ _LEGEND = re.compile(
     rf"\b(?:do not|don't) (?:[\w-]+ ){{1,4}}?{_SIGN}\b|"
     r"\b(?:slow(?: down)?|one way|wrong way|dead end|give way|right of way|not a through street|"
     r"(?:keep|turn|merge|exit|curve) (?:left|right|clear|out|only)|speed limit \d+|"
-    r"(?:(?!(?:an?|the|and|or|one|two|with|is|are|no)\b)[a-z]+ ){1,2}(?:at work|at play|work ahead|(?<!light )(?<!lights )ahead|closed|narrows|ends|xing))"
+    r"(?:(?!(?:an?|the|and|or|one|two|with|is|are|no)\b)[a-z]+ ){1,2}"
+    r"(?:at work|at play|work ahead|(?<!light )(?<!lights )ahead|closed|narrows|ends|xing))"
     rf" {_MORE}{_SIGN}\b"
 )
 _QUOTED = re.compile(rf"(?:\"[^\"\n]{{1,60}}\"|(?<!\w)'[^'\n]{{1,60}}'(?!\w))(?P<sign>(?: [\w-]+)? {_SIGN}\b)?")

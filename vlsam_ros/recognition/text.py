@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-MOST_CHARS = 1 << 16
-"""Characters of an answer that are read, thoughts not counted. The longest answer that can be asked for has fewer."""
+MOST_CHARS = 1 << 14
+"""Characters of an answer that are read, thoughts not counted: more than `vlm.max_new_tokens` allows."""
 
 _OPENS = r"<(?:seed:)?think(?:ing)?>|<thought>|<reasoning>|◁think▷|\[think\]|<\|begin_of_thought\|>|<unused94>"
 _CLOSES = r"</(?:seed:)?think(?:ing)?>|</thought>|</reasoning>|◁/think▷|\[/think\]|<\|end_of_thought\|>|<unused95>"
@@ -56,6 +56,8 @@ def plain(text: str, keep_case: bool = False) -> tuple[str, Sequence[int]]:
         At most `MOST_CHARS` characters, and the offset in `text` of each of them and of their end.
     """
     blanked = _blanked(text)
+    first = len(blanked) - len(blanked.lstrip("; \t\n"))
+    blanked = _TAG.sub(lambda m: ";" * len(m[0]), blanked[: first + MOST_CHARS])
     end = first = len(blanked) - len(blanked.lstrip("; \t\n"))
     out: list[str] = []
     origin: list[int] = []
@@ -70,12 +72,12 @@ def plain(text: str, keep_case: bool = False) -> tuple[str, Sequence[int]]:
 
 
 def _blanked(text: str) -> str:
-    """The text in its length, with blanks for thoughts and semicolons for the marks of a model's format."""
+    """The text in its length, with semicolons for thoughts."""
     pieces, end = [], 0
     for start, stop in thoughts(text):
-        pieces += [text[end:start], " " * (stop - start)]
+        pieces += [text[end:start], ";" * (stop - start)]
         end = stop
-    return _TAG.sub(lambda m: ";" * len(m[0]), "".join([*pieces, text[end:]]))
+    return "".join([*pieces, text[end:]])
 
 
 def _readable(c: str) -> str:

@@ -20,38 +20,44 @@ _TAIL = 2048
 
 _PICTURE = r"(?:image|picture|photo|photograph|screenshot|file|attachment)s?\b"
 _CANNOT = (
-    r"(?:\b(?:can ?not|can't|couldn't|could not|won't|will not|(?:un|not )able to|not capable of|not equipped to|"
-    r"(?:don't|do not|doesn't|does not) have (?:the |an? )?(?:ability|capability|capacity|access)(?: to)?))"
+    r"\b(?:can ?not|can't|couldn't|could not|won't|will not|(?:un|not )able to|not (?:capable of|equipped to)|"
+    r"(?:don't|do not) have (?:the |an? )?(?:ability|capability|capacity|access)(?: to)?)"
 )
 _REFUSAL = re.compile(
-    rf"\bas an? (?:\w+ ){{0,3}}(?:ai\b|assistant|language model|llm|model\b)|\bi(?:'m| am) (?:only |just )?an? (?:ai|large|language|text)\b|"
-    rf"{_CANNOT}(?: \w+){{0,2}} (?:help|assist|provide|comply|fulfil+|answer|process|analy[sz]e|access|open|load|discuss|continue|"
-    rf"engage|generate|do (?:that|this|so))\b|"
-    rf"{_CANNOT}(?: directly| actually| currently)? (?:see|view|perceive|look at|interpret|read|display)(?: or \w+)?(?: (?!any\b)\w+){{0,2}} {_PICTURE}|"
+    r"\bas an? (?:\w+ ){0,3}(?:ai|assistant|llm|model)\b|"
+    r"\bi(?:'m| am) (?:only |just )?an? (?:ai|large|language|text)\b|"
+    rf"{_CANNOT}(?: \w+){{0,2}} (?:help|assist|provide|comply|fulfil+|answer|process|analy[sz]e|access|open|load|"
+    r"discuss|continue|engage|generate|do (?:that|this|so))\b|"
+    rf"{_CANNOT}(?: directly| actually| currently)? (?:see|view|perceive|look at|interpret|read|display)(?: or \w+)?"
+    rf"(?: (?!any\b)\w+){{0,2}} {_PICTURE}|"
     rf"{_CANNOT} (?:see|view)(?: it| that| this)?\s*(?:[.!;]|\Z)|"
     rf"{_CANNOT}(?: \w+)? (?:identify|recogni[sz]e|describe|detect|list)(?: (?!any\b|no\b)\w+){{0,6}} {_PICTURE}|"
-    rf"\bno {_PICTURE}(?: \w+){{0,3}} (?:provided|attached|uploaded|shared|given|available|visible)|\b(?:don't|do not) see (?:an|the|your|any) {_PICTURE}|"
-    rf"\b(?:please|kindly|could you|can you) (?:\w+ )?(?:provide|upload|attach|share|send|resend)\b|"
-    rf"\b{_PICTURE} (?:was|is|has|did|does|could|can)(?: ?not|n't)(?: been)? (?:load|attach|upload|provid|display|availab|access|process|open)\w*"
+    rf"\bno {_PICTURE}(?: \w+){{0,3}} (?:provided|attached|uploaded|shared|given|available|visible)|"
+    rf"\b(?:don't|do not) see (?:an|the|your|any) {_PICTURE}|"
+    r"\b(?:please|kindly|could you|can you) (?:\w+ )?(?:provide|upload|attach|share|send|resend)\b|"
+    rf"\b{_PICTURE} (?:was|is|has|did|does|could|can)(?: ?not|n't)(?: been)? "
+    r"(?:load|attach|upload|provid|display|availab|access|process|open)\w*"
 )
 _SORRY = re.compile(
-    r"\W*(?:(?:i(?:'m| am) )?(?:so |very |really )?sorry|apologies|i (?:do )?apologi[sz]e|lo siento|desculpe|je suis désolé|"
-    r"es tut mir leid|mi dispiace|抱歉|很抱歉|对不起|對不起|我无法|我無法|作为|作為|申し訳|죄송)"
+    r"\W*(?:(?:i(?:'m| am) )?(?:so |very |really )?sorry|apologies|i (?:do )?apologi[sz]e|lo siento|desculpe|"
+    r"je suis désolé|es tut mir leid|mi dispiace)\b"
 )
+_SORRY_ELSEWHERE = re.compile(r"\W*很?(?:抱歉|对不起|對不起|我无法|我無法|无法|無法|作为|作為|申し訳|죄송)")
 _UNDECIDED = re.compile(
-    r"\b(?:too|so|very|completely|entirely|totally|all|just|quite|extremely) (?:dark|black|white|blank|blurr(?:y|ed)|bright|noisy|unclear|grainy|"
-    r"hazy|over-?exposed|under-?exposed|low)\b|"
-    rf"\b(?:{_PICTURE}|view|frame|scene) (?:is|appears|seems|looks)(?: to be)? (?:\w+ )?(?:black|blank|white|blurr(?:y|ed)|unclear|corrupted|"
-    r"distorted|not clear|dark|over-?exposed)\b|"
-    rf"{_CANNOT}(?: be)? (?:determin|tell|say|make out|confirm|judge|know|discern|distinguish|be sure|ascertain|assess)\w*|"
+    r"\b(?:too|so|very|completely|entirely|totally|all|just|quite|extremely) (?:dark|black|white|blank|blurr(?:y|ed)|"
+    r"bright|noisy|unclear|grainy|hazy|over-?exposed|under-?exposed|low)\b|"
+    rf"\b(?:{_PICTURE}|view|frame|scene) (?:is|appears|seems|looks)(?: to be)? (?:\w+ )?(?:black|blank|white|"
+    r"blurr(?:y|ed)|unclear|corrupted|distorted|not clear|dark|over-?exposed)\b|"
+    rf"{_CANNOT}(?: be)? (?:determin|tell|say|make out|confirm|judge|know|discern|distinguish|be sure|assess)|"
     r"\b(?:im|not )possible to (?:determine|tell|say|identify|know|see|make out|assess)|"
     r"\b(?:difficult|hard) to (?:determine|tell|say|identify|know|see|make out|discern)|"
-    r"\b(?:don't|do not) know\b|\bnot (?:sure|certain|clear)\b|\bunsure\b|\bno idea\b|^\W*(?:unclear|unknown|uncertain)\W*$|"
-    r"\b(?:not enough|insufficient|without more) (?:information|detail|context)"
+    r"\b(?:don't|do not) know\b|\bnot (?:sure|certain|clear)\b|\bunsure\b|\bno idea\b|"
+    r"\A\W*(?:unclear|unknown|uncertain)\b|\b(?:not enough|insufficient|without more) (?:information|detail|context)"
 )
 _NOTHING = re.compile(
-    r"\b(?:no(?! (?:idea|way\b|image|picture|photo))|none|nothing|nobody|without|(?:don't|do not|can't|cannot) (?:see|find|spot|detect|identify)"
-    r"(?: any\w*| a)|(?<!not )(?:clear|empty|free) (?:of|road)|(?:un)?able to (?:see|find|spot|detect|identify) any(?:thing)?)\b"
+    r"\b(?:no(?! (?:idea|way\b|image|picture|photo))|none|nothing|nobody|without|"
+    r"(?:don't|do not|can't|cannot|can not|unable to|not able to) (?:see|find|spot|detect|identify)(?: any\w*| a)|"
+    r"(?<!not )(?:clear|empty|free) (?:of|road))\b"
 )
 
 
@@ -64,18 +70,18 @@ def no_answer(text: str, truncated: bool, options: QuestionOptions) -> str:
     said, _ = plain(text)
     words = re.findall(r"\w+", said)
     if not words:
-        if re.search(r"\[[\s\[{}\]]*\]|\{\s*\}", said):
+        if re.search(r"\[\s*\]|\{\s*\}", said):
             return ""
         return THOUGHT if thoughts(text) else REPETITION if _repeats(said, 32) else EMPTY
     runaway = _repeats([w for w in words if not w.isdigit()][: -1 if truncated else None], 8) or _repeats(said, 96)
     if runaway and truncated:
         return REPETITION
-    if parse_names(text, options, truncated):
+    if not _SORRY_ELSEWHERE.match(said) and parse_names(text, options, truncated):
         return ""
     if runaway:
         return REPETITION
     nothing = _NOTHING.search(said)
-    if _REFUSAL.search(said) or (_SORRY.match(said) and not nothing):
+    if _REFUSAL.search(said) or _SORRY_ELSEWHERE.match(said) or (_SORRY.match(said) and not nothing):
         return REFUSAL
     if _UNDECIDED.search(said) and not nothing:
         return UNDECIDED

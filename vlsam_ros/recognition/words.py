@@ -11,28 +11,29 @@ COUNTERS = frozenset(
 """Words that, followed by "of", only count what comes next."""
 
 NO_NAMES = frozenset(
-    """ok okay certainly etc null empty bbox json text no yes true false left right middle center centre front back side
-    top bottom corner distance following unknown unclear unusual stopped moving parked broken visible small large big
-    tiny little tall short long old new wet dry dark bright clear heavy dirty rusty red orange yellow green blue white
-    black gray grey brown pink purple silver golden beige main possible potential general various other user assistant
-    system sorry sure none nothing everything something anything someone anyone wooden metal plastic possibly
-    foreground background far near close unable able available good poor bad free normal typical stationary static
-    dynamic present absent example summary conclusion addition total overall answer question label labels name bbox
-    point location position color colour area way view sight left-hand right-hand oncoming overturned fallen damaged
-    abandoned dangerous hazardous harmless safe risky slippery important relevant difficult low high slow fast other
-    feel free same different similar real thing""".split()
+    """ok okay certainly etc null empty bbox json text no yes true false left right middle center centre front back
+    side top bottom corner distance following unknown unclear unusual stopped moving parked broken visible
+    small large big tiny little tall short long old new wet dry dark bright clear heavy dirty rusty red orange
+    yellow green blue white black gray grey brown pink purple silver golden beige main possible potential
+    general various other user assistant system sorry sure none nothing everything something anything someone
+    anyone wooden metal plastic possibly foreground background far near close unable able good poor bad free
+    normal typical stationary static dynamic present absent example summary conclusion addition total overall
+    answer question label labels name point location position color colour area way view sight left-hand
+    right-hand oncoming overturned fallen damaged abandoned dangerous hazardous harmless safe risky slippery
+    important relevant difficult low high slow fast feel same different similar real thing""".split()
 )
 """A phrase of these alone names no object."""
 
 NO_HEADS = frozenset(
-    """object item thing image picture photo photograph scene view frame foreground background side hazard list element
-    detail description note response question answer condition weather irregularity presence absence aspect caution
-    attention visibility risk danger direction distance position location color colour perspective surface situation setting
-    environment lighting daylight day time moment example type kind number amount name names label category feature
-    appearance surrounding surroundings context driver-attention sense possibility need fact reason sign-of way manner
-    part end edge middle center centre left right top bottom front back corner none nothing something anything
-    everything one ones assistant user help order overview evidence indication activity driving safety speed bbox
-    word letter text addition conclusion summary""".split()
+    """object item thing image picture photo photograph scene view frame foreground background side hazard list
+    element detail description note response question answer condition weather irregularity presence absence
+    aspect caution attention visibility risk danger direction distance position location color colour
+    perspective surface situation setting environment lighting daylight day time moment example type kind
+    number amount name names label category feature appearance surrounding surroundings context
+    sense possibility need fact reason way manner end edge middle center centre
+    left right top bottom front back corner none nothing something anything everything one ones assistant user
+    help order overview evidence indication activity driving safety speed bbox word letter text addition
+    conclusion summary""".split()
 )
 """A phrase with one of these as its head names no object."""
 
@@ -40,8 +41,9 @@ IRREGULAR = dict(
     pair.split(":")
     for pair in """people:person persons:person men:man children:child feet:foot geese:goose mice:mouse teeth:tooth
     oxen:ox leaves:leaf wolves:wolf knives:knife shelves:shelf calves:calf halves:half scarves:scarf loaves:loaf
-    thieves:thief movies:movie cookies:cookie ties:tie pies:pie hoodies:hoodie zombies:zombie dice:die cacti:cactus
-    axes:axe caches:cache shoes:shoe horseshoes:horseshoe toes:toe busses:bus buses:bus minibuses:minibus""".split()
+    thieves:thief movies:movie cookies:cookie ties:tie pies:pie hoodies:hoodie zombies:zombie dice:die
+    cacti:cactus axes:axe caches:cache shoes:shoe horseshoes:horseshoe taxis:taxi skis:ski toes:toe
+    busses:bus buses:bus minibuses:minibus""".split()
 )
 """Plurals that no rule yields."""
 

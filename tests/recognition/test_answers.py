@@ -1,0 +1,657 @@
+"""Answers in the styles of Qwen-VL, LLaVA, InternVL and CogVLM, and the names that a careful reader takes from them."""
+
+import sys
+import unicodedata
+
+import numpy as np
+import pytest
+
+from vlsam_ros.config import QuestionOptions
+from vlsam_ros.recognition.answers import parse_names
+from vlsam_ros.recognition.questions import parse_questions
+from vlsam_ros.recognition.text import MOST_CHARS, plain, thoughts
+from vlsam_ros.recognition.verify import parse_yes_no
+
+OPTIONS = QuestionOptions()
+
+
+def names(text: str, truncated: bool = False) -> list[str]:
+    return [n.name for n in parse_names(text, OPTIONS, truncated)]
+
+
+JSON = [
+    (
+        "vehicles:\n  - sedan\n  - delivery van\npeople: []\nanimals: none\nhazards:\n  - ladder",
+        ["sedan", "delivery van", "ladder"],
+    ),
+    ('{"objects": []}', []),
+    ('```json\n["car", "traffic cone", "construction barrel"]\n```', ["car", "traffic cone", "construction barrel"]),
+    ('{"vehicles": ["car", "truck"], "people": [], "animals": ["dog"], "signs": null}', ["car", "truck", "dog"]),
+    ('{\n  "pedestrians": 0,\n  "cyclists": 1,\n  "dogs": 2\n}', ["cyclist", "dog"]),
+    ('["car", "truck", "traffic co', ["car", "truck"]),
+    ("['pedestrian', 'bicycle', 'fire hydrant']", ["pedestrian", "bicycle", "fire hydrant"]),
+    (
+        '[{"category": "animal", "name": "deer", "count": 2}, {"category": "vehicle", "name": "van", "count": 0}]',
+        ["deer"],
+    ),
+    (
+        '{"objects": [{"name": "traffic cone", "color": "orange", "position": "left lane"}, '
+        '{"name": "pothole", "color": null, "position": "center"}]}',
+        ["traffic cone", "pothole"],
+    ),
+    (
+        '[{"object": "car", "description": "a silver car parked at the curb"}, {"object": "bench", '
+        '"description": "next to the tree"}]',
+        ["car", "bench"],
+    ),
+    ('{"construction": "none", "debris": "plastic bag", "road_damage": "no"}', ["plastic bag"]),
+    ('{"is_there_debris": false, "has_pedestrians": true}', []),
+    ('```json\n[\n  {"bbox_2d": [12, 300, 80, 360], "label": "tire"},\n  {"bbox_2d": [400, 310, 470, 3', ["tire"]),
+    ("```json\n[]\n```", []),
+    ("[]", []),
+    ('{"car": [[10, 20, 30, 40], [50, 60, 70, 80]], "person": [[1, 2, 3, 4]]}', ["car", "person"]),
+    ('{"animals": "none", "vehicles": "car, van", "people": "a cyclist"}', ["car", "van", "cyclist"]),
+    (
+        '{"lost_load": [], "rubbish": ["plastic bag", "bottle"], "branches": false, "stones": 0}',
+        ["plastic bag", "bottle"],
+    ),
+    (
+        '{"hazards": [{"type": "pothole", "severity": "high"}, {"type": "debris", "severity": "low"}]}',
+        ["pothole", "debris"],
+    ),
+    ('{"answer": ["deer", "fence"]}', ["deer", "fence"]),
+    (
+        '{"road_users": {"pedestrians": 2, "cyclists": 0}, "vehicles": {"bus": true, "tram": false}}',
+        ["pedestrian", "bus"],
+    ),
+    ('[{"name": "stop sign", "visible": true}, {"name": "traffic light", "visible": false}]', ["stop sign"]),
+    (
+        '[{"bbox_2d": [1,2,3,4], "label": "no entry sign"}, {"bbox_2d": [5,6,7,8], "label": "men at work sign"}]',
+        ["no entry sign", "men at work sign"],
+    ),
+    (
+        'Here is the JSON:\n```json\n{"objects": ["wheel", "jack"]}\n```\nThese are the objects in the image.',
+        ["wheel", "jack"],
+    ),
+    ('{"label": "car", "label": "van"}', ["van"]),
+    ('["car" "dog"]', ["car", "dog"]),
+    ("{}", []),
+    ('{"none": true}', []),
+    ('{"pedestrians": [{"id": 1, "action": "crossing"}], "cyclists": []}', ["pedestrian"]),
+    ('{"items":[{"item":"ladder","where":"center lane"},{"item":"bucket","where":"shoulder"}]}', ["ladder", "bucket"]),
+    ('{"lead_vehicle": "truck", "hazard": "none", "weather": "rain"}', ["truck"]),
+    ('{"count": 2, "objects": ["dog", "cat"], "comment": "both are near the curb"}', ["dog", "cat"]),
+    ('{"cars": "2", "dogs": "0", "signs": "stop sign"}', ["car", "stop sign"]),
+    (
+        '[{"label":"person","score":0.98,"box":{"xmin":1,"ymin":2,"xmax":3,"ymax":4}},{"label":"kite",'
+        '"score":0.5,"box":{}}]',
+        ["person", "kite"],
+    ),
+    (
+        '{"detections": [{"class": "bus", "confidence": 0.9}, {"class": "bench", "confidence": 0.4}], '
+        '"image_size": [448, 256]}',
+        ["bus", "bench"],
+    ),
+    ('["no objects"]', []),
+    ('["none"]', []),
+    ('[""]', []),
+    ('{"objects": "none"}', []),
+    ('{"objects": null}', []),
+    ("objects: []", []),
+    ('Answer: ["pothole", "crack"]', ["pothole", "crack"]),
+    ('["pothole", "crack"] are visible on the road surface.', ["pothole", "crack"]),
+    ('I think the user wants hazards. Maybe a wolf. </think> {"hazards": ["elk"]}', ["elk"]),
+]
+
+LABELS = [
+    ("| Object | Count |\n|:---|---:|\n| Car | 2 |\n| Cyclist | 0 |\n| Crate | 1 |", ["car", "crate"]),
+    ("The objects I can identify are: 1) a van, 2) a kiosk, and 3) a hydrant.", ["van", "kiosk", "hydrant"]),
+    (
+        "Objects on the road: sedan, delivery truck. Objects near the road: bench, lamp post.",
+        ["sedan", "delivery truck", "bench", "lamp post"],
+    ),
+    (
+        "| # | Item | Position |\n|---|---|---|\n| 1 | Mattress | center lane |\n| 2 | Suitcase | shoulder |",
+        ["mattress", "suitcase"],
+    ),
+    ("1. Cone\n   - Color: orange\n   - Location: right lane\n2. Crate\n   - Color: brown", ["cone", "crate"]),
+    (
+        "Sure, here's the list:\n\n• Bus\n• Tram\n• Kiosk\n\nLet me know if you need anything else!",
+        ["bus", "tram", "kiosk"],
+    ),
+    ("First object: a ladder. Second object: a bucket.", ["ladder", "bucket"]),
+    ("car - 0.92, person - 0.81, bag - 0.40", ["car", "person", "bag"]),
+    ("1) traffic light: green\n2) bus: yellow", ["traffic light", "bus"]),
+    ("Q: Which animals can you see?\nA: A cow and two goats.", ["cow", "goat"]),
+    (
+        "1. **Pothole**: A large pothole in the center of the lane.\n2. **Manhole cover**: Slightly "
+        "raised.\n3. **Standing water**: Near the right curb.",
+        ["pothole", "manhole cover", "standing water"],
+    ),
+    ("Vehicles:\n- Car\n- Truck\n\nPeople:\n- None\n\nAnimals:\n- Dog", ["car", "truck", "dog"]),
+    ("pedestrians: true\ncyclists: false\nanimals: false", ["pedestrian"]),
+    ("Object A: barrier\nObject B: cone", ["barrier", "cone"]),
+    (
+        "Possible hazards include: an open car door, a child, and loose gravel.",
+        ["open car door", "child", "loose gravel"],
+    ),
+    ("Cars: Yes\nTrucks: No\nBuses: No\nTraffic cones: Yes", ["car", "traffic cone"]),
+    ("car: 92%\nperson: 81%", ["car", "person"]),
+    ("<|begin_of_box|>car, dog<|end_of_box|>", ["car", "dog"]),
+    ("- Cars: 4\n- Motorcycles: 0\n- Barriers: 2", ["car", "barrier"]),
+    ("Cones: not visible. Barriers: visible.", ["barrier"]),
+    ("<|object_ref_start|>a fallen tree<|object_ref_end|><|box_start|>(100,200),(300,400)<|box_end|>", ["fallen tree"]),
+    (
+        "- **Animals**: None\n- **People**: A worker in a yellow vest\n- **Equipment**: An excavator and a generator",
+        ["worker", "excavator", "generator"],
+    ),
+    ("Hazard 1 - pothole; Hazard 2 - fallen branch", ["pothole", "fallen branch"]),
+    ("Road surface: wet. Objects: puddle, leaves.", ["puddle", "leaf"]),
+    ("Pedestrians: none detected; vehicles: a bus and a tram", ["bus", "tram"]),
+    ("objects:\n  - car\n  - traffic light\n  - mailbox", ["car", "traffic light", "mailbox"]),
+    (
+        "The image shows:\n- A silver car\n- A red fire hydrant\n- A person with an umbrella",
+        ["silver car", "red fire hydrant", "person", "umbrella"],
+    ),
+    (
+        "- name: car\n  count: 3\n  location: left lane\n- name: stroller\n  count: 1\n  location: sidewalk",
+        ["car", "stroller"],
+    ),
+    ("Unusual: a boat on a trailer", ["boat"]),
+    ("Question: What is on the road? Answer: A cardboard box.", ["cardboard box"]),
+    ("Three things are visible: a crate, a rope and a bucket.", ["crate", "rope", "bucket"]),
+    ("Visible: crate, rope. Not visible: people, animals.", ["crate", "rope"]),
+    ("Present: barrier, cone\nAbsent: people", ["barrier", "cone"]),
+    ("- Construction site: barriers, a crane\n- Emergency vehicles: none", ["barrier", "crane"]),
+    ("* People: 2 (a man and a woman)\n* Animals: 0", ["man", "woman"]),
+    ("```yaml\nobjects:\n- car\n- dog\n```", ["car", "dog"]),
+    ("pedestrian: no\ncyclist: no\ncar: yes\ntruck: yes", ["car", "truck"]),
+    ("Cars: Several\nTrucks: One\nBuses: None", ["car", "truck"]),
+    ("1. Object: car; Location: left\n2. Object: dog; Location: center", ["car", "dog"]),
+    ("Label: tire\nConfidence: 0.87\n\nLabel: ladder\nConfidence: 0.61", ["tire", "ladder"]),
+    ("i. van\nii. kiosk\niii. tram", ["van", "kiosk", "tram"]),
+    ("A. van\nB. kiosk", ["van", "kiosk"]),
+    ("1. van - parked on the left side\n2. kiosk - closed\n3. woman - crossing the street", ["van", "kiosk", "woman"]),
+    ("**1. Van** – white, parked\n**2. Kiosk** – closed", ["van", "kiosk"]),
+    ("1. **Van** (white)\n   - parked on the left\n2. **Dog** (brown)\n   - running", ["van", "dog"]),
+    (
+        "Objects:\n1. Van: The van is parked.\n2. Dog: The dog is running across the road.\n\nThese "
+        "objects could be dangerous.",
+        ["van", "dog"],
+    ),
+    (
+        "Sure! Objects on the road include:\n- a pickup\n- a horse trailer\n\nNear the road:\n- a scarecrow",
+        ["pickup", "horse trailer", "scarecrow"],
+    ),
+    ("Object | Where\n--- | ---\nbarrel | left lane\nplank | right lane", ["barrel", "plank"]),
+    ("car | van | dog", ["car", "van", "dog"]),
+    ("Caution: a child near the curb!", ["child"]),
+    ("Okay, let me look. The image has a bus and a van.\n</think>\nbus, van", ["bus", "van"]),
+    ("The answer is: van, bus.", ["van", "bus"]),
+    ("My answer: van", ["van"]),
+    ("Final answer: **van, bus**", ["van", "bus"]),
+    ("Response:\nvan\nbus", ["van", "bus"]),
+    ("Closest: van. Farthest: cyclist.", ["van", "cyclist"]),
+    ("Closest object: van\nFarthest object: cyclist", ["van", "cyclist"]),
+    ("- Near: pedestrian, stroller\n- Far: truck, deer", ["pedestrian", "stroller", "truck", "deer"]),
+    ("- People: 1 pedestrian, 2 cyclists\n- Animals: 1 dog", ["pedestrian", "cyclist", "dog"]),
+    ("People: yes (2 pedestrians). Animals: no. Cyclists: yes (1).", ["pedestrian", "cyclist"]),
+    ("Pedestrians: not present\nCyclists: present\nAnimals: not present", ["cyclist"]),
+    ("Pedestrians - No\nVehicles - Yes: a truck\nDebris - No", ["truck"]),
+    ("Potholes: yes; cracks: no; water: yes, a puddle", ["pothole", "puddle"]),
+    ("damage: pothole\nwater: none", ["pothole"]),
+    ("Hazards identified:\n1. Black ice on the bridge\n2. Oncoming motorcycle", ["black ice", "oncoming motorcycle"]),
+    (
+        "Potential hazards: (1) jaywalking pedestrian; (2) double-parked van",
+        ["jaywalking pedestrian", "double-parked van"],
+    ),
+    (
+        "**Potential Hazards:**\n\n* **Pedestrian:** A pedestrian is about to cross the street.\n* "
+        "**Double-parked van:** It blocks the right lane.\n\n**Conclusion:** Drive carefully.",
+        ["pedestrian", "double-parked van"],
+    ),
+    ("**Road users**: A mother with a stroller. **Obstacles**: Two crates.", ["mother", "stroller", "crate"]),
+    ("Someone is crossing: a woman with two bags.", ["woman", "bag"]),
+    ("Vehicle: white van. Vehicle: red bus. Person: man.", ["white van", "red bus", "person"]),
+    ("user: what is there?\nassistant: dog, cat", ["dog", "cat"]),
+    ("<think>dog?</think>\n<think>cat?</think>\nfox", ["fox"]),
+]
+
+DENIALS = [
+    ("I do not see people but I see a fox.", ["fox"]),
+    ("The lane is free of obstacles, though a kangaroo stands on the shoulder.", ["kangaroo"]),
+    ("There are no pedestrians or cyclists, but there is a parked van.", ["parked van"]),
+    ("The road is empty except for two deer.", ["deer"]),
+    ("There is a lack of road markings.", []),
+    ("No animals, two cyclists, and a bus.", ["cyclist", "bus"]),
+    ("Without any pedestrians, only a cat.", ["cat"]),
+    ("There isn't anything unusual.", []),
+    ("No lost load, rubbish, branches or stones are visible.", []),
+    ("Not a single car, only a moose.", ["moose"]),
+    ("**Vehicles**\n- Van\n**Pedestrians**\n- No pedestrians are visible.", ["van"]),
+    (
+        "| Category | Present | Details |\n|---|---|---|\n| People | No | |\n| Animals | Yes | a horse "
+        "|\n| Debris | No | - |",
+        ["horse"],
+    ),
+    ("A dog is not visible. A cat is visible.", ["cat"]),
+    ("No hazards other than a pothole.", ["pothole"]),
+    ("There are none.", []),
+    ("### Animals\nNone\n### Vehicles\n* Tractor\n* Trailer", ["tractor", "trailer"]),
+    ("Aside from a broken-down car, there are no hazards.", ["broken-down car"]),
+    ("The way is clear.", []),
+    ("Apart from a puddle, nothing.", ["puddle"]),
+    ("I can't see any debris. However, a manhole cover is missing.", ["manhole cover"]),
+    ("There aren't any cones. There is a barrier.", ["barrier"]),
+    ("Nothing in particular.", []),
+    ("No visible hazards.", []),
+    ("No, but a goat is standing on the left.", ["goat"]),
+    ("There are neither people nor animals.", []),
+    ("Neither people nor animals are visible, just a tractor.", ["tractor"]),
+    ("No such objects are visible.", []),
+    ("Bus (empty), van (without driver), tent", ["bus", "van", "tent"]),
+    ("So the user asks about cones. I see a bear? No.\n</think>\nNo traffic cones, but a barrier.", ["barrier"]),
+    ("not applicable", []),
+    ("No one is crossing. A bus (not in service) is parked.", ["bus"]),
+    ("Nothing besides a plastic bag.", ["plastic bag"]),
+    ("The truck is not moving, a worker is standing behind it.", ["truck", "worker"]),
+    ("I don't see any animals, people, or cyclists.", []),
+    ("There seem to be no people around; a scooter lies on the ground.", ["scooter"]),
+    ("zero cars, one horse", ["horse"]),
+    ("None detected.", []),
+    ("A stroller with no child in it, a bench", ["stroller", "bench"]),
+    (
+        "There are no people or animals visible in the image. However, there are several traffic cones "
+        "and a construction barrier.",
+        ["traffic cone", "construction barrier"],
+    ),
+    ("The objects that do not belong on the road are a tire and a cardboard box.", ["tire", "cardboard box"]),
+    ("Nothing lies on the road that does not belong there.", []),
+    ("There is no lost load, rubbish, branches or stones visible on the road.", []),
+    ("None of the vehicles are stopped.", []),
+    ("Animals - none; People - one construction worker; Vehicles - excavator", ["construction worker", "excavator"]),
+    ("| Object | Present |\n|---|---|\n| Dog | yes |\n| Cat | no |", ["dog"]),
+    ("A billboard that says no smoking, a hydrant", ["billboard", "hydrant"]),
+    ("No people, no dogs, no cats — only a bin.", ["bin"]),
+    ("Not many cars, but a tractor.", ["tractor"]),
+    ("There are no pedestrians; one cyclist.", ["cyclist"]),
+    ("No, nothing unusual, except perhaps the balloon on the left.", ["balloon"]),
+    ("Other than a stray shopping cart, the lot is empty.", ["stray shopping cart"]),
+    ("With the exception of one scooter there is nothing.", ["scooter"]),
+    ("All clear.", []),
+    ("Clear.", []),
+    ("No objects detected.", []),
+    ("Nothing to report.", []),
+    ("I did not find any hazards.", []),
+    ("There appear to be no hazards in view.", []),
+    ("Zero.", []),
+    ("The image does not contain any animals.", []),
+    ("The picture doesn't show any pedestrians, but it does show a tram.", ["tram"]),
+    ("No hay objetos.", []),
+    ("There is a person without a helmet on a motorcycle.", ["person"]),
+    ("A bike with no wheels and a bench", ["bike", "bench"]),
+    ("The person, who is not looking at the road, holds a phone.", ["person", "phone"]),
+    ("The dog isn't on a leash. It might run into the street.", ["dog"]),
+    ("<think>\n\n</think>\n\nNone", []),
+    ("There are no animals such as cows or sheep.", []),
+    ("There are no vehicles on the road, but a few bicycles are parked by the fence.", ["bicycle"]),
+    ("I see no cars. I see no people. I see one cat.", ["cat"]),
+    ("No obstacle, no hazard, nothing but fog.", ["fog"]),
+    ("Animals? None. People? Two joggers.", ["jogger"]),
+    ("Are there people? No.\nAre there animals? Yes, a fox.", ["fox"]),
+    ("[None]", []),
+    ("- Pothole (large, in the center)\n- Crack (small)\n- Water (none)", ["pothole", "crack"]),
+    ("The cyclist is not wearing a helmet.", ["cyclist"]),
+    ("A bus that isn't moving, two taxis", ["bus", "taxi"]),
+    ("Neither a cyclist nor a pedestrian is there, but a goose is.", ["goose"]),
+    ("Nobody is on the crosswalk. A scooter leans against a pole.", ["scooter"]),
+    ("I can't see people or animals. I can see a gate.", ["gate"]),
+    ("There aren't many vehicles; only a moped.", ["moped"]),
+    ("Nothing unusual apart from a shopping trolley in the ditch.", ["shopping trolley"]),
+    ("Everything looks normal. No damage.", []),
+    ("The road is free of obstacles and hazards.", []),
+    ("No. There are no lost items.", []),
+    ("There's nothing there.", []),
+    ("The image doesn't show any of these.", []),
+    ("I don't see anything.", []),
+    ("none, none, none", []),
+]
+
+SIGNS = [
+    ("A 'no entry' sign and a \"give way\" sign", ["no entry sign", "give way sign"]),
+    ("There is no sign of animals.", []),
+    ("A person holding a stop sign", ["person", "stop sign"]),
+    ("a no smoking sign, a keep right sign, a stop sign", ["no smoking sign", "keep right sign", "stop sign"]),
+    ("A sign reading 'Road Closed' and two barricades", ["sign", "barricade"]),
+    ("a do not pass sign next to a dead end sign", ["do not pass sign", "dead end sign"]),
+    ('A yellow sign with the words "SLOW CHILDREN", a mailbox', ["yellow sign", "mailbox"]),
+    ("There is no stop sign, but there is a yield sign.", ["yield sign"]),
+    ("men at work sign, road closed sign, detour sign", ["men at work sign", "road closed sign", "detour sign"]),
+    ("No stopping sign; no traffic lights", ["no stopping sign"]),
+    (
+        "wrong way sign, no trucks sign, pedestrian crossing sign",
+        ["wrong way sign", "no trucks sign", "pedestrian crossing sign"],
+    ),
+    (
+        "traffic_cones: 4\nbarriers: 0\nsigns:\n  - stop_sign\n  - detour_sign",
+        ["traffic cone", "stop sign", "detour sign"],
+    ),
+    (
+        "do not cross sign, right turn only sign, merge ahead sign",
+        ["do not cross sign", "right turn only sign", "merge ahead sign"],
+    ),
+    ("There's a sign for a school crossing and a 'slow' sign.", ["sign", "slow sign"]),
+    ("No signs, but a 'no parking' sign lies on the ground.", ["no parking sign"]),
+    ('a "children at play" sign; a lane closed sign', ["children at play sign", "lane closed sign"]),
+    ("no passing zone sign, no outlet sign", ["no passing zone sign", "no outlet sign"]),
+    ("no stop signs, no traffic lights, just a yield sign", ["yield sign"]),
+    ("CAR. DOG. STOP SIGN.", ["car", "dog", "stop sign"]),
+    (
+        "stop sign post, road work barrier, traffic light pole, bus stop shelter, manhole cover, speed bump",
+        [
+            "stop sign post",
+            "road work barrier",
+            "traffic light pole",
+            "bus stop shelter",
+            "manhole cover",
+            "speed bump",
+        ],
+    ),
+    ("Traffic control devices:\n  - Stop sign\n  - Cones\nRoad users:\n  - none", ["stop sign", "cone"]),
+    ("1. Traffic cones: 5\n2. Barriers: 2\n3. Signs: 0", ["traffic cone", "barrier"]),
+    (
+        "speed limit 50 sign, no overtaking sign, roundabout ahead sign, cattle crossing sign",
+        ["speed limit 50 sign", "no overtaking sign", "roundabout ahead sign", "cattle crossing sign"],
+    ),
+    (
+        "a 'do not block intersection' sign and a 'no turn on red' sign",
+        ["do not block intersection sign", "no turn on red sign"],
+    ),
+    ("There are signs saying 'Bridge out' and 'Detour'.", ["sign"]),
+    ("One sign says Stop, another says Yield.", ["sign"]),
+    (
+        "No left turn sign; No U-turn sign; Do Not Enter sign",
+        ["no left turn sign", "no u-turn sign", "do not enter sign"],
+    ),
+    ("There is no sign. A dog sits by a 'keep out' sign.", ["dog"]),
+]
+
+PROSE = [
+    ("In front of the car is a deer.", ["deer"]),
+    ("A boy kicks a ball. A girl rides a scooter.", ["boy", "ball", "girl", "scooter"]),
+    ("A bus has stopped, and people are getting off.", ["bus", "person"]),
+    ("Several bags of trash are scattered on the road.", ["bag of trash"]),
+    ("One person wearing a helmet, another pushing a wheelbarrow.", ["person", "wheelbarrow"]),
+    ("A cyclist is riding in the bike lane, followed by a scooter.", ["cyclist", "scooter"]),
+    ("I hope this helps! The objects are a car and a bus.", ["car", "bus"]),
+    ("<think>Look for animals... maybe a wolf.</think><answer>sheep</answer>", ["sheep"]),
+    (
+        "There are several orange and white traffic barrels placed along the right side of the road.",
+        ["white traffic barrel"],
+    ),
+    ("The traffic light is red.", ["traffic light"]),
+    ("Workers repair the road. An excavator digs a hole.", ["worker", "excavator", "hole"]),
+    ("Far away, a motorcycle can be seen.", ["motorcycle"]),
+    ("a tree branch hanging over the road; an open manhole", ["tree branch", "open manhole"]),
+    ("You can see a crane, some scaffolding, and a dumpster.", ["crane", "scaffolding", "dumpster"]),
+    ("Smoke is rising from a burning van.", ["smoke", "burning van"]),
+    ("Overall, the main hazards are the pedestrians and the oncoming bus.", ["pedestrian", "oncoming bus"]),
+    (
+        "a partially hidden pedestrian, a half-visible car, a barely visible dog",
+        ["hidden pedestrian", "half-visible car", "dog"],
+    ),
+    ("This is a photo of a highway with a truck carrying pipes.", ["truck", "pipe"]),
+    ("It seems to be a shopping cart.", ["shopping cart"]),
+    ("The most noticeable hazard is a large rock in the middle of the road.", ["large rock"]),
+    ("A tow truck is towing a broken-down car.", ["tow truck", "broken-down car"]),
+    ("In this picture, a man in a blue jacket is walking his dog along the sidewalk.", ["man", "dog"]),
+    ("What appears to be a ladder lies on the road.", ["ladder"]),
+    ("A herd of sheep is blocking the way.", ["sheep"]),
+    ("I'm sorry, I can only see a car.", ["car"]),
+    ("a distant cyclist, a faraway truck, a nearby child", ["cyclist", "truck", "child"]),
+    ("A wheel [412, 330, 455, 371] and a plank (12, 300, 90, 333).", ["wheel", "plank"]),
+    (
+        "On the left side of the road, there is a pile of gravel, and on the right side, a "
+        "construction worker is directing traffic.",
+        ["pile of gravel", "construction worker"],
+    ),
+    ("Two people are standing beside a car with its hazard lights on.", ["person", "car"]),
+    ("The weather is foggy and visibility is poor.", []),
+    ("The bus blocks the view of the crossing pedestrian.", ["bus"]),
+    ("car, bus, tram. Note that the image is slightly blurry.", ["car", "bus", "tram"]),
+    ("A group of cyclists and a line of parked cars", ["cyclist", "parked car"]),
+    ("Drivers should watch out for the cyclist on the right.", ["cyclist"]),
+    ("Yes, I see a scooter lying on its side.", ["scooter"]),
+    (
+        "The image shows a two-lane road with a delivery van parked on the right. There are also two "
+        "pedestrians crossing the road, and a traffic light ahead.",
+        ["delivery van", "pedestrian", "traffic light"],
+    ),
+    ("I can see a few branches and a stone.", ["branch", "stone"]),
+    ("Far ahead there is a cyclist, and a pedestrian stands at the edge of the road.", ["cyclist", "pedestrian"]),
+    ("All vehicles are moving normally.", ["vehicle"]),
+    ("The white van is stopped on the shoulder with its doors open.", ["white van"]),
+    ("The only unusual thing is a mattress.", ["mattress"]),
+    ("What stands out is a couch on the sidewalk.", ["couch"]),
+    ("It's a tire.", ["tire"]),
+    ("That is a fallen branch.", ["fallen branch"]),
+    ("These are traffic cones.", ["traffic cone"]),
+    ("The hazard is a large boulder.", ["large boulder"]),
+    ("The obstacles on the road are a fallen tree, rocks and mud.", ["fallen tree", "rock", "mud"]),
+    ("a dozen cones, a handful of leaves, plenty of gravel", ["cone", "leaf", "gravel"]),
+    ("A car, another car, and yet another car.", ["car"]),
+    ("Unlike the cars, the tractor is moving slowly.", ["tractor"]),
+    ("A man leads a horse.", ["man", "horse"]),
+    ("Sheep graze beside the road.", ["sheep"]),
+    ("Leaves cover the road. Branches hang low.", ["leaf", "branch"]),
+    ("An ambulance overtakes a bus.", ["ambulance", "bus"]),
+    ("Water is leaking from a hydrant.", ["water", "hydrant"]),
+    ("[THINK]maybe a cat[/THINK]dog", ["dog"]),
+    (
+        "In the middle of the road, there is a large puddle. To the left, a man in a red shirt is riding a bicycle.",
+        ["large puddle", "man", "bicycle"],
+    ),
+    ("A yellow school bus is approaching from the opposite direction.", ["yellow school bus"]),
+    ("The road is blocked by a fallen tree.", ["fallen tree"]),
+    ("The road is covered with leaves and there are two barrels near the guardrail.", ["leaf", "barrel"]),
+    ("The car on the left is parked, the one on the right is moving.", ["car"]),
+    ("A pile of bricks was left on the sidewalk.", ["pile of bricks"]),
+    ("It could be a dog or a fox.", ["dog", "fox"]),
+    ("This looks like a mattress.", ["mattress"]),
+    ("The closest object is a van, the farthest a cyclist.", ["van", "cyclist"]),
+    ("part of a wheel, half of a pallet, the rear of a van", ["wheel", "pallet", "van"]),
+    ("The street is deserted save for a stray cat.", ["stray cat"]),
+    ("Beware of the dog near the gate.", ["dog"]),
+    ("A delivery driver unloads boxes from a van.", ["delivery driver", "box", "van"]),
+    ("A woman walks her dog; a boy flies a kite.", ["woman", "dog", "boy", "kite"]),
+    ("Two horses pull a cart.", ["horse", "cart"]),
+    ("A ladder sticks out of a van.", ["ladder"]),
+    ("Broken glass lies scattered near the bus stop.", ["broken glass"]),
+    ("Cars are parked on both sides; a cat sits under one of them.", ["car", "cat"]),
+    ("a rider on a horse, a child on a tricycle", ["rider", "child"]),
+]
+
+LISTS = [
+    ("<answer>trash can, bicycle</answer>", ["trash can", "bicycle"]),
+    ("car (2), truck (1), dog (0)", ["car", "truck"]),
+    ("2 cars, 1 truck, 14 traffic cones", ["car", "truck", "traffic cone"]),
+    ("卡车，自行车，行人", ["卡车", "自行车", "行人"]),
+    ("camión, perro, bicicleta", ["camión", "perro", "bicicleta"]),
+    ("Rubbish bags, an abandoned couch and broken glass", ["rubbish bag", "abandoned couch", "broken glass"]),
+    ("Person #1, Person #2, Dog #1", ["person", "dog"]),
+    ("I apologize, but I cannot comply with this request.", []),
+    ("Please provide an image.", []),
+    ("pedestrian (far), cyclist (near), dog (half hidden)", ["pedestrian", "cyclist", "dog"]),
+    (
+        "half-hidden child, distant motorcycle, far-away traffic cone",
+        ["half-hidden child", "motorcycle", "far-away traffic cone"],
+    ),
+    ("[car, dog, traffic cone]", ["car", "dog", "traffic cone"]),
+    ("car ×2, bus ×1", ["car", "bus"]),
+    ("two (2) cars and one (1) bus", ["car", "bus"]),
+    ("one or two pedestrians, at most three cars", ["pedestrian", "car"]),
+    ("more than ten cars, fewer than five people", ["car", "person"]),
+    ("(1) van (2) kiosk (3) tram", ["van", "kiosk", "tram"]),
+    ("null", []),
+    ("Warning! Oncoming truck!", ["oncoming truck"]),
+    ("dogs; cats;; birds;", ["dog", "cat", "bird"]),
+    ("car\tdog\tbird", ["car", "dog", "bird"]),
+    ("car & trailer, van + caravan", ["car", "trailer", "van", "caravan"]),
+    ("Motorcycle; person on motorcycle; helmet", ["motorcycle", "person", "helmet"]),
+    (
+        "trash can, parking meter, shopping cart, recycling bin, warning triangle, swimming pool",
+        ["trash can", "parking meter", "shopping cart", "recycling bin", "warning triangle", "swimming pool"],
+    ),
+    (
+        "fire truck, dump truck, garbage truck, tow truck, cherry picker, street sweeper, steamroller",
+        ["fire truck", "dump truck", "garbage truck", "tow truck", "cherry picker", "street sweeper", "steamroller"],
+    ),
+    (
+        "hay bale, wood pallet, plastic bottle, metal sheet, cable, paint can, rear-view mirror",
+        ["hay bale", "wood pallet", "plastic bottle", "metal sheet", "cable", "paint can", "rear-view mirror"],
+    ),
+    (
+        "oil spill, standing water, black ice, broken glass, loose gravel, sinkhole",
+        ["oil spill", "standing water", "black ice", "broken glass", "loose gravel", "sinkhole"],
+    ),
+    (
+        "running child, sleeping dog, flying bag, rolling ball",
+        ["running child", "sleeping dog", "flying bag", "rolling ball"],
+    ),
+    (
+        "flashing lights, fallen power line, downed tree, burst pipe",
+        ["flashing light", "fallen power line", "downed tree", "burst pipe"],
+    ),
+    ("pothole (1), crack (3), water (0)", ["pothole", "crack"]),
+    (
+        "tiny far-off cyclist; barely noticeable rope; semi-hidden bollard",
+        ["tiny far-off cyclist", "rope", "semi-hidden bollard"],
+    ),
+    ("Watch for pedestrians and turning vehicles.", ["pedestrian", "turning vehicle"]),
+    ("Police officers direct traffic around an overturned lorry.", ["police officer"]),
+    ("hund, katze, verkehrsschild", ["hund", "katze", "verkehrsschild"]),
+    ("perro, gato, señal de tráfico", ["perro", "gato", "señal de tráfico"]),
+    ("собака, кошка", ["собака", "кошка"]),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), [*JSON, *LABELS, *DENIALS, *SIGNS, *PROSE, *LISTS])
+def test_names(text, expected):
+    assert names(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('["car", "traffic cone"]', ["car", "traffic cone"]),
+        ('["car", "traffic cone"', ["car", "traffic cone"]),
+        ('["car", "traffic cone",', ["car", "traffic cone"]),
+        ('["car", "traffic co', ["car"]),
+        ('["car", "', ["car"]),
+        ('["ca', []),
+        ("[", []),
+        ('```json\n[{"bbox_2d": [1, 2, 3, 4], "label": "car"}, {"bbox_2d": [1, 2', ["car"]),
+        ('{"objects": ["car", "dog', ["car"]),
+        ('{"pedestrians": ', []),
+        ("Pedestrians:", []),
+        ("car, dog, traffic co", ["car", "dog"]),
+    ],
+)
+def test_cut_off(text, expected):
+    assert names(text, truncated=True) == expected
+
+
+def test_spans_of_a_json_list_are_the_names_without_marks():
+    text = '["car", "traffic\u00a0cones", "car"]'
+    found = {n.name: [text[a:b] for a, b in n.spans] for n in parse_names(text, OPTIONS)}
+    assert found == {"car": ["car", "car"], "traffic cone": ["traffic\u00a0cones"]}
+
+
+THOUGHT = "What if there is a cat? No. A dog, a cow"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("<think>", "</think>"),
+        ("", "</think>\n\n"),
+        ("◁think▷", "◁/think▷"),
+        ("", "◁/think▷"),
+        ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+        ("[THINK]", "[/THINK]"),
+        ("<thinking>\n", "\n</thinking>\n<answer>"),
+    ],
+)
+def test_thoughts_are_cut_for_all_who_read(before, after):
+    thought = before + THOUGHT + after
+    text = thought + "bus, van"
+    assert names(text) == ["bus", "van"]
+    assert [text[a:b] for n in parse_names(text, OPTIONS) for a, b in n.spans] == ["bus", "van"]
+    assert parse_yes_no(thought + "Yes, there is.") is True
+    assert parse_questions(thought + "Which signs are there?", 9) == ["Which signs are there?"]
+
+
+def test_what_is_said_between_thoughts_counts():
+    assert names("<think>a cat</think>dog<think>a cow</think>bus") == ["dog", "bus"]
+    assert names("a cat</think> a cow <think>no</think>bus") == ["cow", "bus"]
+
+
+@pytest.mark.parametrize("opened", ["<think>", "◁think▷", "<|channel|>analysis<|message|>", "dog</think> <think>"])
+def test_a_thought_without_an_end_is_no_answer(opened):
+    text = opened + THOUGHT + " No."
+    assert names(text) == [] and parse_questions(text, 9) == [] and parse_yes_no(text) is None
+    assert thoughts(text)[-1][1] == len(text)
+
+
+def test_marks_around_an_answer_are_no_part_of_it():
+    text = "<|begin_of_box|>Yes, a dog<|end_of_box|>"
+    assert names(text) == ["dog"] and parse_yes_no(text) is True
+
+
+def test_labels_hold_letters_digits_hyphens_and_apostrophes_whatever_the_text():
+    """Characters of each category of Unicode inside, before and after a word."""
+    by_category: dict[str, list[str]] = {}
+    for c in map(chr, range(sys.maxunicode + 1)):
+        by_category.setdefault(unicodedata.category(c), []).append(c)
+    assert {"Cf", "Cc", "Cs", "Co", "Cn", "Mn", "Mc", "Me", "Zl"} < set(by_category)
+    hidden = [*"\u115f\u1160\u3164\uffa0\u034f\u17b4\ufe0f", "\U000e0041", "\U000e0100"]
+    for chars in [*by_category.values(), hidden]:
+        for c in [*chars[:60], *chars[-30:]]:
+            for parsed in parse_names(f"do{c}g, {c}cone, box{c}", OPTIONS):
+                assert parsed.name == parsed.name.lower()
+                assert all(x.isalnum() or x in " -'" for x in parsed.name), ascii(parsed)
+                assert not set(parsed.name) & set(hidden), ascii(parsed)
+                assert not any(unicodedata.category(x)[0] in "CM" for x in parsed.name), ascii(parsed)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_spans_hold_their_names_in_any_mixture(seed):
+    """Every span, read alone, is its name again."""
+    rng = np.random.default_rng(seed)
+    said = ["Traffic cones", "a dog", "<think>a cat</think>", "ﬁre hydrant", "Cafe\u0301", "no cow", "ｂｕｓ", "“van”"]
+    marks = ['["box", "crate"]', "tyre:", "\ufdfa", "\n- ", ", ", "; ", " and ", ". ", "</s>", "\ud800", "🚗", "\u200b"]
+    pieces = [*said, *marks]
+    text = "".join(rng.choice(pieces, 40))
+    for parsed in parse_names(text, OPTIONS):
+        for start, end in parsed.spans:
+            assert 0 <= start < end <= len(text)
+            assert [n.name for n in parse_names(text[start:end], OPTIONS)] == [parsed.name]
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 99, "dog, " * 9999, "\u0301" * 99999, "\ufdfa" * 9999, "\u200b" * 99999, "<think>" * 9999]
+)
+def test_what_is_read_is_bounded(text):
+    readable, origin = plain(text)
+    assert len(readable) <= MOST_CHARS + 18 and len(origin) == len(readable) + 1
+    assert list(origin) == sorted(origin) and origin[-1] <= len(text)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["no ", "the ", "a of ", "[", '{"a":', "- a: b\n", "1 ", "*", "a: - ", "<think>", "x is not visible. ", "\u0301"],
+)
+def test_a_megabyte_takes_no_time_worth_mentioning(unit):
+    """Far under a second each; a rule that is quadratic would take minutes."""
+    text = (unit * (1 << 20))[: 1 << 20] + "b"
+    assert len(names(text)) <= 3 and len(parse_questions(text, 9)) <= 9 and parse_yes_no(text) in (None, False)
