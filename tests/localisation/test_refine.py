@@ -208,13 +208,14 @@ def test_estimates_must_be_finite(value):
         run(Broken(), BLUE)
 
 
-def test_estimates_are_clipped():
-    class Proud(FakeSegmenter):
+@pytest.mark.parametrize(("more", "expected"), [(0.5, 1.0), (-2.0, 0.0)])
+def test_estimates_are_clipped(more, expected):
+    class Odd(FakeSegmenter):
         def segment(self, embedding, prompts, multimask):
             s = super().segment(embedding, prompts, multimask)
-            return replace(s, iou=s.iou + 0.5)
+            return replace(s, iou=s.iou + np.float32(more))
 
-    assert {d.iou for d in run(Proud(), BLUE)} == {1.0}
+    assert {d.iou for d in run(Odd(), BLUE)} == {expected}
 
 
 def test_the_component_under_the_point():
