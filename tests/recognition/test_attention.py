@@ -494,3 +494,14 @@ def test_a_background_on_another_grid_is_left_out():
     other = replace(a, layout=ImageLayout(np.arange(1, 9).reshape(2, 4), GRID.xyxy))
     alone = attention.maps([a], [[[16]]], replace(options, contrast="none"))[0]
     assert np.array_equal(attention.maps([a], [[[16]]], options, other)[0], alone)
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [([(0, 3)], 0.9), ([(3, 8)], 0.5), ([(0, 8)], 0.45), ([(4, 5), (0, 3)], 0.5), ([(8, 9)], 1.0), ([], 1.0)],
+    ids=["first token", "second", "both", "where it stands first", "no token", "nowhere"],
+)
+def test_certainty_is_that_of_the_tokens_that_wrote_the_name_first(spans, expected):
+    a = replace(answer(random_layers()), probabilities=(0.9, 0.5))
+    assert attention.certainty(a, spans) == pytest.approx(expected)
+    assert attention.certainty(replace(a, probabilities=()), spans) == 1
