@@ -9,7 +9,7 @@ from ..config import QuestionOptions
 from .grammar import noun_phrases
 from .json_names import json_out
 from .labels import labelled, tabled
-from .signs import joined
+from .signs import joined, unquoted
 from .text import plain
 from .words import is_name, singular
 
@@ -39,7 +39,7 @@ def parse_names(text: str, options: QuestionOptions, truncated: bool = False) ->
     readable, origin = plain(text)
     found: dict[str, list[tuple[int, int]]] = {}
     end = len(readable.rstrip())
-    for words in noun_phrases(labelled(tabled(json_out(joined(readable))))):
+    for words in noun_phrases(labelled(tabled(unquoted(json_out(joined(readable)))))):
         name, words = _bounded(words, options.max_label_chars)
         broken = truncated and words and words[-1].end() == end
         if is_name(name) and not broken and name not in options.ignore:

@@ -47,12 +47,16 @@ _RESOLVED = [
         (r"P(?![nmGTPABKVC])", "v"),
         (r"(?<=x)P|(?<=xa)P", "v"),
         (r"(?<=[nmGPABKCrtazy])V|(?<=[;,c])V(?=[dDspw])", "v"),
-        (r"(?<=[rt])A|(?<=[nmGP])A(?=[dDs])|(?<=c)A(?=[ds])", "v"),
+        (r"(?<=[rt])A|(?<=[nmGP])A(?=[dDsr])|(?<=c)A(?=[ds])", "v"),
         (r"(?<=[xruM])[BK]|(?<=[xr]a)[BK]|(?<![^E;])[BK](?=[dDsra])", "v"),
         (r"(?<=[mA])[BK](?![nmGPABKVC])|(?<=m)[BK](?=m)|(?<=m)B(?=n)", "v"),
     )
 ]
-_SINGULAR_VERB = re.compile(r"(D[nGTPABKC]*[nGTPABKC])A(?![nmGTPABKVC])")
+_SINGULAR_VERBS = (
+    re.compile(r"(D[nmGTPABKC]*[nmGTPABKC])A(?![nmGTPABKVC])"),
+    re.compile(r"((?<![^;])d[nGP]*[nm])A(?=[pabuf][^;x]*(?:;|\Z))"),
+)
+
 
 _LIST = r"(?:[,cO]+(?![dDxrNMEF;]|[nm]+a*[xv])[^;,cOEFNM]*|O[^;,cOEFNM]*)*"
 _DENIALS = [
@@ -120,7 +124,8 @@ def noun_phrases(text: str) -> Iterator[list[re.Match[str]]]:
 
 def _resolved(tags: str) -> str:
     """Verbs (v) told from nouns by their neighbours; places, exceptions and counts as they are."""
-    tags = _SINGULAR_VERB.sub(r"\1v", tags)
+    for pattern in _SINGULAR_VERBS:
+        tags = pattern.sub(r"\1v", tags)
     for pattern, tag in _RESOLVED:
         tags = pattern.sub(tag, tags)
     tags = tags.translate(_LEFT_OVER)

@@ -37,7 +37,7 @@ _SOME = frozenset(
     "yes true present visible detected seen found many several some few multiple one two three four five six".split()
 )
 _UNITS = re.compile(r"(?<![^\W\d])(?:x|px|cm|mm?|meters?|metres?|visible|times|(?:in )?total)(?![^\W\d])")
-_YES = re.compile(r"\W*(?:yes|true|present)\b[\W]*")
+_YES = re.compile(r"\A\W*(?:yes|true|present)\b[\W]*")
 _CLAUSE = re.compile(
     r"\b(?:is|are|was|were|can|could|i|we|you|there|shows?|includes?|contains?|has|have|here|see|identify)\b"
 )
@@ -47,7 +47,7 @@ _MARK = re.compile(
     r"(?P<indent>[ \t;]*)(?P<mark>(?:[-•+>]|\*(?!\*)|#{1,6}|\(?\d{1,3}[.):]|\(?[a-z]\)|[a-z]\.|[ivx]{1,4}[.)])"
     r"(?=\s|\*\*)(?:[ \t]*[-*•+](?=\s))?)?"
 )
-_NUMBER = re.compile(r"(?<![\w.])\d{1,3}[.)](?=\s)")
+_NUMBER = re.compile(r"(?<![\w.])(?!0)\d{1,3}[.)](?=\s)")
 _PARENTHESIS = re.compile(r"(?P<key>[^:;,.!?()|]{0,60})\((?P<value>[^()]{0,200})\)")
 _PAIR = re.compile(
     r"(?P<key>[^:;,.!?|]{1,70}?)(?P<sep>\?(?=\s)|:(?=\s|$|[\[\"'{(<\d])|\s{1,4}[-–—]{1,3}\s)"

@@ -24,7 +24,7 @@ TAGS = {
     "p": """
         on in at by across under underneath above below between beyond inside outside within into onto toward towards
         against through past for during via as along unlike amid among amongst alongside upon throughout down up over
-        out around wearing facing regarding based due per using opposite until dressed on|top|of out|of because|of
+        out around wearing facing regarding based due per using opposite dressed on|top|of out|of because|of
         instead|of ahead|of to|the|left|of to|the|right|of on|either|side|of up|to according|to for|example such|that
         so|that in|addition|to on|both|sides|of away|from""",
     "w": """
@@ -66,7 +66,7 @@ TAGS = {
     "I": "if whether unless please",
     # denials and their exceptions
     "N": """
-        no none nothing nobody no-one neither without zero 0 free|of clear|of empty|of devoid|of absence|of lack|of
+        no nope none nothing nobody no-one neither without zero 0 free|of clear|of empty|of devoid|of absence|of lack|of
         no|sign|of no|signs|of no|one chance|of risk|of
         nowhere lacks lacking""",
     "M": """
@@ -74,7 +74,8 @@ TAGS = {
         didn't couldn't won't hasn't haven't hadn't wouldn't shouldn't ain't impossible|to difficult|to hard|to
         fails|to""",
     "E": """
-        but only just however although though while yet whereas instead nevertheless because since so|there when where
+        but only just however although though while yet whereas instead nevertheless because since until
+        so|there when where
         merely simply rather|than""",
     "F": """
         except except|for besides apart|from aside|from other|than than excluding barring save|for but|for

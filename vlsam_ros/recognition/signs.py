@@ -17,7 +17,7 @@ _LEGEND = re.compile(
     r"\b(?:slow(?: down)?|one way|wrong way|dead end|give way|right of way|not a through street|"
     r"(?:keep|turn|merge|exit|curve) (?:left|right|clear|out|only)|speed limit \d+|"
     r"(?:(?!(?:an?|the|and|or|one|two|with|is|are|no)\b)[a-z]+ ){1,2}"
-    r"(?:at work|at play|work ahead|(?<!light )(?<!lights )ahead|closed|narrows|ends|xing))"
+    r"(?:at work|at play|work ahead|(?<!light )(?<!lights )ahead|closed|narrows|ends|xing|when wet|when flashing))"
     rf" {_MORE}{_SIGN}\b"
 )
 _QUOTED = re.compile(rf"(?:\"[^\"\n]{{1,60}}\"|(?<!\w)'[^'\n]{{1,60}}'(?!\w))(?P<sign>(?: [\w-]+)? {_SIGN}\b)?")
@@ -31,10 +31,14 @@ _QUESTION = re.compile(
 
 
 def joined(text: str) -> str:
-    """Underscores inside of what names one sign, "no entry sign"; quotations of others and echoed questions out."""
+    """Underscores inside of what names one sign, "no entry sign"."""
+    return _LEGEND.sub(lambda m: m[0].replace(" ", "_"), text)
+
+
+def unquoted(text: str) -> str:
+    """Without echoed questions and without what a sign reads ('says "stop"'); 'a "stop" sign' becomes one word."""
     text = _QUESTION.sub(lambda m: ";" * len(m[0]), text)
-    lines = [_unquoted(line) for line in text.split("\n")]
-    return _LEGEND.sub(lambda m: re.sub(r"[ ]", "_", m[0]), "\n".join(lines))
+    return joined("\n".join(map(_unquoted, text.split("\n"))))
 
 
 def _unquoted(line: str) -> str:

@@ -20,7 +20,8 @@ NO_NAMES = frozenset(
     normal typical stationary static dynamic present absent example summary conclusion addition total overall
     answer question label labels name point location position color colour area way view sight left-hand
     right-hand oncoming overturned fallen damaged abandoned dangerous hazardous harmless safe risky slippery
-    important relevant difficult low high slow fast feel same different similar real thing""".split()
+    important relevant difficult low high slow fast feel same different similar real thing slight slightly
+    nope""".split()
 )
 """A phrase of these alone names no object."""
 
@@ -85,4 +86,4 @@ def is_name(name: str) -> bool:
         return False
     words = name.split()
     head = singular((words[: words.index("of")] if "of" in words[1:] else words)[-1])
-    return head not in NO_HEADS and not set(words) <= NO_NAMES
+    return head.rstrip("0123456789") not in NO_HEADS and not set(words) <= NO_NAMES
