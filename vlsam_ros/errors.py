@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 OK = 0
 PARTIAL = 1
 
@@ -44,6 +47,17 @@ class GrounderError(VlsamError):
     """The grounder failed."""
 
     status = 40  # STATUS_GROUNDER_FAILED
+
+
+@contextmanager
+def failures(kind: type[VlsamError], what: str) -> Iterator[None]:
+    """Whatever a library raises inside the block becomes an error of that kind; ours stay what they are."""
+    try:
+        yield
+    except VlsamError:
+        raise
+    except Exception as error:
+        raise kind(f"{what}: {str(error) or type(error).__name__}") from error
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -270,3 +270,20 @@ def test_answers_are_held_to_a_list_of_names(checkpoint: Callable, family: str) 
 def test_a_grammar_goes_without_beams(checkpoint: Callable) -> None:
     with pytest.raises(ConfigError, match="vlm.answers 'json' goes without beams; expected vlm.beams 1, got 2"):
         load(checkpoint("llava"), answers="json", beams=2)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("input_ids"), IndexError("out of range"), MemoryError(), AttributeError("x")]
+)
+def test_whatever_a_model_raises_is_typed(
+    checkpoint: Callable, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    vlm = load(checkpoint("llava"))
+    monkeypatch.setattr(vlm._model, "generate", fail)
+    for ask in (lambda: vlm.answer(VIEW, ["?"]), lambda: vlm.write(VIEW, "Write.", 8)):
+        with pytest.raises(VlmError, match="failed on 1 views of 100 × 60 pixels: .") as caught:
+            ask()
+        assert caught.value.__cause__ is error

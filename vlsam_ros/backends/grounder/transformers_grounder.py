@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 from torchvision.ops import clip_boxes_to_image
 
 from ...data import Grounded, Mask, check_image
-from ...errors import GrounderError
+from ...errors import GrounderError, failures
 from .families import Proposals, Propose
 
 MOST_CHARS = 128
@@ -60,14 +60,12 @@ class TransformersGrounder:
         found = [_NOTHING]
         if asked:
             left = np.array(list(asked))
-            try:
+            what = f"{self.name} failed on a view of {size_hw[1]} × {size_hw[0]} pixels and {len(asked)} names"
+            with failures(GrounderError, what):
                 for proposals in self.propose(self.model, self.processor, view, list(asked.values()), self.batch):
                     count = len(proposals.scores)
                     found.append(self._kept(proposals, left[:count], size_hw))
                     left = left[count:]
-            except (RuntimeError, ValueError, IndexError) as error:
-                sizes = f"a view of {size_hw[1]} × {size_hw[0]} pixels and {len(asked)} names"
-                raise GrounderError(f"{self.name} failed on {sizes}: {error}") from error
         return _joined(found)
 
     def _kept(self, proposals: Proposals, names: np.ndarray, size_hw: tuple[int, int]) -> Grounded:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ...data import Prompts, Segments, check_image
-from ...errors import SegmenterError
+from ...errors import SegmenterError, failures
 
 BLOCK_BYTES = 2**24
 """Prompts that are decoded together on a CPU fill a tensor of this size at the most; larger ones leave the cache, and
@@ -160,8 +160,6 @@ class SamSegmenter:
     @contextmanager
     def _running(self) -> Iterator[None]:
         """Autocast, and the model's failures as `SegmenterError`."""
-        try:
-            with torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32):
-                yield
-        except (RuntimeError, ValueError) as error:
-            raise SegmenterError(f"{self.name} failed: {error}") from error
+        autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
+        with failures(SegmenterError, f"{self.name} failed"), autocast:
+            yield

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...data import Answer, ImageLayout, check_image
-from ...errors import VlmError
+from ...errors import VlmError, failures
 from .capture import Call, Recorder
 from .certainty import finite_logits
 from .memory import generation, require_for_answers
@@ -70,11 +70,9 @@ class CogVlm:
 
     @contextmanager
     def _typed_errors(self, picture: Image.Image) -> Iterator[None]:
-        try:
-            with finite_logits(self._model.get_output_embeddings()):
-                yield
-        except (RuntimeError, ValueError, MemoryError) as error:
-            raise VlmError(f"{self.name} failed on a view of {picture.width} × {picture.height} px: {error}") from error
+        what = f"{self.name} failed on a view of {picture.width} × {picture.height} px"
+        with failures(VlmError, what), finite_logits(self._model.get_output_embeddings()):
+            yield
 
     def _ask(self, picture: Image.Image, question: str, left: int) -> Answer:
         """The answer to one of the `left` questions that are still to be asked; all their Q and K are kept."""

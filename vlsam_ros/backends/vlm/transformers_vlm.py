@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from transformers.cache_utils import DynamicLayer
 
 from ...config import VlmOptions
 from ...data import Answer, ImageLayout, LayerQK, check_image
-from ...errors import ConfigError, VlmError
+from ...errors import ConfigError, VlmError, failures
 from .capture import Recorder, recording
 from .certainty import Certainty, finite_logits
 from .memory import Memory, fits, generation, require_for_answers
@@ -179,13 +179,9 @@ class TransformersVlm:
         with finite_logits(self._model.get_output_embeddings()):
             return self._model.generate(**inputs, logits_processor=list(listeners))
 
-    @contextmanager
-    def _typed_errors(self, views: Sequence[np.ndarray]) -> Iterator[None]:
-        try:
-            yield
-        except (RuntimeError, ValueError, MemoryError) as error:
-            sizes = ", ".join(sorted({f"{v.shape[1]} × {v.shape[0]}" for v in views}))
-            raise VlmError(f"{self.name} failed on {len(views)} views of {sizes} pixels: {error}") from error
+    def _typed_errors(self, views: Sequence[np.ndarray]) -> AbstractContextManager[None]:
+        sizes = ", ".join(sorted({f"{v.shape[1]} × {v.shape[0]}" for v in views}))
+        return failures(VlmError, f"{self.name} failed on {len(views)} views of {sizes} pixels")
 
     def _batches(self, prompts: Sequence[ViewPrompt]) -> Iterator[list[ViewPrompt]]:
         """Neighbours that can be one batch: the same tokens, and pictures processed to the same size."""
