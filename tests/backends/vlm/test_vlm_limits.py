@@ -24,6 +24,8 @@ from vlsam_ros.config import Config, VlmOptions
 from vlsam_ros.errors import ConfigError, VlmError
 from vlsam_ros.output.files import read
 from vlsam_ros.pipeline import VLSam
+from vlsam_ros.recognition.questions import parse_names
+from vlsam_ros.recognition.unanswered import THOUGHT, no_answer
 
 VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
 QUESTIONS = ["List every object.", "What is on the road, near or far away?", "?", "What else?", "And behind?"]
@@ -287,3 +289,19 @@ def test_whatever_a_model_raises_is_typed(
         with pytest.raises(VlmError, match="failed on 1 views of 100 × 60 pixels: .") as caught:
             ask()
         assert caught.value.__cause__ is error
+
+
+def test_a_thought_that_the_template_begins_is_one(tmp_path: Path) -> None:
+    """The model writes no start mark, and where the limit cuts it off no end mark."""
+    folder = tiny_models.BUILDERS["llava"](tmp_path)
+    plain = load(folder)
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text() + "<think>\n")
+    vlm = load(folder)
+    (answer,) = vlm.answer(VIEW, ["List every object."])
+    assert answer.text.startswith("<think>") and parse_names(answer.text, Config().questions) == []
+    assert no_answer(answer.text, answer.truncated, Config().questions) == THOUGHT
+    for i, (start, end) in enumerate(answer.token_spans):
+        assert len("<think>") <= start <= end <= len(answer.text), i
+    assert vlm.write(VIEW, "Write.", 8)[0].startswith("<think>")
+    assert not plain.answer(VIEW, ["List every object."])[0].text.startswith("<think>")

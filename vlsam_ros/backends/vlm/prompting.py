@@ -23,6 +23,9 @@ TOKEN_TYPES = ("mm_token_type_ids", "token_type_ids")
 NOT_FOR_THE_MODEL = ("input_ids", "attention_mask", "labels", *TOKEN_TYPES)
 """Processor outputs that are no inputs that belong to the image."""
 
+THOUGHTS = ("<think>", "<thought>", "<reasoning>", "◁think▷", "[THINK]")
+"""What a chat template may end with, so that all is thought that the model writes before the end of it."""
+
 LEAST_SCALE = 0.1
 """A picture this much smaller that has no fewer tokens shows that their number is fixed."""
 
@@ -37,6 +40,7 @@ class ViewPrompt:
         image: what the model needs of the image, besides tokens (pixel values, grid sizes).
         types: int64 (P,) of the prefix, by the model's name for it, if the family has token types; a tail's are 0.
         answer_type: token type of an answer's tokens.
+        opening: the mark that the template has begun a thought with; empty if it has not.
         layout: the image tokens, as positions in the prefix.
     """
 
@@ -46,6 +50,7 @@ class ViewPrompt:
     types: Mapping[str, Tensor]
     layout: ImageLayout
     answer_type: int = 0
+    opening: str = ""
 
     def batch(self) -> tuple[Tensor, Tensor]:
         """[prefix][pads][tail] of every question: ids and attention mask (0 on pads), int64 (B, P + longest tail).
@@ -143,6 +148,7 @@ class Prompter:
             {k: first[k][0, : len(prefix)].to(self._device) for k in TOKEN_TYPES if k in first},
             placed(layout, scale_xy, corner_xy, view.shape[:2]),
             self.family.answer_type,
+            next((mark for mark in THOUGHTS if texts[0].rstrip().endswith(mark)), ""),
         )
 
     def _shown(self, picture: Image.Image, text: str, special: bool) -> tuple[Image.Image, Any]:

@@ -120,7 +120,7 @@ class TransformersVlm:
             search = self._search | {"max_new_tokens": max_new_tokens}
             written = self._generate(**prompt.inputs(ids), **search)
             tokens, truncated = self._tokens(written[0, len(ids) :], max_new_tokens - 1)
-            return self._decode(tokens.tolist()), truncated
+            return prompt.opening + self._decode(tokens.tolist()), truncated
 
     def _ask_apart(self, view: np.ndarray, questions: Sequence[str], left: int) -> list[Answer]:
         """Answers about a view whose image tokens depend on the question."""
@@ -285,6 +285,8 @@ class TransformersVlm:
         layer: Callable[[int], LayerQK],
     ) -> Answer:
         text, spans = token_spans(self._decode, tokens.tolist())
+        if shift := len(prompt.opening):  # whose end mark may never come
+            text, spans = prompt.opening + text, tuple((start + shift, end + shift) for start, end in spans)
         return Answer(
             question=question,
             text=text,
