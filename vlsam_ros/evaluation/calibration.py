@@ -26,8 +26,8 @@ def fit(scored: Sequence[Scored], geometry: Geometry) -> tuple[ScoreOptions, flo
 
     matches = operating.match(scored, geometry)
     items = sorted((i for s in scored for i in s.found), key=lambda i: -i.score)  # stable, as the matches are
-    judged = np.array([bool(i.parts) for i in items], bool) & ~matches.ignored
-    parts, right = np.array([i.parts for i, ok in zip(items, judged, strict=True) if ok]), matches.right[judged]
+    counted = np.array([bool(i.parts) for i in items], bool) & ~matches.ignored
+    parts, right = np.array([i.parts for i, ok in zip(items, counted, strict=True) if ok]), matches.right[counted]
     if not 0 < right.sum() < len(right):
         raise DataError(f"expected detections with their score's parts, some right and some not; {right.sum()} of "
                         f"{len(right)} are right")  # fmt: skip

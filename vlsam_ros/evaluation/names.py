@@ -102,8 +102,8 @@ def _clip(path: str) -> Matcher:
 
     @torch.inference_mode()
     def embed(names: Sequence[str]) -> np.ndarray:
-        def project(some: list[str]) -> Tensor:
-            return model.get_text_features(**tokens(some, padding=True, truncation=True, return_tensors="pt"))
+        def project(texts: list[str]) -> Tensor:
+            return model.get_text_features(**tokens(texts, padding=True, truncation=True, return_tensors="pt"))
 
         return _in_batches(project, [f"a {n}" for n in names])
 
@@ -123,8 +123,8 @@ def _sentence(path: str) -> Matcher:
 
     @torch.inference_mode()
     def embed(names: Sequence[str]) -> np.ndarray:
-        def mean(some: list[str]) -> Tensor:
-            inputs = tokens(some, padding=True, truncation=True, return_tensors="pt")
+        def mean(texts: list[str]) -> Tensor:
+            inputs = tokens(texts, padding=True, truncation=True, return_tensors="pt")
             seen = inputs["attention_mask"][..., None]
             return (model(**inputs).last_hidden_state * seen).sum(1) / seen.sum(1)
 

@@ -59,14 +59,14 @@ def _outlined(
 ) -> list[Detection]:
     """The objects' masks in pixels of the view; `iou` and score are the segmenter's own estimate."""
     found, rest = [], iter(items)
-    while some := list(islice(rest, max(1, batch // 2))):
-        n, corner = len(some), np.tile(view.xyxy[:2], 2).astype(np.float32)
-        boxes = np.array([i.xyxy for i in some], np.float32) - corner
+    while chunk := list(islice(rest, max(1, batch // 2))):
+        n, corner = len(chunk), np.tile(view.xyxy[:2], 2).astype(np.float32)
+        boxes = np.array([i.xyxy for i in chunk], np.float32) - corner
         centres, labels = boxes.reshape(n, 1, 2, 2).mean(2), np.repeat(np.array([-1, 1], np.int32), n)[:, None]
         prompts = Prompts(np.concatenate([centres] * 2), labels, np.concatenate([boxes] * 2))
         out = segmenter.segment(embedding, prompts, multimask=False)
         best = np.arange(n) + n * out.iou.reshape(2, n).argmax(0)
-        for item, dense, iou in zip(some, embedding.upscale(out.low_res[best, 0]), out.iou[best, 0], strict=True):
+        for item, dense, iou in zip(chunk, embedding.upscale(out.low_res[best, 0]), out.iou[best, 0], strict=True):
             score, mask = float(np.clip(iou, 0, 1)), Mask.from_dense(dense)
             if mask.area:
                 found.append(Detection(item.label, score, 1.0, score, 1.0, mask))

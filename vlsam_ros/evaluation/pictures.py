@@ -65,8 +65,8 @@ def _curves(axis: Any, result: Result) -> None:
 def _reliability(axis: Any, bins: dict[str, list[dict[str, float]]]) -> None:
     axis.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
     for geometry, rows in bins.items():
-        some = [r for r in rows if r["detections"]]
-        axis.plot([r["mean score"] for r in some], [r["right"] for r in some], "o-", label=geometry)
+        filled = [r for r in rows if r["detections"]]
+        axis.plot([r["mean score"] for r in filled], [r["right"] for r in filled], "o-", label=geometry)
     axis.set(title="calibration: share right over score", xlim=(0, 1), ylim=(0, 1))
     axis.legend()
 

@@ -125,7 +125,7 @@ def in_use(everything: Matches, threshold: float) -> dict[str, Any]:
     """A driving team's figures, at the threshold in use; recall at fixed rates and calibration are of all scores."""
     m = everything.above(threshold)
     frames, clean = operating.empty_frames(m)
-    judged = everything.score[~everything.ignored], everything.right[~everything.ignored]
+    counted = everything.score[~everything.ignored], everything.right[~everything.ignored]
     rows = ("from", "to", "objects", "recall")
     return {
         "objects": len(m.object_score),
@@ -140,8 +140,8 @@ def in_use(everything: Matches, threshold: float) -> dict[str, Any]:
         ],
         "empty road": {"frames": frames, "without a false alarm": clean},
         "names right": operating.names_right(m),
-        "reliability": _rows(("from", "to", "detections", "mean score", "right"), operating.reliability(*judged)),
-        "calibration error": operating.calibration_error(*judged),
+        "reliability": _rows(("from", "to", "detections", "mean score", "right"), operating.reliability(*counted)),
+        "calibration error": operating.calibration_error(*counted),
     }
 
 
@@ -157,7 +157,7 @@ def beside_oracle(
     both = {s.frame.id for s in best} & {s.frame.id for s in scored}
     table: dict[str, Any] = {"models": oracle.models, "frames": len(both)}
     for geometry in wanted:
-        ours, theirs = (metrics.agnostic([s for s in some if s.frame.id in both], geometry) for some in (scored, best))
+        ours, theirs = (metrics.agnostic([s for s in way if s.frame.id in both], geometry) for way in (scored, best))
         table[geometry] = theirs
         table[f"{geometry} ratio"] = {k: ours[k] / theirs[k] if theirs[k] > 0 else float("nan") for k in theirs}
     return table
