@@ -22,7 +22,7 @@ GENERIC = frozenset(
 ROADS = frozenset(
     """road roads street streets lane lanes highway way path view sidewalk shoulder side sides surface intersection
     traffic hill hills bend curve corner junction left right both main two-lane entire whole rest area ground pavement
-    crosswalk roadway roadside""".split()
+    crosswalk roadway roadside curb kerb lot""".split()
 )
 """What the sentence "the road is wet" is about, and where things are when they block it."""
 
@@ -34,26 +34,32 @@ _TOKEN = re.compile(
 _RESOLVED = [
     (re.compile(pattern), tag)
     for pattern, tag in (
+        (r"(?<=d)U+(?![nm])", "a"),
+        (r"U", "m"),
+        (r"(?<=P)i", "w"),
+        (r"i", "p"),
         (r"(?<=[nmBKGP])H(?![xBKVAauMr])", "n"),
         (r"H", "x"),
         (r"[fb](?=D)", "w"),
         (r"[fb]", "p"),
         (r"(?<=[xMar])G|(?<=xa)G|(?<=[xMar])T|(?<=xa)T", "v"),
         (r"(?<=[nmGPABK])T(?=[dDsnmGPABKa])", "v"),
-        (r"(?<=[nm])[GT](?![nmGTPABKC])", "v"),
+        (r"(?<=[nmKA])[GT](?![nmGTPABKC])", "v"),
         (r"(?<![dDsnmGTPABKCok])[GT](?![nmGTPABKC])", "v"),
         (r"[GT](?=[dDs])", "v"),
-        (r"C(?=[dDs])|(?<=x)C", "v"),
+        (r"C(?=[dDsr])|(?<=m)C(?=[pawuE])|(?<=x)C", "v"),
         (r"P(?![nmGTPABKVC])", "v"),
         (r"(?<=x)P|(?<=xa)P", "v"),
         (r"(?<=[nmGPABKCrtazy])V|(?<=[;,c])V(?=[dDspw])", "v"),
         (r"(?<=[rt])A|(?<=[nmGP])A(?=[dDsr])|(?<=c)A(?=[ds])", "v"),
+        (r"(?<=[nm])[BK](?=[dDs])|(?<=,)A(?=[dDs])", "v"),
         (r"(?<=[xruM])[BK]|(?<=[xr]a)[BK]|(?<![^E;])[BK](?=[dDsra])", "v"),
         (r"(?<=[mA])[BK](?![nmGPABKVC])|(?<=m)[BK](?=m)|(?<=m)B(?=n)", "v"),
     )
 ]
 _SINGULAR_VERBS = (
-    re.compile(r"(D[nmGTPABKC]*[nmGTPABKC])A(?![nmGTPABKVC])"),
+    re.compile(r"(D[dnmGTPABKC]*[nmGTPABKC])A(?!a*[nmGTPABKVCx])"),
+    re.compile(r"(D[dnmGTPABKC]*n)m(?=a*[pbfwuidDs])"),
     re.compile(r"((?<![^;])d[nGP]*[nm])A(?=[pabuf][^;x]*(?:;|\Z))"),
 )
 
@@ -63,6 +69,7 @@ _DENIALS = [
     re.compile(pattern)
     for pattern in (
         rf"N[^;,cOEFNM]*{_LIST}",
+        r"W[^;,cOEFNM]*(?:(?:,[^;,cOEFNM]*)*,?O[^;,cOEFNM]*)?",
         r"(?<=r)[xa]*M[^;EFM]*O[^;,EF]*",
         rf"(?<=r)[xa]*M[^;,cOEFNM]*{_LIST}",
         r"M[auxv]*[^;,cxEFM]*",
@@ -74,7 +81,7 @@ _FRONTED = re.compile(r"(?<![^;])[,ad]*F(?P<rest>[^;]*)")
 _LEFT_OVER = str.maketrans("GTPBKCVA", "nnnnnnmm")
 _FINAL = str.maketrans("zFIMel", "aE;;na")
 _CHUNK = re.compile(
-    r"(?P<place>[pu]+(?:[dDsao]*[nm]{0,3}k)?[dDsao]*(?:[nm]+(?:o[dDsa]*[nm]+)*)?)|(?P<own>ws[nma]+)|"
+    r"(?P<place>[pu]+(?:[dDsao]*[nm]{0,3}k)?[dDsao]*(?:[nm]+(?:o[dDsa]*[nm]+)*)?)|(?P<own>j[nma]+)|"
     r"(?P<lead>(?:[dDsao]*[nm]{0,3}k)?[dDsao]*)(?P<name>[nm]+(?:o[dDsa]*[nm]+)*)|(?P<other>[dDsao]+|.)"
 )
 _ACTS = re.compile("a*(?:p[dDsapo]*[nm]+(?:o[dDs]*[nm]+)*a*)*[xv]")
@@ -98,7 +105,7 @@ def noun_phrases(text: str) -> Iterator[list[re.Match[str]]]:
             texts = {w[0] for w in found}
             acts = _ACTS.match(tags, end) is not None
             said_of = (predicate and tags[end - 1] == "n") or relative
-            backdrop = texts <= ROADS and (acts or tags[start - 1 : start] in ("v", "w"))
+            backdrop = found[-1][0] in ROADS and (acts or tags[start - 1 : start] in ("v", "w"))
             generic = acts and bool(texts & GENERIC)
             if not backdrop and not generic and (acts or not said_of or _DETERMINED.search(chunk["lead"])):
                 yield found
@@ -118,6 +125,7 @@ def noun_phrases(text: str) -> Iterator[list[re.Match[str]]]:
                 relative = True
             if tag in "vEw":
                 predicate = False
+                relative &= tag != "w"
         else:
             predicate = False
 

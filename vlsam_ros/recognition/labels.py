@@ -25,6 +25,9 @@ DETAILS = frozenset(
 ) | {"colour", "behaviour", "id", "2d", "coordinates", "notes"}
 """Before a colon, at the head of a column or as a key these tell more of a thing and name none."""
 
+TYPED = frozenset("vehicle animal object sign hazard obstacle debris".split())
+"""What comes after "types of" and before "types" when their names follow."""
+
 _NONE = re.compile(
     r"\W*(?:no|none|not|nothing|nobody|nil|null|false|absent|zero|0+|n/?a|unknown|unclear)(?![\w.%/-])(?P<rest>.*)|[\s;]*[-–—]+[\s;]*",
     re.S,
@@ -58,7 +61,7 @@ _PAIR = re.compile(
 def ruling(key: str, value: str) -> tuple[bool, bool]:
     """Whether what stands before a colon names something, and whether what stands after it is to be read."""
     names, heads = _names(key)
-    if heads and heads[-1] in DETAILS:
+    if heads and heads[-1] in DETAILS and not (heads[-1] == "type" and TYPED & set(map(singular, key.split()))):
         return False, False
     denied = _NONE.fullmatch(key)
     if denied and key.strip() and _OF_NONE.fullmatch(denied["rest"] or ""):
@@ -139,7 +142,8 @@ def _parenthesis(m: re.Match[str]) -> str:
         return _out(m)
     if not heads or (not names or heads[-1] in CATEGORIES) and _names(value)[0]:
         return m[0]
-    return key + ";" * (len(m[0]) - len(key))
+    blank = " " if m.string[m.end() :].lstrip(" ").startswith(":") else ";"
+    return key + blank * (len(m[0]) - len(key))
 
 
 def _pairs(body: str, listed: bool) -> str:

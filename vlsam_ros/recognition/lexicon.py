@@ -14,23 +14,29 @@ TAGS = {
         thousands several other others some any many few multiple various numerous single all both more most certain
         this these those first second third last et e.g i.e le la les des der das el los las same
         such closest farthest nearest furthest biggest largest smallest
-        leftmost rightmost""",
+        leftmost rightmost a|few a|dozen a|hundred""",
+    "U": """
+        meter meters metre metres m cm mm km kilometer kilometers kilometre kilometres mile miles yard yards foot feet ft
+        inch inches mph kmh kph seconds minutes hours percent degree degrees pixel pixels px""",
     "s": "its his her their our your my",
     "e": "empty deserted",
     "l": "clear",
+    "n": "first|responder first|aid",
+    "m": "first|responders",
     # between nouns
-    "b": "beside behind near in|front|of close|to",
+    "b": "beside behind near in|front|of close|to closer|to",
     "f": "from",
     "p": """
-        on in at by across under underneath above below between beyond inside outside within into onto toward towards
-        against through past for during via as along unlike amid among amongst alongside upon throughout down up over
-        out around wearing facing regarding based due per using opposite dressed on|top|of out|of because|of
-        instead|of ahead|of to|the|left|of to|the|right|of on|either|side|of up|to according|to for|example such|that
-        so|that in|addition|to on|both|sides|of away|from""",
+        on in at across under underneath above below between beyond inside outside within into onto toward towards
+        against through past after before for during via as along unlike amid among amongst alongside upon throughout down up over
+        out around wearing facing regarding based per using opposite dressed on|top|of out|of instead|of
+        rather|than ahead|of to|the|left|of to|the|right|of on|either|side|of up|to according|to for|example such|that
+        so|that parked|by stopped|by placed|by positioned|by located|by situated|by seated|by separated|by in|addition|to on|both|sides|of away|from""",
     "w": """
         with off plus riding including includes include next|to such|as as|well|as along|with together|with namely
-        followed|by surrounded|by towed|by pulled|by pushed|by carried|by blocked|by driven|by like versus vs con mit
-        avec full|of""",
+        like versus vs con mit avec full|of because|of due|to""",
+    "i": "by",
+    "j": "with|its with|their has|its have|their had|its",
     "o": "of",
     "u": "to",
     "c": "and & und y as|are",
@@ -42,8 +48,8 @@ TAGS = {
         ahead back forward low high together apart still already now currently either even well else again often
         always sometimes indeed how distant faraway no|doubt not|only not|just not|merely no|longer no|more|than
         more|than less|than fewer|than up|ahead far|away far|off half as|follows e.g. not|necessarily here
-        there's|also thus hence overall both|of most|notably for|instance of|course in|addition as|seen able lot much
-        close|by not|far in|total on|fire""",
+        there's|also thus hence overall both|of most|notably for|instance of|course in|addition as|seen able a|lot a|bit much
+        close|by not|far in|total on|fire closer further farther nearer earlier later by|a|driver by|the|driver by|drivers watch|out look|out""",
     "z": """
         visible present seen detected found apparent evident shown observed discernible spotted identified noticeable
         recognizable noted identifiable in|sight in|view""",
@@ -59,16 +65,17 @@ TAGS = {
     "H": "can",
     "v": """
         aware|of turns|left turns|right turning|left turning|right turned|left turned|right out|for careful|of
-        cautious|of watch|for look|for attention|to beware|of mindful|of""",
+        cautious|of watch|for look|for attention|to beware|of mindful|of filling|up picking|up picks|up watch|out|for look|out|for keep|an|eye|on setting|up cleaning|up holding|up putting|up""",
     "y": """
         says said reads reading saying labeled labelled marked indicating indicates displaying warning|of warning|that
         telling meaning called named titled depicting""",
     "I": "if whether unless please",
     # denials and their exceptions
     "N": """
-        no nope none nothing nobody no-one neither without zero 0 free|of clear|of empty|of devoid|of absence|of lack|of
+        no nope none nothing nobody no-one neither zero 0 free|of clear|of empty|of hardly|any barely|any hardly|a little|to|no little|or|no devoid|of absence|of lack|of
         no|sign|of no|signs|of no|one chance|of risk|of
-        nowhere lacks lacking""",
+        nowhere lacks""",
+    "W": "without lacking",
     "M": """
         not never cannot can't unable|to not|able|to unfortunately sorry isn't aren't wasn't weren't don't doesn't
         didn't couldn't won't hasn't haven't hadn't wouldn't shouldn't ain't impossible|to difficult|to hard|to
@@ -76,7 +83,7 @@ TAGS = {
     "E": """
         but only just however although though while yet whereas instead nevertheless because since until
         so|there when where
-        merely simply rather|than""",
+        merely simply""",
     "F": """
         except except|for besides apart|from aside|from other|than than excluding barring save|for but|for
         with|the|exception|of""",
@@ -99,12 +106,12 @@ VERBS = """
     rise roam scatter see seem separate show showcase sit situate skid spill spot spread start step stray stretch
     strew suggest surround swerve swim take tell think throw tie tow transport try unload use wait wander want warn
     wear sweep shovel pour shed deliver drag climb kneel crouch squat lay sleep pedal chat talk greet feed pick inspect
-    sell crawl perch dangle flutter loom shine glow slide flow leak swing bounce sink tilt topple jut hover obscure
+    sell crawl perch dangle flutter loom shine glow slide flow leak bounce sink tilt topple jut hover obscure
     reveal occupy impede""".split()
 ALSO_NOUNS = """
     back block break cover cross cut cycle drive face flash float guide head land leave light line load park pass
     pile point pole reflect rest ride roll run set sign signal stage stand stop stray support tip trail travel turn
-    walk watch wave work stick fly queue wash skate""".split()
+    walk watch wave work stick fly queue wash skate swing""".split()
 """Verbs whose other forms are things, too: "concrete blocks", "bus stop"."""
 PARTICIPLES = frozenset(
     """fallen broken lost bent torn hidden stuck worn thrown blown driven ridden built hung laid spilt hit caught bound
@@ -115,11 +122,12 @@ NO_GERUNDS = frozenset("crossing parking lighting covering lining backing landin
 """Words in -ing that are things after a noun, unless an object comes: "zebra crossing"."""
 TRANSITIVE = frozenset(
     """carrying holding pushing pulling towing hauling transporting blocking riding chasing containing showing
-    loading unloading""".split()
+    loading unloading directing controlling collecting repairing fixing herding feeding selling delivering leading
+    eating throwing drinking dragging inspecting shoveling spraying dropping leaking wheeling""".split()
 )
 SAME_PLURAL = frozenset("sheep deer cattle fish moose bison police livestock".split())
 NO_ADVERBS = frozenset(
-    """family assembly supply jelly bully dolly fly butterfly dragonfly lily belly anomaly ally gully rally""".split()
+    """family assembly supply jelly bully dolly fly butterfly dragonfly lily belly anomaly ally gully rally elderly ugly curly lonely friendly smelly wobbly deadly""".split()
 )
 
 

@@ -21,7 +21,7 @@ NO_NAMES = frozenset(
     answer question label labels name point location position color colour area way view sight left-hand
     right-hand oncoming overturned fallen damaged abandoned dangerous hazardous harmless safe risky slippery
     important relevant difficult low high slow fast feel same different similar real thing slight slightly
-    nope""".split()
+    nope concrete steel aluminum brick soccer hockey""".split()
 )
 """A phrase of these alone names no object."""
 
@@ -34,7 +34,7 @@ NO_HEADS = frozenset(
     sense possibility need fact reason way manner end edge middle center centre
     left right top bottom front back corner none nothing something anything everything one ones assistant user
     help order overview evidence indication activity driving safety speed bbox word letter text addition
-    conclusion summary""".split()
+    conclusion summary traffic""".split()
 )
 """A phrase with one of these as its head names no object."""
 
