@@ -25,6 +25,7 @@ ROADS = frozenset(
     crosswalk roadway roadside curb kerb lot""".split()
 )
 """What the sentence "the road is wet" is about, and where things are when they block it."""
+DESERTED = frozenset("empty deserted clear quiet normal".split())
 
 _TOKEN = re.compile(
     rf"(?:{'|'.join(p.replace(' ', ' +') for p in sorted(PHRASES, key=len, reverse=True))})(?![\w'-])|"
@@ -32,57 +33,68 @@ _TOKEN = re.compile(
 )
 
 _RESOLVED = [
-    (re.compile(pattern), tag)
-    for pattern, tag in (
-        (r"(?<=d)U+(?![nm])", "a"),
-        (r"U", "m"),
-        (r"(?<=P)i", "w"),
-        (r"i", "p"),
-        (r"(?<=[nmBKGP])H(?![xBKVAauMr])", "n"),
+    (re.compile(pattern), tags)
+    for pattern, tags in (
+        # Before a noun or not
+        (r"(?<=d)U+(?![nm])", "a"),  # "20 meters ahead"; not "20 parking meters"
+        (r"(?<=P)i", "w"),  # "blocked by a tree"; not "a man by the road"
+        (r"(?<=[nmBKGP])H(?![xBKVAauMr])", "n"),  # "trash can, dog"; not "one can see"
         (r"H", "x"),
-        (r"[fb](?=D)", "w"),
+        (r"(?<=[xv])o", "w"),  # "the photo is of a truck"; not "piece of wood"
+        (r"h(?=[nmGPABKC])", "n"),  # "open door"; not "with its door open"
+        (r"[fb](?=D)", "w"),  # "beside a car" is new; "behind the car" is a place
         (r"[fb]", "p"),
-        (r"(?<=[xMar])G|(?<=xa)G|(?<=[xMar])T|(?<=xa)T", "v"),
-        (r"(?<=[nmGPABK])T(?=[dDsnmGPABKa])", "v"),
-        (r"(?<=[nmKA])[GT](?![nmGTPABKC])", "v"),
-        (r"(?<![dDsnmGTPABKCok])[GT](?![nmGTPABKC])", "v"),
-        (r"[GT](?=[dDs])", "v"),
-        (r"C(?=[dDsr])|(?<=m)C(?=[pawuE])|(?<=x)C", "v"),
-        (r"P(?![nmGTPABKVC])", "v"),
-        (r"(?<=x)P|(?<=xa)P", "v"),
-        (r"(?<=[nmGPABKCrtazy])V|(?<=[;,c])V(?=[dDspw])", "v"),
-        (r"(?<=[rt])A|(?<=[nmGP])A(?=[dDsr])|(?<=c)A(?=[ds])", "v"),
-        (r"(?<=[nm])[BK](?=[dDs])|(?<=,)A(?=[dDs])", "v"),
-        (r"(?<=[xruM])[BK]|(?<=[xr]a)[BK]|(?<![^E;])[BK](?=[dDsra])", "v"),
-        (r"(?<=[mA])[BK](?![nmGPABKVC])|(?<=m)[BK](?=m)|(?<=m)B(?=n)", "v"),
+        # Singular nouns, and verbs in the third person
+        (r"(D[dhnmGTPABKC]*[nmGTPABKC])A(?!a*[nmABKCx])", r"\1v"),  # "a loose dog runs"; not "a lights display"
+        (r"(D[dhnmGTPABKC]*n)m(?=a*[pbfwuidDs])", r"\1v"),  # verbs that are not known: "a crane towers over"
+        (r"(D[dnhP]*n)G(?=[nP]*m)", r"\1v"),  # "a crew emptying bins"; not "small fishing boats"
+        (r"((?<![^;])d[nGP]*[nm])A(?=[pabuf][^;x]*(?:;|\Z))", r"\1v"),  # "The dog stands near the road."
+        (r"(?<=[rt])A|A(?=[dDsr])", "v"),  # "what stands out", "blocks both lanes"
+        (r"(?<=[nmGPABKCrtazy])V|(?<=[;,c])V(?=[dDspw])", "v"),  # "the image shows", "near it lies a rope"
+        # Verbs in -ing, and names that hold such a word
+        (r"(?<=[xMar])[GT]", "v"),  # "is trimming trees", "is also carrying pipes"
+        (r"(?<=[nmGPABK])T(?=[dDsnmGPABKa])", "v"),  # "truck carrying pipes"; not "hanging branch"
+        (r"(?<=[nmKA])[GT](?![nmGTPABKC])", "v"),  # "people walking"; not "street cleaning vehicle"
+        (r"(?<![dDsnmGTPABKCok])[GT](?![nmGTPABKC])", "v"),  # "Lying on the road is a tire."; not "running child"
+        (r"[GT](?=[dDs])", "v"),  # "pushing a cart"
+        (r"C(?=[dDsr])|(?<=m)C(?=[pawuE])|(?<=x)C", "v"),  # "crossing the road", "are crossing"; not "zebra crossing"
+        # Participles
+        (r"P(?![nmGTPABKVC])", "v"),  # "car parked on the left"; not "parked car"
+        # Verbs in their base form
+        (r"(?<=[nm])[BK](?=[dDs])", "v"),  # "boulders and mud cover both lanes"
+        (r"(?<=[xruM])[BK]|(?<=[xr]a)[BK]", "v"),  # "might overlook", "I can clearly see"
+        (r"(?<![^E;])[BK](?=[dDsra])", "v"),  # "Watch the dog"; not "Block, dog"
+        (r"(?<=[mA])[BK](?![nmGPABKVC])|(?<=m)[BK](?=m)|(?<=m)B(?=n)", "v"),  # "cars drive", "officers direct traffic"
+        (r"(?<=[mr])n(?=[dDs])", "v"),  # verbs that are not known: "shoppers crowd the street"
+        # After the verbs
+        (r"q(?=[dDsa]*[nmGTPABKC]+a*[xv])", "E"),  # "as tourists take photos"; not "as a barrier"
     )
 ]
-_SINGULAR_VERBS = (
-    re.compile(r"(D[dnmGTPABKC]*[nmGTPABKC])A(?!a*[nmGTPABKVCx])"),
-    re.compile(r"(D[dnmGTPABKC]*n)m(?=a*[pbfwuidDs])"),
-    re.compile(r"((?<![^;])d[nGP]*[nm])A(?=[pabuf][^;x]*(?:;|\Z))"),
-)
-
+"""What a word is, by its neighbours: pattern -> tags (see `lexicon.MEANINGS`), each applied to what the last one left."""
+_LEFT_OVER = str.maketrans("GTPBKCVAUhiq", "nnnnnnmmmapp")
+"""What those tags are where no pattern says that they are something else."""
 
 _LIST = r"(?:[,cO]+(?![dDxrNMEF;]|[nm]+a*[xv])[^;,cOEFNM]*|O[^;,cOEFNM]*)*"
+"""More of what is denied: ", dogs or cats"; neither ", one dog" nor ", cars are"."""
 _DENIALS = [
     re.compile(pattern)
     for pattern in (
-        rf"N[^;,cOEFNM]*{_LIST}",
-        r"W[^;,cOEFNM]*(?:(?:,[^;,cOEFNM]*)*,?O[^;,cOEFNM]*)?",
-        r"(?<=r)[xa]*M[^;EFM]*O[^;,EF]*",
-        rf"(?<=r)[xa]*M[^;,cOEFNM]*{_LIST}",
-        r"M[auxv]*[^;,cxEFM]*",
-        r"I[^;]*",
+        rf"N[^;,cOEFNM]*{_LIST}",  # "no people, dogs or cats"
+        r"W[^;,cOEFNM]*(?:(?:,[^;,cOEFNM]*)*,?O[^;,cOEFNM]*)?",  # "without gloves, helmet or vest"; to a comma if no "or"
+        rf"(?<=r)[xa]*M[^;,cOEFNM]*{_LIST}",  # "I do not see people, dogs or cats"
+        r"M[auxv]*[^;,cxEFM]*",  # "a car that is not moving"
+        r"I[^;]*",  # "if there are people", "please drive carefully"
     )
 ]
 _ABSENT = re.compile(r"x?[xa]*M[xa]*z")
+"""Denies what is before it: "dogs and cats are not visible"."""
 _FRONTED = re.compile(r"(?<![^;])[,ad]*F(?P<rest>[^;]*)")
-_LEFT_OVER = str.maketrans("GTPBKCVA", "nnnnnnmm")
+"""An exception before its rule: it counts after a denial, "except for a dog, nothing"; else it is a place."""
 _FINAL = str.maketrans("zFIMel", "aE;;na")
+
 _CHUNK = re.compile(
-    r"(?P<place>[pu]+(?:[dDsao]*[nm]{0,3}k)?[dDsao]*(?:[nm]+(?:o[dDsa]*[nm]+)*)?)|(?P<own>j[nma]+)|"
-    r"(?P<lead>(?:[dDsao]*[nm]{0,3}k)?[dDsao]*)(?P<name>[nm]+(?:o[dDsa]*[nm]+)*)|(?P<other>[dDsao]+|.)"
+    r"(?P<place>(?:[pu]|(?<=[nm])o)+(?:[dDsao]*[nm]{0,3}k)?[dDsao]*(?:[nm]+(?:oa*[nm]+)*)?)|(?P<own>j[nma]+)|"
+    r"(?P<lead>(?:[dDsao]*[nm]{0,3}k)?[dDsao]*)(?P<name>[nm]+(?:oa*[nm]+)*)|(?P<other>[dDsao]+|.)"
 )
 _ACTS = re.compile("a*(?:p[dDsapo]*[nm]+(?:o[dDs]*[nm]+)*a*)*[xv]")
 _DETERMINED = re.compile("[dDsk]")
@@ -102,11 +114,13 @@ def noun_phrases(text: str) -> Iterator[list[re.Match[str]]]:
         kind, (start, end) = chunk.lastgroup, chunk.span()
         if kind == "name":
             found = words[chunk.start("name") : end]
-            texts = {w[0] for w in found}
+            texts = [w[0] for w in found]
+            head = texts[(texts.index("of") if "of" in texts else len(texts)) - 1]
             acts = _ACTS.match(tags, end) is not None
             said_of = (predicate and tags[end - 1] == "n") or relative
-            backdrop = found[-1][0] in ROADS and (acts or tags[start - 1 : start] in ("v", "w"))
-            generic = acts and bool(texts & GENERIC)
+            backdrop = head in ROADS and (acts or tags[start - 1 : start] in ("v", "w") or texts[0] in DESERTED)
+            generic = head in GENERIC and (acts or head.endswith("s"))
+            generic |= tags[start - 1 : start] == "v" and words[start - 1][0].startswith("play")
             if not backdrop and not generic and (acts or not said_of or _DETERMINED.search(chunk["lead"])):
                 yield found
             if acts:
@@ -132,8 +146,6 @@ def noun_phrases(text: str) -> Iterator[list[re.Match[str]]]:
 
 def _resolved(tags: str) -> str:
     """Verbs (v) told from nouns by their neighbours; places, exceptions and counts as they are."""
-    for pattern in _SINGULAR_VERBS:
-        tags = pattern.sub(r"\1v", tags)
     for pattern, tag in _RESOLVED:
         tags = pattern.sub(tag, tags)
     tags = tags.translate(_LEFT_OVER)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .labels import DETAILS, ruling
+from .labels import DETAILS, denies, ruling
 from .words import singular
 
 DEEPEST = 16
@@ -108,7 +108,7 @@ def _read(text: str, node: Node, keep: list[tuple[int, int]]) -> bool:
             holds = _read(text, child, inner)
             some |= holds
             key = said(child.key) if child.key else ""
-            if key and set(map(singular, key.split()[-1:])) & DETAILS:
+            if key and (set(map(singular, key.split()[-1:])) & DETAILS or denies(key)):
                 continue
             keep += inner
             if child.key and not inner and holds and not label:

@@ -52,10 +52,17 @@ _MARK = re.compile(
 )
 _NUMBER = re.compile(r"(?<![\w.])(?!0)\d{1,3}[.)](?=\s)")
 _PARENTHESIS = re.compile(r"(?P<key>[^:;,.!?()|]{0,60})\((?P<value>[^()]{0,200})\)")
+_ADDED = re.compile(r"\W*(?:or|and|plus|with|possibly|perhaps|maybe|probably)\b")
 _PAIR = re.compile(
     r"(?P<key>[^:;,.!?|]{1,70}?)(?P<sep>\?(?=\s)|:(?=\s|$|[\[\"'{(<\d])|\s{1,4}[-–—]{1,3}\s)"
     r"(?P<value>(?:[^.;!?,]|[.,](?=\d)|\.(?=\w)|,(?![^,.:;!?]{1,60}(?::\s|\s[-–—]\s)))*)"
 )
+
+
+def denies(label: str) -> bool:
+    """Whether a label says that what follows is not there: "not visible", "none of these"."""
+    none = _NONE.fullmatch(label)
+    return bool(label.strip() and none and _OF_NONE.fullmatch(none["rest"] or ""))
 
 
 def ruling(key: str, value: str) -> tuple[bool, bool]:
@@ -63,8 +70,7 @@ def ruling(key: str, value: str) -> tuple[bool, bool]:
     names, heads = _names(key)
     if heads and heads[-1] in DETAILS and not (heads[-1] == "type" and TYPED & set(map(singular, key.split()))):
         return False, False
-    denied = _NONE.fullmatch(key)
-    if denied and key.strip() and _OF_NONE.fullmatch(denied["rest"] or ""):
+    if denies(key):
         return False, False
     if _CLAUSE.search(key):
         return True, True
@@ -140,7 +146,7 @@ def _parenthesis(m: re.Match[str]) -> str:
     none = _NONE.fullmatch(value)
     if none and _OF_NONE.fullmatch(none["rest"] or ""):
         return _out(m)
-    if not heads or (not names or heads[-1] in CATEGORIES) and _names(value)[0]:
+    if _ADDED.match(value) or not heads or (not names or heads[-1] in CATEGORIES) and _names(value)[0]:
         return m[0]
     blank = " " if m.string[m.end() :].lstrip(" ").startswith(":") else ";"
     return key + blank * (len(m[0]) - len(key))

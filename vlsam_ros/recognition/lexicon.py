@@ -23,13 +23,15 @@ TAGS = {
     "l": "clear",
     "n": "first|responder first|aid",
     "m": "first|responders",
+    "P": "double|parked",
+    "h": "open loose wide ajar upright asleep",
     # between nouns
     "b": "beside behind near in|front|of close|to closer|to",
     "f": "from",
     "p": """
-        on in at across under underneath above below between beyond inside outside within into onto toward towards
-        against through past after before for during via as along unlike amid among amongst alongside upon throughout down up over
-        out around wearing facing regarding based per using opposite dressed on|top|of out|of instead|of
+        on in at across under underneath beneath atop aboard above below between beyond inside outside within into onto toward towards
+        against through past after before for during via along unlike amid among amongst alongside upon throughout down up over
+        around wearing facing regarding based per using opposite dressed on|top|of out|of instead|of
         rather|than ahead|of to|the|left|of to|the|right|of on|either|side|of up|to according|to for|example such|that
         so|that parked|by stopped|by placed|by positioned|by located|by situated|by seated|by separated|by in|addition|to on|both|sides|of away|from""",
     "w": """
@@ -37,6 +39,7 @@ TAGS = {
         like versus vs con mit avec full|of because|of due|to""",
     "i": "by",
     "j": "with|its with|their has|its have|their had|its",
+    "q": "as",
     "o": "of",
     "u": "to",
     "c": "and & und y as|are",
@@ -49,23 +52,23 @@ TAGS = {
         always sometimes indeed how distant faraway no|doubt not|only not|just not|merely no|longer no|more|than
         more|than less|than fewer|than up|ahead far|away far|off half as|follows e.g. not|necessarily here
         there's|also thus hence overall both|of most|notably for|instance of|course in|addition as|seen able a|lot a|bit much
-        close|by not|far in|total on|fire closer further farther nearer earlier later by|a|driver by|the|driver by|drivers watch|out look|out""",
+        close|by not|far in|total on|fire closer further farther nearer earlier later by|a|driver by|the|driver by|drivers watch|out look|out out approx ca circa""",
     "z": """
         visible present seen detected found apparent evident shown observed discernible spotted identified noticeable
         recognizable noted identifiable in|sight in|view""",
     # in clauses
     "r": """
         what i you he she it they we them him us me there it's i'm there's that's here's he's she's they're we're
-        you're i've itself themselves everyone everybody someone somebody drivers|should drivers|could drivers|might
+        you're i've itself themselves everyone everybody someone somebody drivers|may|not driver|may|not drivers|might|not driver|might|not drivers|should drivers|could drivers|might
         drivers|may driver|should driver|could driver|might driver|may driver|can driver|would driver|must""",
     "t": "that which who whose whom",
     "x": """
-        is are was were be been being am has have had could may might will would shall should must do does did seem
+        is are was were be been being am has have had may|not might|not could may might will would shall should must do does did seem
         seems appear appears remain remains look looks gets get""",
     "H": "can",
     "v": """
         aware|of turns|left turns|right turning|left turning|right turned|left turned|right out|for careful|of
-        cautious|of watch|for look|for attention|to beware|of mindful|of filling|up picking|up picks|up watch|out|for look|out|for keep|an|eye|on setting|up cleaning|up holding|up putting|up""",
+        cautious|of watch|for look|for attention|to beware|of mindful|of filling|up make|out makes|out made|out making|out let's let picking|up picks|up watch|out|for look|out|for keep|an|eye|on setting|up set|up cleaning|up holding|up putting|up""",
     "y": """
         says said reads reading saying labeled labelled marked indicating indicates displaying warning|of warning|that
         telling meaning called named titled depicting""",
@@ -78,8 +81,7 @@ TAGS = {
     "W": "without lacking",
     "M": """
         not never cannot can't unable|to not|able|to unfortunately sorry isn't aren't wasn't weren't don't doesn't
-        didn't couldn't won't hasn't haven't hadn't wouldn't shouldn't ain't impossible|to difficult|to hard|to
-        fails|to""",
+        didn't couldn't won't hasn't haven't hadn't wouldn't shouldn't ain't impossible|to difficult|to hard|to""",
     "E": """
         but only just however although though while yet whereas instead nevertheless because since until
         so|there when where
@@ -115,9 +117,17 @@ ALSO_NOUNS = """
 """Verbs whose other forms are things, too: "concrete blocks", "bus stop"."""
 PARTICIPLES = frozenset(
     """fallen broken lost bent torn hidden stuck worn thrown blown driven ridden built hung laid spilt hit caught bound
-    dug held left tied made kept set spread led set|up mounted""".split()
+    dug held left tied made kept set spread led mounted""".split()
 )
 NO_PARTICIPLES = frozenset("bed shed sled seed weed reed moped steed flatbed speed feed breed hundred red".split())
+NO_VERBS = frozenset(
+    """building ceiling string railing sibling clothing fencing scaffolding bunting awning wedding gosling duckling
+    evening morning spring sling painting drawing opening siding tubing piping bedding flooring roofing lightning
+    pudding earring stocking bearing casing coating decking fitting herring hoarding housing icing kindling lettering
+    lodging matting meeting mooring netting offering outing paving paneling panelling plating plumbing padding sapling
+    seating shelving stuffing wiring wrapping footing gathering carving fledgling dwelling planking edging drawstring
+    shoestring""".split()
+)
 NO_GERUNDS = frozenset("crossing parking lighting covering lining backing landing sign signing marking".split())
 """Words in -ing that are things after a noun, unless an object comes: "zebra crossing"."""
 TRANSITIVE = frozenset(
@@ -172,6 +182,8 @@ def tag_of(word: str) -> str:
         return known
     if not word[0].isalnum():
         return "," if word == "," else ";"
+    if re.fullmatch(rf"\d+(?:{'|'.join(TAGS['U'].split())})", word):
+        return "a"
     if word[0].isdigit() and (word[-1].isdigit() or word[-1] == "x") or (word[0] == "x" and word[1:].strip().isdigit()):
         return "d"
     if word.endswith("n't"):
@@ -180,4 +192,6 @@ def tag_of(word: str) -> str:
         return "a"
     if len(word) > 4 and word.endswith("ed") and word not in NO_PARTICIPLES:
         return "P"
+    if len(word) > 4 and word.endswith("ing") and word not in NO_VERBS:
+        return "G"
     return "n" if singular(word) == word and word not in SAME_PLURAL else "m"

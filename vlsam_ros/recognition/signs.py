@@ -25,9 +25,14 @@ _READS = re.compile(
     r"\b(?:says?|said|reads?|reading|saying|label+ed|text|words?|letters|writing|written|marked|message|called|titled)\b"
 )
 _QUESTION = re.compile(
-    r"(?<![^\n.!?:])[ \t]*(?:(?:q|question)[ \t]*\d*[.:)][ \t]*)?"
-    r"(?:what|which|who|where|how|is|are|do|does|can|could)\b[^\n.!?]{0,300}\?"
+    r"(?<![^\n.!?:])[ \t]*(?:what|which|who|where|how|(?P<there>(?:is|are) there)|is|are|do|does|can|could)\b(?P<asked>[^\n.!?]{0,300})\?"
+    r"(?P<yes>(?=\s*yes\s*(?:[.!;\n]|\Z)))?"
 )
+
+_REPLY = re.compile(
+    r"(?<![^\n.;])[ \t]{0,9}q(?:uestion)?[ \t]?\d*[.:)](?=[ \t])|(?<=\?)\s{1,9}a(?:nswer)?[ \t]?\d*[.:)](?=[ \t])"
+)
+"""Marks of questions and of replies: "Q1: dogs? A1: yes"."""
 
 
 def joined(text: str) -> str:
@@ -37,8 +42,16 @@ def joined(text: str) -> str:
 
 def unquoted(text: str) -> str:
     """Without echoed questions and without what a sign reads ('says "stop"'); 'a "stop" sign' becomes one word."""
-    text = _QUESTION.sub(lambda m: ";" * len(m[0]), text)
+    text = _REPLY.sub(lambda m: " " * len(m[0]), text)
+    text = _QUESTION.sub(_asked, text)
     return joined("\n".join(map(_unquoted, text.split("\n"))))
+
+
+def _asked(m: re.Match[str]) -> str:
+    """Nothing of a question, but of one like "is there a dog? Yes." what it asks for."""
+    if m["there"] and m["yes"] is not None and not re.search(r",|\bor\b", m["asked"]):
+        return (m["asked"] + ";").rjust(len(m[0]), ";")
+    return ";" * len(m[0])
 
 
 def _unquoted(line: str) -> str:

@@ -21,12 +21,12 @@ NO_NAMES = frozenset(
     answer question label labels name point location position color colour area way view sight left-hand
     right-hand oncoming overturned fallen damaged abandoned dangerous hazardous harmless safe risky slippery
     important relevant difficult low high slow fast feel same different similar real thing slight slightly
-    nope concrete steel aluminum brick soccer hockey""".split()
+    nope fine concrete steel aluminum brick lane shoulder hmm hm wait uh oh ah wow hey hello correct incorrect wrong""".split()
 )
 """A phrase of these alone names no object."""
 
 NO_HEADS = frozenset(
-    """object item thing image picture photo photograph scene view frame foreground background side hazard list
+    """object item thing image picture photo photograph scene view frame foreground background midground side hazard list
     element detail description note response question answer condition weather irregularity presence absence
     aspect caution attention visibility risk danger direction distance position location color colour
     perspective surface situation setting environment lighting daylight day time moment example type kind
