@@ -23,6 +23,10 @@ ADVICE = re.compile(
 LARGEST = 16_384
 """No count of layers and no side of a picture in a configuration is larger; a vocabulary is as large as its weights."""
 
+LAYERS = ("num_hidden_layers", "num_layers", "n_layer", "depth", "encoder_layers", "decoder_layers")
+MOST_LAYERS = 1024
+"""How configurations call the number of layers, and what no model's is above."""
+
 
 def local(name: str) -> str:
     """A path with the home folder in place of ``~``; a hub id as it is.
@@ -88,6 +92,13 @@ def _sides(file: Path) -> Iterator[int]:
             yield from weights.get_slice(name).get_shape()
 
 
+def require_layers(config: Any, source: str) -> None:
+    """Raises `ModelLoadError` if a configuration wants more layers than any model has: building them takes for ever."""
+    for name, count in _integers(config.to_dict()):
+        if name.rpartition(".")[2] in LAYERS and count > MOST_LAYERS:
+            raise ModelLoadError(f"the config.json of {source!r} wants {name} {count}; expected at most {MOST_LAYERS}")
+
+
 def read_processor(kind: Any, source: str, **options: Any) -> Any:
     """What turns pictures and text into a model's inputs.
 
@@ -103,11 +114,11 @@ def read_processor(kind: Any, source: str, **options: Any) -> Any:
     return processor
 
 
-def read_model(kind: Any, source: str, **options: Any) -> Any:
-    """A model with all of its weights, from safetensors; those that it has no use for are left out.
+def read_model(kind: Any, source: str, strict: bool = False, **options: Any) -> Any:
+    """A model with all of its weights, from safetensors; those that it has no use for are left out, unless `strict`.
 
     Raises:
-        ModelLoadError: it can't be read, or weights are missing, of another shape or not finite.
+        ModelLoadError: it can't be read, or weights are missing, of another shape or not finite; or too many.
     """
     wrapped = rf"^(?:(?:{'|'.join(WRAPPERS)})\.)*"
     model, report = _reported(kind, source, rf"{wrapped}(?<=\.)", **options)
@@ -116,9 +127,9 @@ def read_model(kind: Any, source: str, **options: Any) -> Any:
     if prefix:
         model, report = _reported(kind, source, wrapped + re.escape(prefix), **options)
     wrong = {what.replace("_", " "): sorted(map(str, keys)) for what, keys in report.items() if keys}
-    if broken := [name for name, weight in model.named_parameters() if not weight.isfinite().all()]:
+    if broken := [n for n, w in model.state_dict().items() if w.is_floating_point() and not w.isfinite().all()]:
         wrong["not finite"] = broken
-    if wrong.keys() - {"unexpected keys"}:
+    if wrong.keys() - (set() if strict else {"unexpected keys"}):
         raise ModelLoadError(
             f"the weights of {source!r} don't fit its config.json ({few(wrong)}); fetch the model again"
         )

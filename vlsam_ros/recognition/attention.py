@@ -105,6 +105,9 @@ def maps(
         spoken = token_rows(background, [(0, len(background.text))])
         sequences, starts = [*sequences, background], [*starts, _start(background, [spoken])]
     seen = [_on_grid(a, f) for a, f in zip(sequences, flow(sequences, starts, done), strict=True)]
+    for answer, heats in zip(sequences, seen, strict=True):
+        if not np.isfinite(heats).all():
+            raise VlmError(f"the attention over {answer.question!r} is not finite")
     for i, heats in zip(asked, seen, strict=False):
         if done.contrast == "background":
             heats = (
@@ -126,8 +129,6 @@ def _on_grid(answer: Answer, flowed: Tensor) -> np.ndarray:
     """What went to the image's tokens, of rows (R, N), on the layout's grid: float32 (R, h, w)."""
     layout = answer.layout
     heats = flowed[:, torch.from_numpy(layout.positions)].numpy()
-    if not np.isfinite(heats).all():
-        raise VlmError(f"the attention over {answer.question!r} is not finite")
     if layout.spread is not None:
         return (heats @ layout.spread.reshape(len(layout.spread), -1)).reshape(-1, *layout.grid_hw)
     if not layout.crops:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText
 
 from vlsam_ros.backends import load_segmenter, load_vlm
@@ -20,10 +23,11 @@ from vlsam_ros.backends.vlm.capture import Recorder
 from vlsam_ros.backends.vlm.layouts import FAMILIES
 from vlsam_ros.backends.vlm.loading import quantisation
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
-from vlsam_ros.config import Config, VlmOptions
-from vlsam_ros.errors import ConfigError, VlmError
+from vlsam_ros.config import AttentionOptions, Config, VlmOptions
+from vlsam_ros.errors import ConfigError, ModelLoadError, VlmError
 from vlsam_ros.output.files import read
 from vlsam_ros.pipeline import VLSam
+from vlsam_ros.recognition.attention import maps
 from vlsam_ros.recognition.questions import parse_names
 from vlsam_ros.recognition.unanswered import THOUGHT, no_answer
 
@@ -150,10 +154,11 @@ def test_what_a_processor_would_crop_is_seen(checkpoint: Callable) -> None:
     assert not torch.equal(*seen)
 
 
+@pytest.mark.parametrize("most", [30, 9])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_large_picture_is_shown_smaller(checkpoint: Callable, family: str) -> None:
+def test_a_large_picture_is_shown_smaller(checkpoint: Callable, family: str, most: int) -> None:
     view = np.random.default_rng(1).integers(0, 255, (432, 768, 3), dtype=np.uint8)
-    whole, most = load(checkpoint(family), image_tokens=0), 30
+    whole = load(checkpoint(family), image_tokens=0)
     count = len(whole._prompter(view, ["?"]).layout.columns.ravel())
     vlm = load(checkpoint(family), image_tokens=most)
     for _ in range(2):  # the second time the size is known
@@ -305,3 +310,43 @@ def test_a_thought_that_the_template_begins_is_one(tmp_path: Path) -> None:
         assert len("<think>") <= start <= end <= len(answer.text), i
     assert vlm.write(VIEW, "Write.", 8)[0].startswith("<think>")
     assert not plain.answer(VIEW, ["List every object."])[0].text.startswith("<think>")
+
+
+def test_what_queries_saw_that_is_not_finite_is_an_error(checkpoint: Callable) -> None:
+    """A Q-Former's attention makes the map, and its numbers can break where the answer's do not."""
+    vlm = load(checkpoint("blip-2"))
+    answer = vlm.answer(VIEW, ["List every object."])[0]
+    broken = replace(answer, layout=replace(answer.layout, spread=answer.layout.spread * np.nan))
+    rows = [[[broken.first_row]]]
+    assert np.isfinite(maps([answer], rows, AttentionOptions())[0]).all()
+    with pytest.raises(VlmError, match="attention over 'List every object.' is not finite"):
+        maps([broken], rows, AttentionOptions())
+
+
+def test_more_layers_than_any_model_has_are_refused_at_once(tmp_path: Path) -> None:
+    folder = tiny_models.BUILDERS["llava"](tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"]["num_hidden_layers"] = 100_000
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelLoadError, match="wants text_config.num_hidden_layers 100000; expected at most 1024"):
+        load(folder)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_weights_under_a_wrappers_prefix_load(tmp_path: Path, prefix: str) -> None:
+    folder = tiny_models.BUILDERS["qwen2_5_vl"](tmp_path)
+    expected = load(folder).answer(VIEW, QUESTIONS[:2])
+    (file,) = folder.glob("*.safetensors")
+    save_file({f"{prefix}{name}": weight for name, weight in load_file(file).items()}, file, {"format": "pt"})
+    assert [a.text for a in load(folder).answer(VIEW, QUESTIONS[:2])] == [a.text for a in expected]
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    folder = tiny_models.BUILDERS["llava"](tmp_path)
+    (file,) = folder.glob("*.safetensors")
+    weights = load_file(file)
+    name = next(iter(weights))
+    weights[name].view(-1)[0] = float("inf")
+    save_file(weights, file, {"format": "pt"})
+    with pytest.raises(ModelLoadError, match="1 not finite, such as"):
+        load(folder)

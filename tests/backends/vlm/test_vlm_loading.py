@@ -43,7 +43,7 @@ def _text(**changes: object) -> Callable[[Path], object]:
 
 
 BROKEN = {
-    "no folder": (lambda d: d.rename(d.with_name("away")), "expected 'embedded', a folder"),
+    "no folder": (lambda d: d.rename(d.with_name("away")), "expected a folder with a transformers model"),
     "no weights": (lambda d: (d / "model.safetensors").unlink(), "AutoModelForImageTextToText can't load"),
     "pickled weights": (lambda d: (d / "model.safetensors").rename(d / "pytorch_model.bin"), "can't load"),
     "cut weights": (lambda d: (d / "model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}"), "can't load"),
@@ -60,7 +60,7 @@ BROKEN = {
     ),
     "template that fails": (
         lambda d: (d / "chat_template.jinja").write_text("{{ raise_exception('no images') }}"),
-        "can't build a prompt: no images",
+        "can't build a prompt: TemplateError: no images",
     ),
     "no image in template": (lambda d: (d / "chat_template.jinja").write_text("user: hello"), "can't build a prompt"),
     "wrong number of image tokens": (

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from jinja2 import TemplateError
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -24,26 +21,14 @@ from transformers import (
 
 from ...config import VlmOptions
 from ...embedded import VLMS, vlm_path
-from ...errors import ConfigError, ModelLoadError, VlmError
+from ...errors import ConfigError, ModelLoadError, failures
+from ..checkpoint import local, read, read_model, read_processor, reason, require_layers
 from ..devices import pick_device, pick_dtype
 from .cogvlm import ARCHITECTURE, CogVlm
 from .layouts import FAMILIES, REFUSED, Family, refusal
 from .memory import Memory, empty, require_for_loading, spared, weights_of
 from .prompting import Prompter
 from .transformers_vlm import TransformersVlm
-
-UNREADABLE = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    SafetensorError,
-    StrictDataclassError,
-)
-"""What transformers raises for files that are missing, broken, or don't fit together."""
 
 
 def load(options: VlmOptions) -> TransformersVlm | CogVlm:
@@ -53,15 +38,16 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm:
     if demonstration:
         source, name = str(vlm_path(options.model)), options.model.replace("embedded", "embedded-vlm")
     else:
-        source = str(Path(options.model).expanduser())
-        name = Path(options.model).name
+        source = local(options.model)
+        name = Path(source).resolve().name
     trust = options.trust_remote_code
-    config = _read(AutoConfig, source, trust)
+    config = _read(read, AutoConfig, source, trust)
+    require_layers(config, source)
     if ARCHITECTURE in (config.architectures or ()):
         return _load_cogvlm(config, source, name, options, device)
     family = _family(config)
     spare = _require_memory(config, source, options, device)
-    processor = _read(AutoProcessor, source, trust)
+    processor = _read(read_processor, AutoProcessor, source, trust)
     model = _read_model(source, options, device, spare)
     prompter = Prompter(processor, family, config.image_token_id, device, model.dtype, options.image_tokens)
     _try_out(prompter, processor, source)
@@ -75,7 +61,7 @@ def _load_cogvlm(config: PreTrainedConfig, source: str, name: str, options: VlmO
         raise ConfigError("vlm.beams, vlm.temperature: CogVLM answers greedily only; expected 1 and 0")
     if options.answers != "free":
         raise ConfigError(f"vlm.answers: CogVLM answers in its own words; expected 'free', got {options.answers!r}")
-    tokenizer = _read(AutoTokenizer, source, True)
+    tokenizer = _read(read, AutoTokenizer, source, True)
     spare = _require_memory(config, source, options, device, AutoModelForCausalLM, trust_remote_code=True)
     model = _read_model(source, options, device, spare, AutoModelForCausalLM)
     if not hasattr(model, "build_conversation_input_ids"):
@@ -83,15 +69,14 @@ def _load_cogvlm(config: PreTrainedConfig, source: str, name: str, options: VlmO
     return CogVlm(model.eval(), tokenizer, name, options.max_new_tokens)
 
 
-def _read(kind: Any, source: str, trust: bool, **options: Any) -> Any:
+def _read(reader: Callable[..., Any], kind: Any, source: str, trust: bool, **options: Any) -> Any:
+    """What `reader` of `checkpoint` makes of it; the checkpoint's own code runs only if it is trusted."""
     try:
-        return kind.from_pretrained(source, trust_remote_code=trust, **options)
-    except UNREADABLE as error:
-        own = "; set vlm.trust_remote_code if you trust it" if "custom code" in str(error) else ""
-        raise ModelLoadError(
-            f"{kind.__name__} can't load {source!r}; expected 'embedded', a folder with a transformers model, "
-            f"or a hub id that is cached or within reach{own}: {error}"
-        ) from error
+        return reader(kind, source, trust_remote_code=trust, **options)
+    except ModelLoadError as error:
+        if "custom code" not in str(error.__cause__):
+            raise
+        raise ModelLoadError(f"{error}; set vlm.trust_remote_code if you trust it") from error
 
 
 def _require_memory(
@@ -103,11 +88,9 @@ def _require_memory(
     **trust: bool,
 ) -> list[str]:
     """Raises `ModelLoadError` unless the device can hold a configuration's model; the modules not to be quantised."""
-    try:
+    with failures(ModelLoadError, f"{kind.__name__} can't build the model of {source!r}"):
         model = empty(config, kind, **trust)
         need = Memory(weights=weights_of(model, pick_dtype(options.dtype, device), options.quantisation))
-    except UNREADABLE as error:
-        raise ModelLoadError(f"{kind.__name__} can't build the model of {source!r}: {error}") from error
     require_for_loading(need, device, source)
     return spared(model)
 
@@ -131,17 +114,13 @@ def _read_model(
     spare: Sequence[str],
     kind: Any = AutoModelForImageTextToText,
 ) -> PreTrainedModel:
-    settings: dict[str, Any] = {"dtype": pick_dtype(options.dtype, device), "use_safetensors": True}
+    settings: dict[str, Any] = {"dtype": pick_dtype(options.dtype, device)}
     if options.quantisation != "none":
         if device.type != "cuda":
             raise ConfigError(f"vlm.quantisation: {options.quantisation!r} needs a cuda device, got {device}")
         settings["quantization_config"] = quantisation(options.quantisation, settings["dtype"], spare)
         settings["device_map"] = {"": device}
-    model, report = _read(kind, source, options.trust_remote_code, output_loading_info=True, **settings)
-    wrong = {what: sorted(map(str, keys)) for what, keys in report.items() if keys}
-    if wrong:
-        parts = "; ".join(f"{len(keys)} {what.replace('_', ' ')}, such as {keys[0]}" for what, keys in wrong.items())
-        raise ModelLoadError(f"the weights of {source!r} don't fit its config.json ({parts}); fetch the model again")
+    model = _read(read_model, kind, source, options.trust_remote_code, strict=True, **settings)
     return model if "device_map" in settings else model.to(device)
 
 
@@ -162,5 +141,5 @@ def _try_out(prompter: Prompter, processor: Any, source: str) -> None:
         raise ModelLoadError(f"{source!r} has no chat template; add the chat_template.jinja of its family")
     try:
         prompter(np.zeros((48, 64, 3), np.uint8), ["What is here?", "List every object."])
-    except (*UNREADABLE, TemplateError, VlmError) as error:
-        raise ModelLoadError(f"the processor of {source!r} can't build a prompt: {error}") from error
+    except Exception as error:  # templates and processors raise nearly anything
+        raise ModelLoadError(f"the processor of {source!r} can't build a prompt: {reason(error)}") from error

@@ -26,8 +26,8 @@ NOT_FOR_THE_MODEL = ("input_ids", "attention_mask", "labels", *TOKEN_TYPES)
 THOUGHTS = ("<think>", "<thought>", "<reasoning>", "◁think▷", "[THINK]")
 """What a chat template may end with, so that all is thought that the model writes before the end of it."""
 
-LEAST_SCALE = 0.1
-"""A picture this much smaller that has no fewer tokens shows that their number is fixed."""
+LEAST_PX = 28
+"""A picture is shown no smaller than this on its shorter side."""
 
 
 @dataclass(frozen=True)
@@ -154,22 +154,22 @@ class Prompter:
     def _shown(self, picture: Image.Image, text: str, special: bool) -> tuple[Image.Image, Any]:
         """The picture, smaller if it would have too many tokens, and the processor's output for it.
 
-        Processors bound pictures themselves, so that only a much smaller one may have fewer tokens. Where none has, the
-        family's number is fixed, and the picture stays as it is.
+        Processors bound pictures themselves, so that only a much smaller one may have fewer tokens. Where not even the
+        smallest has, the family's number is fixed, and the picture stays as it is.
         """
         whole = picture.size
         if size := self._shown_wh.get(whole):
             shown = picture if size == whole else picture.resize(size)
             return shown, self._processed(shown, text, special)
-        shown, scale, before = picture, 1.0, 0
-        first = inputs = self._processed(picture, text, special)
-        while self._most and (count := len(self._columns(inputs))) > self._most:
-            scale *= 0.98 * sqrt(self._most / count) if count != before else 0.7
-            if scale < LEAST_SCALE:
-                shown, inputs = picture, first
-                break
-            before, shown = count, picture.resize([max(1, round(side * scale)) for side in whole])
-            inputs = self._processed(shown, text, special)
+        inputs = self._processed(picture, text, special)
+        first = last = (len(self._columns(inputs)), picture, inputs)
+        scale, least, before = 1.0, LEAST_PX / min(whole), first[0] + 1
+        while self._most and last[0] > self._most and scale > least:
+            scale = max(least, scale * (0.98 * sqrt(self._most / last[0]) if last[0] < before else 0.7))
+            smaller = picture.resize([max(1, round(side * scale)) for side in whole])
+            before, inputs = last[0], self._processed(smaller, text, special)
+            last = (len(self._columns(inputs)), smaller, inputs)
+        _, shown, inputs = last if last[0] < first[0] else first
         self._shown_wh[whole] = shown.size  # views of this size need not be tried again
         return shown, inputs
 
