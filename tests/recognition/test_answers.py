@@ -1,5 +1,6 @@
 """Answers in the styles of Qwen-VL, LLaVA, InternVL and CogVLM, and the names that a careful reader takes from them."""
 
+import re
 import sys
 import unicodedata
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from vlsam_ros.config import QuestionOptions
+from vlsam_ros.recognition import grammar, lexicon
 from vlsam_ros.recognition.answers import parse_names
 from vlsam_ros.recognition.questions import parse_questions
 from vlsam_ros.recognition.text import MOST_CHARS, plain, thoughts
@@ -373,7 +375,7 @@ SIGNS = [
         "No left turn sign; No U-turn sign; Do Not Enter sign",
         ["no left turn sign", "no u-turn sign", "do not enter sign"],
     ),
-    ("There is no sign. A dog sits by a 'keep out' sign.", ["dog"]),
+    ("There is no sign. A dog sits by a 'keep out' sign.", ["dog", "keep out sign"]),
 ]
 
 PROSE = [
@@ -646,10 +648,281 @@ MIXED = [
     ('Okay. The user asks for hazards; no dog. Wait, is it a pig?</think>{"hazards": ["pig"]}', ["pig"]),
 ]
 
+SENTENCES = [
+    (
+        "The image depicts a rural road with a flock of sheep crossing it. A farmer is walking behind them with a dog.",
+        ["sheep", "farmer", "dog"],
+    ),
+    (
+        "Object 1: A black SUV, approximately 20 meters ahead.\nObject 2: A motorcyclist, about 50 meters "
+        "away.\nObject 3: A deer near the tree line.",
+        ["black suv", "motorcyclist", "deer"],
+    ),
+    (
+        "I can see a fallen tree branch, about 15 meters ahead, and several scattered rocks.",
+        ["fallen tree branch", "scattered rock"],
+    ),
+    (
+        "The road ahead is blocked by a landslide; large boulders and mud cover both lanes.",
+        ["landslide", "large boulder", "mud"],
+    ),
+    (
+        "Two motorbikes are overtaking a slow-moving tractor that is pulling a trailer loaded with hay.",
+        ["motorbike", "slow-moving tractor", "trailer", "hay"],
+    ),
+    (
+        "A gas station can be seen in the background, and a person is filling up their car.",
+        ["gas station", "person", "car"],
+    ),
+    ("cones (orange and white), barriers (concrete), one excavator (yellow)", ["cone", "barrier", "excavator"]),
+    (
+        "Possible hazards could include pedestrians stepping off the curb, vehicles backing out of driveways, "
+        "and/or cyclists.",
+        ["pedestrian", "vehicle", "cyclist"],
+    ),
+    (
+        "Not much is going on in this image: there's an empty parking lot, a lone shopping cart, and a lamppost.",
+        ["lone shopping cart", "lamppost"],
+    ),
+    (
+        "The left lane is closed because of road works. Workers are repairing the surface with a road roller.",
+        ["road works", "worker", "road roller"],
+    ),
+    (
+        "An elderly couple is crossing the road slowly. They're holding shopping bags.",
+        ["elderly couple", "shopping bag"],
+    ),
+    ("Vehicles (3): car, car, truck\nPeople (1): pedestrian\nAnimals (0)", ["car", "truck", "pedestrian"]),
+    (
+        "In the distance there seems to be a group of cyclists. Closer to the camera, a rabbit is sitting on "
+        "the verge.",
+        ["cyclist", "rabbit"],
+    ),
+    ("Rather than a pedestrian, it is a mannequin standing next to a mailbox.", ["mannequin", "mailbox"]),
+    (
+        "A fire engine, which is parked in front of a burning building, blocks the street.",
+        ["fire engine", "burning building"],
+    ),
+    (
+        "The tree on the right has a swing hanging from it, and a boy is sitting on the swing.",
+        ["tree", "swing", "boy"],
+    ),
+    (
+        "The traffic light is red, and the crosswalk is occupied by schoolchildren led by a crossing guard.",
+        ["traffic light", "schoolchildren", "crossing guard"],
+    ),
+    (
+        "motorcyclist without helmet, dog without leash, car with broken headlight",
+        ["motorcyclist", "dog", "car", "broken headlight"],
+    ),
+    (
+        "Objects on the road:\n1) Debris (wood planks)\n2) Mattress\n\nObjects near the road:\n1) "
+        "Guardrail\n2) Speed limit sign (65 mph)",
+        ["debris", "wood plank", "mattress", "guardrail", "speed limit sign"],
+    ),
+    (
+        "A horse and rider are on the grass verge to the left; a horsebox is parked further along.",
+        ["horse", "rider", "horsebox"],
+    ),
+    ("While the road itself is clear, kids are playing soccer close to the curb.", ["road", "kid"]),
+    (
+        "The scene shows a construction site. A crane towers over the road, and workers wearing helmets are "
+        "unloading steel beams from a flatbed truck.",
+        ["construction site", "crane", "worker", "steel beam", "flatbed truck"],
+    ),
+    (
+        "A single traffic cone stands in the middle of the lane; beyond it, a worker waves a red flag.",
+        ["traffic cone", "worker", "red flag"],
+    ),
+    (
+        "It's a sunny day with little traffic. I notice a skateboard on the road and a girl running after it.",
+        ["skateboard", "girl"],
+    ),
+    ("None of the vehicles appear to be broken down, but one has its trunk open.", []),
+    (
+        "Both lanes are obstructed: the left by a jackknifed trailer and the right by a pile of lumber.",
+        ["jackknifed trailer", "pile of lumber"],
+    ),
+    (
+        "You can see a lifeguard tower, beach umbrellas and a man with a surfboard crossing the coastal road.",
+        ["lifeguard tower", "beach umbrella", "man", "surfboard"],
+    ),
+    (
+        "A police officer directing traffic; a crashed motorcycle; shards of glass; a first responder kneeling "
+        "beside the victim.",
+        ["police officer", "crashed motorcycle", "shard of glass", "first responder"],
+    ),
+    (
+        "The image shows no people; however, it shows several parked cars, a food truck, and string lights "
+        "hanging above.",
+        ["parked car", "food truck", "string light"],
+    ),
+    ("Watch out! There's a child chasing a balloon between the parked cars!", ["child", "balloon"]),
+    ("Vehicle types: sedan, coupe, RV. Traffic signs: stop, yield.", ["sedan", "coupe", "rv", "stop", "yield"]),
+    ("There's hardly any traffic, just a lone cyclist and a street cleaner.", ["lone cyclist", "street cleaner"]),
+    (
+        "Fog makes it hard to see, but a lorry's tail lights are visible in the distance.",
+        ["fog", "lorry's tail light"],
+    ),
+    (
+        '{"detected": [{"id": 1, "class": "bollard", "conf": 0.91}, {"id": 2, "class": "e-bike", "conf": '
+        '0.67}], "not_detected": ["pedestrian", "animal"]}',
+        ["bollard", "e-bike"],
+    ),
+    (
+        "A motorist has pulled over to change a tire; hazard lights are on and a child is sitting on the crash "
+        "barrier.",
+        ["motorist", "tire", "hazard light", "child"],
+    ),
+    ("The image is quite dark, but I can make out a deer and the reflectors of a bicycle.", ["deer", "reflector"]),
+    ("A tree trunk blocks the bike path; cyclists are swerving around it.", ["tree trunk", "cyclist"]),
+    (
+        "- **Fallen tree**: blocks most of the road\n- **Downed power line**: lies next to the tree\n- "
+        "**Emergency crew**: 2 firefighters, 1 police officer",
+        ["fallen tree", "downed power line", "firefighter", "police officer"],
+    ),
+    ("Cyclist, ca. 30 m ahead; motorcycle, ca. 80 m ahead; gantry sign.", ["cyclist", "motorcycle", "gantry sign"]),
+    ("The driver may not notice the low bollards or the dog lying in the shade.", ["bollard", "dog"]),
+    (
+        "a van is double parked, a cab is letting out a passenger, and a bike courier is squeezing past",
+        ["van", "cab", "passenger", "bike courier"],
+    ),
+    (
+        "The scene includes the following elements:\n\n**Foreground:**\n- speed bump\n- storm "
+        "drain\n\n**Midground:**\n- parked scooter\n\n**Background:**\n- church",
+        ["speed bump", "storm drain", "parked scooter", "church"],
+    ),
+    ("motorcycle approx. 20m ahead, truck approx. 50m ahead", ["motorcycle", "truck"]),
+    (
+        "Traffic cone knocked over in the lane; manhole cover missing; worker kneeling.",
+        ["traffic cone", "manhole cover", "worker"],
+    ),
+    (
+        "There's an ice cream truck parked near the playground and kids lining up to buy ice cream.",
+        ["ice cream truck", "kid"],
+    ),
+    ("A herd of elephants crosses the road as tourists take photos from a jeep.", ["elephant", "tourist", "jeep"]),
+    (
+        "There are several potential obstacles for a driver here, namely a stack of tires, a wheelbarrow and "
+        "an extension cord stretched across the lane.",
+        ["stack of tires", "wheelbarrow", "extension cord"],
+    ),
+    ("The road is closed. A detour sign points left.", ["detour sign"]),
+    (
+        "The van has stopped in the middle of the crosswalk, forcing a blind man with a white cane to walk around it.",
+        ["van", "blind man", "white cane"],
+    ),
+    ("A shed door hangs open and chickens are wandering onto the lane.", ["shed door", "chicken"]),
+    ("The rider of the motorcycle has fallen; his helmet lies a few feet away.", ["rider", "helmet"]),
+    ("Pothole, ~10 m ahead, left lane. Drainage grate, ~15 m ahead, right lane.", ["pothole", "drainage grate"]),
+    ("A trailer carrying a small excavator has come loose from its truck.", ["trailer", "small excavator"]),
+    (
+        "People (crossing the street): a nun, two altar boys. People (on the sidewalk): a violinist.",
+        ["nun", "altar boy", "violinist"],
+    ),
+    ("A dog (or possibly a fox) is trotting along the verge.", ["dog", "fox"]),
+    ("The street vendors have set up stalls, and shoppers crowd the street.", ["street vendor", "stall", "shopper"]),
+    ("I count three trucks, two vans, and zero motorcycles.", ["truck", "van"]),
+    ("A lamp post has been hit by a car and is leaning over the sidewalk.", ["lamp post", "car"]),
+    (
+        "Two hikers with backpacks emerge from the woods; a snake slithers across the road.",
+        ["hiker", "backpack", "snake"],
+    ),
+    (
+        "A utility worker in a bucket truck is trimming trees while another directs traffic.",
+        ["utility worker", "tree"],
+    ),
+    ("The truck in front of us is dropping gravel.", ["truck", "gravel"]),
+    (
+        "The image shows a two-lane road with a stopped school bus on the right. Several children are boarding "
+        "the bus, and a motorcyclist is waiting behind it.",
+        ["stopped school bus", "child", "motorcyclist"],
+    ),
+    (
+        '{"cars": {"present": true, "count": 4}, "dogs": {"present": false, "count": 0}, "potholes": '
+        '{"present": true, "count": 1}}',
+        ["car", "pothole"],
+    ),
+    (
+        "A hearse leads a procession of mourners; an empty stroller has been left at the curb.",
+        ["hearse", "mourner", "empty stroller"],
+    ),
+    (
+        "The cyclist (wearing a yellow jacket) is about 10 m in front of the car. Farther away, a lorry is turning.",
+        ["cyclist", "lorry"],
+    ),
+    ("The road is partly covered by sand, and tumbleweeds are blowing across it.", ["sand", "tumbleweed"]),
+    (
+        "An abandoned mattress, an old television set and a toilet bowl have been dumped on the shoulder.",
+        ["abandoned mattress", "old television set", "toilet bowl"],
+    ),
+    ("The pedestrian bridge overhead has a banner hanging from it.", ["pedestrian bridge", "banner"]),
+    (
+        "The following could be overlooked: (i) cyclist behind the hedge, (ii) low wall, (iii) parked trailer "
+        "without lights.",
+        ["cyclist", "wall", "parked trailer"],
+    ),
+    ("A squirrel darts across the road while a hawk circles overhead.", ["squirrel", "hawk"]),
+    (
+        "Two men carry a pane of glass across the street as a van reverses toward them.",
+        ["man", "pane of glass", "van"],
+    ),
+    (
+        "Barely visible in the fog: a cow, a fence post, and the silhouette of a person.",
+        ["cow", "fence post", "person"],
+    ),
+    (
+        "There's a bench to the left of the road, a bin next to the bench, and a swing set in the park behind it.",
+        ["bench", "bin", "swing set"],
+    ),
+    ("Most objects are ordinary, but the crocodile on the shoulder is unusual!", ["crocodile"]),
+    ("Lost cargo: yes, several potatoes. Rubbish: no. Branches: yes.", ["potato", "branch"]),
+    (
+        "A cement truck pouring concrete, two workers in hard hats, wooden stakes with orange ribbon",
+        ["cement truck", "worker", "wooden stake", "orange ribbon"],
+    ),
+    (
+        "The car ahead has its brake lights on. A shopping trolley is rolling toward the car.",
+        ["car", "shopping trolley"],
+    ),
+    ("A cyclist wearing headphones and a runner listening to music may not hear traffic.", ["cyclist", "runner"]),
+    ("A hay wagon drawn by two mules is moving slowly ahead of a line of impatient cars.", ["hay wagon", "mule"]),
+    ("Two teens share an e-scooter, neither wearing a helmet.", ["teen", "e-scooter"]),
+    ("A stretcher is being loaded into an ambulance by paramedics.", ["stretcher", "paramedic"]),
+    ("A child hides behind the parked car, and a puppy follows her.", ["child", "puppy"]),
+    ("Traffic is heavy. A cyclist weaves between cars.", ["cyclist"]),
+    ("1 x wheel, 1 x bumper, several x glass shards", ["wheel", "bumper", "glass shard"]),
+    ("Oil drums, which may contain chemicals, are stacked by the roadside.", ["oil drum"]),
+    ("There is a hole in the road, covered by a metal plate.", ["hole", "metal plate"]),
+    ("The white van is partially blocking the bike lane.", ["white van"]),
+    ("I can see: car, bus, people. I cannot see: animals, cyclists.", ["car", "bus", "person"]),
+    ("The bicycle is lying on the road next to its rider.", ["bicycle", "rider"]),
+    (
+        "Based on the image, the vehicles are:\n1. Sedan\n2. Van\nThe people are:\n1. Cyclist",
+        ["sedan", "van", "cyclist"],
+    ),
+    ("A stop sign is partially covered by branches.", ["stop sign", "branch"]),
+    ("The construction site is fenced off, and a sign warns of uneven road.", ["construction site", "sign"]),
+    ("A bag of trash and a cardboard box lie by the side of the road.", ["bag of trash", "cardboard box"]),
+    ("Is there a dog on the road? Yes.", ["dog"]),
+    ("Is there a dog? No.", []),
+    ("Q1: cars? A: no\nQ2: dogs? A: yes", ["dog"]),
+    ("Are there any people? Yes, two women.", ["woman"]),
+    ("a crew emptying bins, small fishing boats", ["crew", "bin", "small fishing boat"]),
+    ("a dog with its owner, a man with his dog, a car with its door open", ["dog", "man", "car"]),
+    ("20 parking meters, 20 meters away", ["parking meter"]),
+    ("a piece of wood, the reflector of a bike, a part of a fence", ["piece of wood", "reflector", "fence"]),
+]
 
-@pytest.mark.parametrize(("text", "expected"), [*JSON, *LABELS, *DENIALS, *SIGNS, *PROSE, *LISTS, *MIXED])
+
+@pytest.mark.parametrize(("text", "expected"), [*JSON, *LABELS, *DENIALS, *SIGNS, *PROSE, *LISTS, *MIXED, *SENTENCES])
 def test_names(text, expected):
     assert names(text) == expected
+
+
+def test_every_tag_has_a_meaning():
+    patterns = " ".join(pattern.pattern for pattern, _ in grammar._RESOLVED).replace(r"\Z", "")
+    assert set(lexicon.WORDS) | set(re.findall("[A-Za-z]", patterns)) <= set(lexicon.MEANINGS)
 
 
 @pytest.mark.parametrize(

@@ -38,11 +38,15 @@ def parse_names(text: str, options: QuestionOptions, truncated: bool = False) ->
     """
     readable, origin = plain(text)
     found: dict[str, list[tuple[int, int]]] = {}
+    heads: set[str] = set()
     end = len(readable.rstrip())
     for words in noun_phrases(labelled(tabled(unquoted(json_out(joined(readable)))))):
         name, words = _bounded(words, options.max_label_chars)
         broken = truncated and words and words[-1].end() == end
         if is_name(name) and not broken and name not in options.ignore:
+            if name in heads and readable.endswith("the ", 0, words[0].start()):
+                continue  # "a school bus ... the bus"
+            heads.add(name.rpartition(" ")[2] if " " in name else "")
             found.setdefault(name, []).append((origin[words[0].start()], origin[words[-1].end()]))
     return [ParsedName(name, tuple(spans)) for name, spans in list(found.items())[: options.max_names]]
 

@@ -1,9 +1,8 @@
 """Which words of an answer's sentences and lists are names: each word gets a tag, and patterns over the tags decide.
 
-A tag is one character, so that a text becomes a string of tags and each rule a regular expression over it. In order:
-`lexicon.tag_of` (by a word's form), `_resolved` (verb or noun, by the neighbours: v, n and m come of V A B K G T C P),
-`_denied` (how far a denial goes; it becomes semicolons, which end a sentence), and `noun_phrases` (names, places that
-are dropped, what is said of a subject).
+A tag is one character (`lexicon.MEANINGS`), so that a text becomes a string of tags and each rule a regular expression
+over it. In order: `lexicon.tag_of` (by a word's form), `_resolved` (by its neighbours: "blocks" is a noun or a verb),
+`_denied` (how far a denial goes; it becomes semicolons, which end a sentence), and `noun_phrases`.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ ROADS = frozenset(
 )
 """What the sentence "the road is wet" is about, and where things are when they block it."""
 DESERTED = frozenset("empty deserted clear quiet normal".split())
+"""A road that is so is none of the things on it."""
 
 _TOKEN = re.compile(
     rf"(?:{'|'.join(p.replace(' ', ' +') for p in sorted(PHRASES, key=len, reverse=True))})(?![\w'-])|"
@@ -37,7 +37,7 @@ _RESOLVED = [
     for pattern, tags in (
         # Before a noun or not
         (r"(?<=d)U+(?![nm])", "a"),  # "20 meters ahead"; not "20 parking meters"
-        (r"(?<=P)i", "w"),  # "blocked by a tree"; not "a man by the road"
+        (r"(?<=P)i|i(?=D|n*m)", "w"),  # "blocked by the tree", "by a hydrant"; not "by the road"
         (r"(?<=[nmBKGP])H(?![xBKVAauMr])", "n"),  # "trash can, dog"; not "one can see"
         (r"H", "x"),
         (r"(?<=[xv])o", "w"),  # "the photo is of a truck"; not "piece of wood"
@@ -46,7 +46,7 @@ _RESOLVED = [
         (r"[fb]", "p"),
         # Singular nouns, and verbs in the third person
         (r"(D[dhnmGTPABKC]*[nmGTPABKC])A(?!a*[nmABKCx])", r"\1v"),  # "a loose dog runs"; not "a lights display"
-        (r"(D[dhnmGTPABKC]*n)m(?=a*[pbfwuidDs])", r"\1v"),  # verbs that are not known: "a crane towers over"
+        (r"(D[dhnmGTPABKC]*n)m(?=[ah]*[pbfwuidDs]|[ah])", r"\1v"),  # verbs that are not known: "a crane towers over"
         (r"(D[dnhP]*n)G(?=[nP]*m)", r"\1v"),  # "a crew emptying bins"; not "small fishing boats"
         (r"((?<![^;])d[nGP]*[nm])A(?=[pabuf][^;x]*(?:;|\Z))", r"\1v"),  # "The dog stands near the road."
         (r"(?<=[rt])A|A(?=[dDsr])", "v"),  # "what stands out", "blocks both lanes"
@@ -61,7 +61,7 @@ _RESOLVED = [
         # Participles
         (r"P(?![nmGTPABKVC])", "v"),  # "car parked on the left"; not "parked car"
         # Verbs in their base form
-        (r"(?<=[nm])[BK](?=[dDs])", "v"),  # "boulders and mud cover both lanes"
+        (r"(?<=[nm])(?:[BK](?=[dDs])|B(?=[pwui]))", "v"),  # "boulders and mud cover both lanes", "a box lie on"
         (r"(?<=[xruM])[BK]|(?<=[xr]a)[BK]", "v"),  # "might overlook", "I can clearly see"
         (r"(?<![^E;])[BK](?=[dDsra])", "v"),  # "Watch the dog"; not "Block, dog"
         (r"(?<=[mA])[BK](?![nmGPABKVC])|(?<=m)[BK](?=m)|(?<=m)B(?=n)", "v"),  # "cars drive", "officers direct traffic"
@@ -70,7 +70,7 @@ _RESOLVED = [
         (r"q(?=[dDsa]*[nmGTPABKC]+a*[xv])", "E"),  # "as tourists take photos"; not "as a barrier"
     )
 ]
-"""What a word is, by its neighbours: pattern -> tags (see `lexicon.MEANINGS`), each applied to what the last one left."""
+"""What a word is, by its neighbours: pattern -> tags (see `lexicon.MEANINGS`), one after the other."""
 _LEFT_OVER = str.maketrans("GTPBKCVAUhiq", "nnnnnnmmmapp")
 """What those tags are where no pattern says that they are something else."""
 
@@ -80,7 +80,7 @@ _DENIALS = [
     re.compile(pattern)
     for pattern in (
         rf"N[^;,cOEFNM]*{_LIST}",  # "no people, dogs or cats"
-        r"W[^;,cOEFNM]*(?:(?:,[^;,cOEFNM]*)*,?O[^;,cOEFNM]*)?",  # "without gloves, helmet or vest"; to a comma if no "or"
+        r"W[^;,cOEFNM]*(?:(?:,[^;,cOEFNM]*)*,?O[^;,cOEFNM]*)?",  # "without gloves, helmet or vest", "without light,"
         rf"(?<=r)[xa]*M[^;,cOEFNM]*{_LIST}",  # "I do not see people, dogs or cats"
         r"M[auxv]*[^;,cxEFM]*",  # "a car that is not moving"
         r"I[^;]*",  # "if there are people", "please drive carefully"
@@ -93,15 +93,26 @@ _FRONTED = re.compile(r"(?<![^;])[,ad]*F(?P<rest>[^;]*)")
 _FINAL = str.maketrans("zFIMel", "aE;;na")
 
 _CHUNK = re.compile(
-    r"(?P<place>(?:[pu]|(?<=[nm])o)+(?:[dDsao]*[nm]{0,3}k)?[dDsao]*(?:[nm]+(?:oa*[nm]+)*)?)|(?P<own>j[nma]+)|"
-    r"(?P<lead>(?:[dDsao]*[nm]{0,3}k)?[dDsao]*)(?P<name>[nm]+(?:oa*[nm]+)*)|(?P<other>[dDsao]+|.)"
+    r"(?P<place>(?:[pu]|(?<=[nm])o)+(?:[dDsao]*[nm]{0,3}k)?[dDsao]*(?:[nm]+(?:oa*[nm]+)*)?)|"  # "on the road"
+    r"(?P<own>j[nma]+)|"  # "with its door open"
+    r"(?P<lead>(?:[dDsao]*[nm]{0,3}k)?[dDsao]*)(?P<name>[nm]+(?:oa*[nm]+)*)|"  # "a large number of", "piece of wood"
+    r"(?P<other>[dDsao]+|.)"
 )
 _ACTS = re.compile("a*(?:p[dDsapo]*[nm]+(?:o[dDs]*[nm]+)*a*)*[xv]")
+"""After a name: places, then its verb."""
 _DETERMINED = re.compile("[dDsk]")
 
 
 def noun_phrases(text: str) -> Iterator[list[re.Match[str]]]:
     """The words of each phrase that names something, counts and articles left out, in order.
+
+    A noun alone is no name where it only says something of another: in "the van is a taxi", taxi is a name by its
+    article; in "the road is gravel" and "a truck which carries wood", gravel and wood are none. Read from left to
+    right, three states tell this, and a semicolon ends all of them:
+
+    - subject: something is named, or a pronoun said, of which a copula may come;
+    - predicate: the copula came; a verb, an exception and a preposition end it;
+    - relative: inside of "which ..." or of what a sign says, to the next comma, exception or "with".
 
     Args:
         text: lower case; what is not to be read is blanked with semicolons, words that belong together are joined by
@@ -112,21 +123,20 @@ def noun_phrases(text: str) -> Iterator[list[re.Match[str]]]:
     subject = predicate = relative = False
     for chunk in _CHUNK.finditer(tags):
         kind, (start, end) = chunk.lastgroup, chunk.span()
+        before = tags[start - 1 : start]
         if kind == "name":
             found = words[chunk.start("name") : end]
-            texts = [w[0] for w in found]
-            head = texts[(texts.index("of") if "of" in texts else len(texts)) - 1]
             acts = _ACTS.match(tags, end) is not None
             said_of = (predicate and tags[end - 1] == "n") or relative
-            backdrop = head in ROADS and (acts or tags[start - 1 : start] in ("v", "w") or texts[0] in DESERTED)
-            generic = head in GENERIC and (acts or head.endswith("s"))
-            generic |= tags[start - 1 : start] == "v" and words[start - 1][0].startswith("play")
-            if not backdrop and not generic and (acts or not said_of or _DETERMINED.search(chunk["lead"])):
+            generic = _head(found) in GENERIC and (acts or _head(found).endswith("s"))
+            game = before == "v" and words[start - 1][0].startswith("play")  # "playing soccer"
+            known = acts or not said_of or _DETERMINED.search(chunk["lead"])
+            if known and not generic and not game and not _is_backdrop(found, acts or before in ("v", "w")):
                 yield found
             if acts:
                 predicate, subject = False, not generic
         elif kind == "other":
-            before, tag = tags[start - 1 : start], chunk["other"]
+            tag = chunk["other"]
             if tag == ";":
                 subject = predicate = relative = False
             elif tag in ",E":
@@ -135,13 +145,24 @@ def noun_phrases(text: str) -> Iterator[list[re.Match[str]]]:
                 predicate = subject
             elif tag == "r":
                 predicate, subject = False, words[start][0] not in EXISTENTIAL
-            elif tag == "y" or (tag == "t" and before and before in "nmao"):
+            elif tag == "y" or (tag == "t" and before and before in "nmao,"):
                 relative = True
             if tag in "vEw":
                 predicate = False
                 relative &= tag != "w"
         else:
             predicate = False
+
+
+def _head(phrase: list[re.Match[str]]) -> str:
+    """The noun that a phrase is about: "piece" of "piece of wood"."""
+    texts = [w[0] for w in phrase]
+    return texts[(texts.index("of") if "of" in texts else len(texts)) - 1]
+
+
+def _is_backdrop(phrase: list[re.Match[str]], in_sentence: bool) -> bool:
+    """Whether a phrase is the road itself, as in "the left lane is wet" and "blocks the road"."""
+    return _head(phrase) in ROADS and (in_sentence or phrase[0][0] in DESERTED)
 
 
 def _resolved(tags: str) -> str:

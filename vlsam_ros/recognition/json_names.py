@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .labels import DETAILS, denies, ruling
+from .labels import DETAILS, is_denial, ruling
 from .words import singular
 
 DEEPEST = 16
@@ -84,17 +84,17 @@ def _tree(text: str, start: int) -> tuple[Node, int]:
     return root, len(text)
 
 
+def _tells_presence(key: str) -> bool:
+    return key in PRESENCE or key.split(" ")[0] in ("is", "has")
+
+
 def _read(text: str, node: Node, keep: list[tuple[int, int]]) -> bool:
     """Collect what is to be read of a container; whether it holds anything, were it only a number."""
     said: Callable[[Node], str] = lambda n: text[n.start : n.end]  # noqa: E731
     children = node.of or []
     pairs = {said(c.key): c for c in children if c.key}
     for key, child in pairs.items():
-        if (
-            child.of is None
-            and (key in PRESENCE or key.split(" ")[0] in ("is", "has"))
-            and not any(ruling("x thing", said(child)))
-        ):
+        if child.of is None and _tells_presence(key) and not any(ruling("x thing", said(child))):
             return False
     label = next((pairs[name] for name in LABELS if name in pairs and pairs[name].of is None), None)
     if label:
@@ -108,7 +108,7 @@ def _read(text: str, node: Node, keep: list[tuple[int, int]]) -> bool:
             holds = _read(text, child, inner)
             some |= holds
             key = said(child.key) if child.key else ""
-            if key and (set(map(singular, key.split()[-1:])) & DETAILS or denies(key)):
+            if key and (set(map(singular, key.split()[-1:])) & DETAILS or is_denial(key)):
                 continue
             keep += inner
             if child.key and not inner and holds and not label:
@@ -120,6 +120,6 @@ def _read(text: str, node: Node, keep: list[tuple[int, int]]) -> bool:
         else:
             named, filled = ruling(said(child.key), said(child))
             some |= any(ruling("dog", said(child)))
-            if not label:
+            if not label and not _tells_presence(said(child.key)):
                 keep += [(n.start, n.end) for n, read in ((child.key, named), (child, filled)) if read]
     return some

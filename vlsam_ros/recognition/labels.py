@@ -10,9 +10,9 @@ from .words import is_name, singular
 CATEGORIES = frozenset(
     """vehicle person people pedestrian cyclist animal sign signage signal obstacle structure equipment infrastructure
     debris user worker tool device feature element material furniture machinery damage wildlife traffic participant
-    actor control plant vegetation surrounding other load rubbish water rider human accessory marking activity
-    construction nature fixture barrier light site zone area section lane sidewalk road street shoulder curb roadside
-    intersection median surface""".split()
+    cargo obstruction actor control plant vegetation surrounding other load rubbish water rider human accessory
+    marking activity construction nature fixture barrier light site zone area section lane sidewalk road street
+    shoulder curb roadside intersection median surface""".split()
 )
 """Before a colon these say what kind of things come, if any come."""
 PERSONS = frozenset("person pedestrian cyclist worker rider human".split())
@@ -25,6 +25,7 @@ DETAILS = frozenset(
 ) | {"colour", "behaviour", "id", "2d", "coordinates", "notes"}
 """Before a colon, at the head of a column or as a key these tell more of a thing and name none."""
 
+_UNSEEN = re.compile(r"\b(?:not|cannot|can't|don't|didn't) (?:see|find|spot|detect|identify)\W*$")
 TYPED = frozenset("vehicle animal object sign hazard obstacle debris".split())
 """What comes after "types of" and before "types" when their names follow."""
 
@@ -41,6 +42,8 @@ _SOME = frozenset(
 )
 _UNITS = re.compile(r"(?<![^\W\d])(?:x|px|cm|mm?|meters?|metres?|visible|times|(?:in )?total)(?![^\W\d])")
 _YES = re.compile(r"\A\W*(?:yes|true|present)\b[\W]*")
+_COPULA = re.compile(r"\b(?:are|is|includes?)\W*$")
+_YES_WHAT = re.compile(_YES.pattern + r"(?:an?|one|two|three|several|some|many|\d+)\b")
 _CLAUSE = re.compile(
     r"\b(?:is|are|was|were|can|could|i|we|you|there|shows?|includes?|contains?|has|have|here|see|identify)\b"
 )
@@ -50,7 +53,7 @@ _MARK = re.compile(
     r"(?P<indent>[ \t;]*)(?P<mark>(?:[-•+>]|\*(?!\*)|#{1,6}|\(?\d{1,3}[.):]|\(?[a-z]\)|[a-z]\.|[ivx]{1,4}[.)])"
     r"(?=\s|\*\*)(?:[ \t]*[-*•+](?=\s))?)?"
 )
-_NUMBER = re.compile(r"(?<![\w.])(?!0)\d{1,3}[.)](?=\s)")
+_NUMBER = re.compile(r"(?<![\w.])(?!0)\d{1,3}[.)](?=\s)|\([ivx]{1,4}\)(?=\s)")
 _PARENTHESIS = re.compile(r"(?P<key>[^:;,.!?()|]{0,60})\((?P<value>[^()]{0,200})\)")
 _ADDED = re.compile(r"\W*(?:or|and|plus|with|possibly|perhaps|maybe|probably)\b")
 _PAIR = re.compile(
@@ -59,10 +62,10 @@ _PAIR = re.compile(
 )
 
 
-def denies(label: str) -> bool:
+def is_denial(label: str) -> bool:
     """Whether a label says that what follows is not there: "not visible", "none of these"."""
     none = _NONE.fullmatch(label)
-    return bool(label.strip() and none and _OF_NONE.fullmatch(none["rest"] or ""))
+    return bool(label.strip() and none and _OF_NONE.fullmatch(none["rest"] or "")) or bool(_UNSEEN.search(label))
 
 
 def ruling(key: str, value: str) -> tuple[bool, bool]:
@@ -70,7 +73,7 @@ def ruling(key: str, value: str) -> tuple[bool, bool]:
     names, heads = _names(key)
     if heads and heads[-1] in DETAILS and not (heads[-1] == "type" and TYPED & set(map(singular, key.split()))):
         return False, False
-    if denies(key):
+    if is_denial(key):
         return False, False
     if _CLAUSE.search(key):
         return True, True
@@ -85,6 +88,8 @@ def ruling(key: str, value: str) -> tuple[bool, bool]:
     if set(words) <= _SOME or not any(c.isalpha() for c in _UNITS.sub("", value)):
         return True, False
     if not names or _NUMBERED.fullmatch(key):
+        return False, True
+    if _YES_WHAT.match(value) and _names(_YES.sub("", value))[0]:
         return False, True
     category = heads[-1] in CATEGORIES and names[-1] not in PERSONS
     listed = _names(_YES.sub("", value, count=1))[0]
@@ -128,7 +133,9 @@ def _line(line: str, after: str) -> str:
     if heading and not _PAIR.search(body.rstrip("; \t:")):
         key = body.rstrip("; \t:")
         read, _ = ruling(key, after[deeper.end() :].replace("*", " ") or "none")
-        if not read or (not _CLAUSE.search(key) and set(_names(key)[1][-1:]) & CATEGORIES and after.strip("; ")):
+        if not read or (
+            not _CLAUSE.search(_COPULA.sub("", key)) and set(_names(key)[1][-1:]) & CATEGORIES and after.strip("; ")
+        ):
             body = ";" * len(body)
     else:
         body = _PARENTHESIS.sub(_parenthesis, body)

@@ -25,7 +25,8 @@ _READS = re.compile(
     r"\b(?:says?|said|reads?|reading|saying|label+ed|text|words?|letters|writing|written|marked|message|called|titled)\b"
 )
 _QUESTION = re.compile(
-    r"(?<![^\n.!?:])[ \t]*(?:what|which|who|where|how|(?P<there>(?:is|are) there)|is|are|do|does|can|could)\b(?P<asked>[^\n.!?]{0,300})\?"
+    r"(?<![^\n.!?:])[ \t]*(?:what|which|who|where|how|(?P<there>(?:is|are) there)|is|are|do|does|can|could)\b"
+    r"(?P<asked>[^\n.!?]{0,300})\?"
     r"(?P<yes>(?=\s*yes\s*(?:[.!;\n]|\Z)))?"
 )
 

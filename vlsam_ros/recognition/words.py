@@ -12,22 +12,23 @@ COUNTERS = frozenset(
 
 NO_NAMES = frozenset(
     """ok okay certainly etc null empty bbox json text no yes true false left right middle center centre front back
-    side top bottom corner distance following unknown unclear unusual stopped moving parked broken visible
-    small large big tiny little tall short long old new wet dry dark bright clear heavy dirty rusty red orange
-    yellow green blue white black gray grey brown pink purple silver golden beige main possible potential
-    general various other user assistant system sorry sure none nothing everything something anything someone
-    anyone wooden metal plastic possibly foreground background far near close unable able good poor bad free
-    normal typical stationary static dynamic present absent example summary conclusion addition total overall
-    answer question label labels name point location position color colour area way view sight left-hand
-    right-hand oncoming overturned fallen damaged abandoned dangerous hazardous harmless safe risky slippery
-    important relevant difficult low high slow fast feel same different similar real thing slight slightly
-    nope fine concrete steel aluminum brick lane shoulder hmm hm wait uh oh ah wow hey hello correct incorrect wrong""".split()
+    side top bottom corner distance following unknown unclear unusual stopped moving parked broken visible small
+    large big tiny little tall short long old new wet dry dark bright clear heavy dirty rusty red orange yellow
+    green blue white black gray grey brown pink purple silver golden beige main possible potential general various
+    other user assistant system sorry sure none nothing everything something anything someone anyone wooden metal
+    plastic possibly foreground background far near close unable able good poor bad free normal typical stationary
+    static dynamic present absent example summary conclusion addition total overall answer question label labels
+    name point location position color colour area way view sight left-hand right-hand oncoming overturned fallen
+    damaged abandoned dangerous hazardous harmless safe risky slippery important relevant difficult low high slow
+    fast feel same different similar real thing slight slightly nope fine ordinary usual regular common minor major
+    serious significant ii iii iv vi vii concrete steel aluminum lane shoulder hmm hm wait uh oh ah wow hey hello
+    correct incorrect wrong""".split()
 )
 """A phrase of these alone names no object."""
 
 NO_HEADS = frozenset(
-    """object item thing image picture photo photograph scene view frame foreground background midground side hazard list
-    element detail description note response question answer condition weather irregularity presence absence
+    """object item thing image picture photo photograph scene view frame foreground background midground side hazard
+    list element detail description note response question answer condition weather irregularity presence absence
     aspect caution attention visibility risk danger direction distance position location color colour
     perspective surface situation setting environment lighting daylight day time moment example type kind
     number amount name names label category feature appearance surrounding surroundings context
