@@ -47,6 +47,20 @@ def test_pictures_in_overlays_and_json_out(pictures: Path) -> None:
     assert cv2.imread(str(out / "a.overlay.jpg")).shape == (60, 80, 3)
 
 
+def test_whatever_a_picture_raises_costs_nothing_else(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def detector(image: np.ndarray) -> Detections:
+        if image.any():
+            raise MemoryError("Unable to allocate 8 GiB")
+        return fake(image)
+
+    monkeypatch.setattr("vlsam_ros.pipeline.load", lambda config: detector)
+    assert cli.main(["detect", str(pictures), "--out", str(pictures / "out")]) == 1
+    assert "a.png: MemoryError: Unable to allocate 8 GiB" in capsys.readouterr().err
+    assert (pictures / "out" / "b.json").exists() and not (pictures / "out" / "a.json").exists()
+
+
 def test_what_is_not_known_is_said(
     pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import unicodedata
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import count
 from pathlib import Path
 
 from .config import PROFILES, Config, Option, options, profile_path
@@ -16,7 +13,7 @@ from .errors import ConfigError, VlsamError
 from .evaluation import ablate
 from .evaluation import commands as evaluate
 from .output.files import as_json, jpeg, read
-from .output.folder import FOLDER, OutputFolder
+from .output.folder import FOLDER, OutputFolder, unique
 from .output.text import plain, print_anything
 
 PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
@@ -78,8 +75,9 @@ def detect(paths: Sequence[Path], out: Path, config: Config) -> int:
             found = detector(image)
             folder.write(f"{stem}.json", json.dumps(as_json(str(path), found), indent=1) + "\n")
             folder.write(f"{stem}.overlay.jpg", jpeg(draw(image, found, found.timings_s["total"])))
-        except VlsamError as error:
-            tqdm.write(plain(f"{path}: {error}"), file=sys.stderr)
+        except Exception as error:  # one picture's failure, whatever it is, must not cost the others
+            kind = "" if isinstance(error, VlsamError) else f"{type(error).__name__}: "
+            tqdm.write(plain(f"{path}: {kind}{error}"), file=sys.stderr)
             failed += 1
             continue
         names = ", ".join(f"{d.label} {d.score:.2f}" for d in found.items) or "nothing"
@@ -105,23 +103,8 @@ def collected(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def stems(pictures: Sequence[Path]) -> Iterator[str]:
-    """A name for each picture's results, unique also where a file system takes no notice of case.
-
-    The first picture of a name has it as it is; others of that name are numbered, past all names that are there.
-    """
-    taken, seen = {_key(path.stem) for path in pictures}, set[str]()
-    numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(2))
-    for path in pictures:
-        name, key = path.stem, _key(path.stem)
-        if key in seen:
-            name = next(n for i in numbers[key] if _key(n := f"{path.stem}_{i}") not in taken)
-            taken.add(_key(name))
-        seen.add(key)
-        yield name
-
-
-def _key(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
+    """A name for each picture's results; see `unique`."""
+    yield from unique([path.stem for path in pictures])
 
 
 def _add_options(command: argparse.ArgumentParser) -> None:

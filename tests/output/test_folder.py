@@ -74,6 +74,26 @@ REFUSED = {
 }
 
 
+def test_what_is_put_where_a_file_was_cleared_is_somebody_elses(out: Path) -> None:
+    folder = OutputFolder(out, COMMAND)
+    folder.write("mine.json", "{}")
+    folder.write("kept.txt", "kept")
+    folder.clear("*.json")
+    (out / "mine.json").write_text("somebody's")
+    with pytest.raises(OutputError, match="mine.json is there, and .* did not make it"):
+        OutputFolder(out, COMMAND).write("mine.json", "{}")
+    OutputFolder(out, COMMAND).clear()
+    assert (out / "mine.json").read_text() == "somebody's" and not (out / "kept.txt").exists()
+
+
+def test_a_folder_in_the_place_of_an_own_file_stays(out: Path) -> None:
+    OutputFolder(out, COMMAND).write("sub.json", "{}")
+    (out / "sub.json").unlink()
+    (out / "sub.json").mkdir()
+    OutputFolder(out, COMMAND).clear()
+    assert (out / "sub.json").is_dir()
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_other_folders_are_refused_and_stay_as_they_are(tmp_path: Path, case: str) -> None:
     make, said = REFUSED[case]

@@ -114,8 +114,11 @@ def read_processor(kind: Any, source: str, **options: Any) -> Any:
     return processor
 
 
-def read_model(kind: Any, source: str, strict: bool = False, **options: Any) -> Any:
+def read_model(kind: Any, source: str, strict: bool = False, optional: tuple[str, ...] = (), **options: Any) -> Any:
     """A model with all of its weights, from safetensors; those that it has no use for are left out, unless `strict`.
+
+    Args:
+        optional: how the names of weights begin that may be missing.
 
     Raises:
         ModelLoadError: it can't be read, or weights are missing, of another shape or not finite; or too many.
@@ -126,7 +129,9 @@ def read_model(kind: Any, source: str, strict: bool = False, **options: Any) -> 
     prefix = next((name.removesuffix(missing[0]) for name in beyond if missing and name.endswith(f".{missing[0]}")), "")
     if prefix:
         model, report = _reported(kind, source, wrapped + re.escape(prefix), **options)
-    wrong = {what.replace("_", " "): sorted(map(str, keys)) for what, keys in report.items() if keys}
+    wrong = {what.replace("_", " "): sorted(map(str, keys)) for what, keys in report.items()}
+    wrong["missing keys"] = [name for name in wrong["missing keys"] if not name.startswith(optional)]
+    wrong = {what: keys for what, keys in wrong.items() if keys}
     if broken := [n for n, w in model.state_dict().items() if w.is_floating_point() and not w.isfinite().all()]:
         wrong["not finite"] = broken
     if wrong.keys() - (set() if strict else {"unexpected keys"}):

@@ -181,7 +181,8 @@ def run(bag: Path, folder: OutputFolder, rate: float) -> None:
     Raises:
         DemoError: a process failed or took too long.
     """
-    out, count = folder.path, keyframes(bag)
+    out, count = folder.path, keyframes(bag)  # of what is no recording: an error, and earlier results stay
+    folder.clear()
     lines = out / "detections.jsonl"
     deadline = time.monotonic() + LOAD_TIMEOUT_S
     calm = 0.5 if sys.stderr.isatty() else 10.0
@@ -221,7 +222,6 @@ def main(args: Sequence[str] | None = None) -> int:
     try:
         folder = OutputFolder(options.out.absolute(), COMMAND)
         bag = sample_bag(options.bag.absolute())
-        folder.clear()
         run(bag, folder, options.rate)
         print(report.write(bag, folder))
     except DemoError as error:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .. import embedded
 from ..config import Config
 from ..data import Detections
-from ..output.folder import FOLDER, OutputFolder, writing
+from ..output.folder import FOLDER, OutputFolder, unique, writing
 from . import metrics, operating, predictions, scoring
 from .commands import header
 from .dataset import DATA, Dataset, Frame, must_have_pictures, read
@@ -150,15 +150,16 @@ def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Names
     for model in args.models or [config.vlm.model]:
         profile = replace(config, vlm=replace(config.vlm, model=model))
         whole = load(profile)
+        *_, name = unique([*tables, whole.vlm.name])
         table = []
         for row in rows(profile, questions_of(profile)):
             options = Config.from_flat(row.options)
             detect = partial(look, VLSam(whole.vlm, whole.segmenter, options, whole.grounder))
-            file = out.claim(f"{whole.vlm.name}/{row.file}")
+            file = out.claim(f"{name}/{row.file}")
             with writing(file):
                 failed += predictions.predict(data.frames, detect, file, header(data, options))
             table.append({"title": row.title, "paper": row.paper} | figures(data, file))
-        tables[whole.vlm.name] = table
+        tables[name] = table
     text = "\n\n".join(f"## {name}\n\n{markdown(table)}" for name, table in tables.items())
     out.write("ablation.md", f"# {data.name}, {len(data.frames)} frames\n\n{text}\n")
     print(f"\n{text}\n\n{args.out / 'ablation.md'}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..ensemble.synonyms import vocabulary
-from ..errors import ConfigError, ModelLoadError
+from ..errors import ConfigError, ModelLoadError, failures
 from ..recognition.words import singular
 from .dataset import Category
 
@@ -107,7 +107,7 @@ def _clip(path: str) -> Matcher:
 
         return _in_batches(project, [f"a {n}" for n in names])
 
-    return _by_embedding(embed)
+    return _tried(embed, path)
 
 
 def _sentence(path: str) -> Matcher:
@@ -130,7 +130,7 @@ def _sentence(path: str) -> Matcher:
 
         return _in_batches(mean, list(names))
 
-    return _by_embedding(embed)
+    return _tried(embed, path)
 
 
 MATCHERS: dict[str, Callable[[str], Matcher]] = {
@@ -144,18 +144,24 @@ def _loaded(path: str, kind: str) -> tuple:
     """Tokeniser and model, from safetensors, without code of theirs."""
     import transformers
 
-    from ..backends.checkpoint import read
+    from ..backends.checkpoint import local, read, read_model
 
     try:
-        tokens = read(transformers.AutoTokenizer, path)
-        model, report = read(getattr(transformers, kind), path, use_safetensors=True, output_loading_info=True)
+        source = local(path)
+        tokens = read(transformers.AutoTokenizer, source)
+        model = read_model(getattr(transformers, kind), source, optional=("pooler.",))  # the states alone are used
     except ModelLoadError as error:
         own = "it needs code of its own, which is never run to match names" if "custom code" in str(error) else error
         raise ModelLoadError(f"can't load the text model {path}: {own}") from error
-    missing = [k for k in report["missing_keys"] if not k.startswith("pooler.")]  # the states alone are used
-    if missing:
-        raise ModelLoadError(f"can't load the text model {path}: {len(missing)} weights lack, such as {missing[0]}")
     return tokens, model.eval()
+
+
+def _tried(embed: Callable[[Sequence[str]], np.ndarray], path: str) -> Matcher:
+    """The matcher, once the model has shown that it makes vectors of names."""
+    with failures(ModelLoadError, f"can't match names with the text model {path}"):
+        if not np.isfinite(embed(["car", "traffic cone"])).all():
+            raise ValueError("its vectors are not finite")
+    return _by_embedding(embed)
 
 
 def _in_batches(embed: Callable[[list[str]], Tensor], names: list[str], size: int = 64) -> np.ndarray:

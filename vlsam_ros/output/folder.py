@@ -9,8 +9,11 @@ from __future__ import annotations
 import fnmatch
 import json
 import os
-from collections.abc import Iterator
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path, PurePosixPath
 
 from ..errors import OutputError
@@ -96,15 +99,24 @@ class OutputFolder:
                 raise
 
     def clear(self, pattern: str = "*") -> None:
-        """Remove the files that the command made and whose names match, and the folders that are empty then."""
+        """Remove the files that the command made and whose names match, and the folders that are empty then.
+
+        What is there under such a name later is somebody else's.
+        """
         with writing(self.path):
             for name in fnmatch.filter(self._own, pattern):
                 path = self.path / name
-                if os.path.lexists(path) and not self._through_link(name):
+                if (path.is_file() or path.is_symlink()) and not self._through_link(name):
                     path.unlink()
                     with suppress(OSError):  # somebody else's files are in it
                         for folder in path.parents[: len(PurePosixPath(name).parts) - 1]:
                             folder.rmdir()
+                self._own.remove(name)
+            if (self.path / MARKER).exists():
+                lines = [self._first, *map(json.dumps, sorted(self._own))]
+                new = self.path / f"{MARKER}.new"
+                new.write_text("\n".join(lines), encoding="ascii")
+                new.replace(self.path / MARKER)
 
     def _listed(self) -> set[str]:
         if not os.path.lexists(self.path):
@@ -129,6 +141,26 @@ class OutputFolder:
     def _through_link(self, name: str) -> bool:
         folders = PurePosixPath(name).parents
         return any((self.path / folder).is_symlink() for folder in folders if folder.parts)
+
+
+def unique(names: Sequence[str]) -> Iterator[str]:
+    """The names, all different, also where a file system takes no notice of case.
+
+    The first of a name has it as it is; others are numbered, past all names that are there.
+    """
+    taken, seen = {_key(name) for name in names}, set[str]()
+    numbers: dict[str, Iterator[int]] = defaultdict(lambda: count(2))
+    for name in names:
+        key = _key(name)
+        if key in seen:
+            name = next(n for i in numbers[key] if _key(n := f"{name}_{i}") not in taken)
+            taken.add(_key(name))
+        seen.add(key)
+        yield name
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _name(line: str) -> str:

@@ -6,6 +6,7 @@ import colorsys
 import math
 import unicodedata
 import zlib
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +22,8 @@ def _palette(hues: int = 20) -> tuple[str, ...]:
 
 
 PALETTE = _palette()
+OPACITY = 0.45
+"""Of masks."""
 _LONGEST_AGE_S = 3600.0
 _LONGEST_LABEL = 60
 _LETTERS = str.maketrans(
@@ -54,7 +57,6 @@ def draw(
     thickness = max(1, round(2 * scale))
     found = sv.Detections(
         xyxy=detections.boxes_xyxy,
-        mask=detections.masks(),
         confidence=detections.scores,
         class_id=np.array([colour_index(label) for label in detections.labels], int),
     )
@@ -62,7 +64,7 @@ def draw(
     if len(detections):
         palette = sv.ColorPalette.from_hex(list(PALETTE))
         labels = [f"{drawable(d.label)} {d.score:.2f}" for d in detections.items]
-        picture = sv.MaskAnnotator(palette, opacity=0.45).annotate(picture[..., ::-1].copy(), found)
+        picture = _with_masks(picture, detections, palette)[..., ::-1].copy()
         picture = sv.BoxAnnotator(palette, thickness=thickness).annotate(picture, found)
         picture = sv.LabelAnnotator(
             palette,
@@ -73,6 +75,16 @@ def draw(
             smart_position=True,
         ).annotate(picture, found, labels)[..., ::-1]
     return _with_line(np.ascontiguousarray(picture), summary(detections, latency_s, age_s, problem), scale)
+
+
+def _with_masks(picture: np.ndarray, detections: Detections, palette: Any) -> np.ndarray:
+    """Masks over an RGB picture, the smaller ones on top. One at a time: all at full size can be gigabytes."""
+    painted = picture.copy()
+    for d in sorted(detections.items, key=lambda d: -d.mask.area):
+        h, w = d.mask.bits.shape
+        region = painted[d.mask.y : d.mask.y + h, d.mask.x : d.mask.x + w]
+        region[d.mask.bits] = palette.by_idx(colour_index(d.label)).as_rgb()
+    return cv2.addWeighted(painted, OPACITY, picture, 1 - OPACITY, 0)
 
 
 def summary(
