@@ -912,6 +912,21 @@ SENTENCES = [
     ("a dog with its owner, a man with his dog, a car with its door open", ["dog", "man", "car"]),
     ("20 parking meters, 20 meters away", ["parking meter"]),
     ("a piece of wood, the reflector of a bike, a part of a fence", ["piece of wood", "reflector", "fence"]),
+    (
+        "- **Vehicles**: several parked along the curb\n- **Pedestrians**: two crossing\n- **People**: two walking",
+        ["vehicle", "pedestrian", "person"],
+    ),
+    ("**Pedestrians:** 1 (crossing)\n**Animals:** 0\n**Debris:** 1 cardboard box", ["pedestrian", "cardboard box"]),
+    ("* Pedestrians .......... 2\n* Dogs .......... 0\n* Bicycles .......... 1", ["pedestrian", "bicycle"]),
+    ("Pedestrians=2, Dogs=0, Bicycles=1", ["pedestrian", "bicycle"]),
+    ("物体：汽车、行人、狗。", ["汽车", "行人", "狗"]),
+    ('Here is the JSON output:\n{"objects": ["fox"]}\nNote that the fox is moving.', ["fox"]),
+    ("Sure, I'd be happy to help! The objects are:\nfox\nroad sign", ["fox", "road sign"]),
+    ("Category: animal, Object: fox\nCategory: barrier, Object: fence", ["fox", "fence"]),
+    ("1. Pedestrian (left sidewalk)\n2. Trash can (left curb)", ["pedestrian", "trash can"]),
+    ("The following vehicles are stopped: a bus and a taxi.", ["bus", "taxi"]),
+    ("- Stopped vehicles: Yes, a van.\n- Unusual vehicles: No.\n- Signs: None.", ["van"]),
+    ("Something that resembles a sandbag is lying on the right.", ["sandbag"]),
 ]
 
 

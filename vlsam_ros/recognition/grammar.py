@@ -56,6 +56,7 @@ _RESOLVED = [
         (r"(?<=[nmGPABK])T(?=[dDsnmGPABKa])", "v"),  # "truck carrying pipes"; not "hanging branch"
         (r"(?<=[nmKA])[GT](?![nmGTPABKC])", "v"),  # "people walking"; not "street cleaning vehicle"
         (r"(?<![dDsnmGTPABKCok])[GT](?![nmGTPABKC])", "v"),  # "Lying on the road is a tire."; not "running child"
+        (r"(?<=d)[GT](?![nmGTPABKCUh])", "v"),  # "pedestrians: two walking"
         (r"[GT](?=[dDs])", "v"),  # "pushing a cart"
         (r"C(?=[dDsr])|(?<=m)C(?=[pawuE])|(?<=x)C", "v"),  # "crossing the road", "are crossing"; not "zebra crossing"
         # Participles

@@ -21,7 +21,7 @@ DETAILS = frozenset(
     """color location position description count size status condition state note distance reason confidence bbox box
     score action direction weather lighting visibility time coordinate index type material shape quantity number detail
     comment remark probability depth severity appearance level orientation explanation
-    reasoning summary relevance behavior point visible present bbox-2d background""".split()
+    reasoning summary relevance category class behavior point visible present bbox-2d background""".split()
 ) | {"colour", "behaviour", "id", "2d", "coordinates", "notes"}
 """Before a colon, at the head of a column or as a key these tell more of a thing and name none."""
 
@@ -30,7 +30,7 @@ TYPED = frozenset("vehicle animal object sign hazard obstacle debris".split())
 """What comes after "types of" and before "types" when their names follow."""
 
 _NONE = re.compile(
-    r"\W*(?:no|none|not|nothing|nobody|nil|null|false|absent|zero|0+|n/?a|unknown|unclear)(?![\w.%/-])(?P<rest>.*)|[\s;]*[-–—]+[\s;]*",
+    r"\W*(?:no|none|not|nothing|nobody|nil|null|false|absent|zero|0+|n/?a|unknown|unclear)(?![\w%/-]|\.\w)(?P<rest>.*)|[\s;]*[-–—]+[\s;]*",
     re.S,
 )
 _OF_NONE = re.compile(
@@ -38,10 +38,12 @@ _OF_NONE = re.compile(
     r"such|these|this|the|above|view|sight|image|picture|scene|evident|apparent|specific|significant|obvious|clear|clearly)\b\W*)*"
 )
 _SOME = frozenset(
-    "yes true present visible detected seen found many several some few multiple one two three four five six".split()
+    """yes true present visible detected seen found many several some few multiple one two three four five six
+    crossing""".split()
 )
 _UNITS = re.compile(r"(?<![^\W\d])(?:x|px|cm|mm?|meters?|metres?|visible|times|(?:in )?total)(?![^\W\d])")
 _YES = re.compile(r"\A\W*(?:yes|true|present)\b[\W]*")
+_EQUALS = re.compile(r"(?<=\w)[ \t]{0,9}(?:=|\.{3,60})[ \t]{0,9}(?=(?:\d+|no|none|yes|true|false)\b)")
 _COPULA = re.compile(r"\b(?:are|is|includes?)\W*$")
 _YES_WHAT = re.compile(_YES.pattern + r"(?:an?|one|two|three|several|some|many|\d+)\b")
 _CLAUSE = re.compile(
@@ -58,7 +60,7 @@ _PARENTHESIS = re.compile(r"(?P<key>[^:;,.!?()|]{0,60})\((?P<value>[^()]{0,200})
 _ADDED = re.compile(r"\W*(?:or|and|plus|with|possibly|perhaps|maybe|probably)\b")
 _PAIR = re.compile(
     r"(?P<key>[^:;,.!?|]{1,70}?)(?P<sep>\?(?=\s)|:(?=\s|$|[\[\"'{(<\d])|\s{1,4}[-–—]{1,3}\s)"
-    r"(?P<value>(?:[^.;!?,]|[.,](?=\d)|\.(?=\w)|,(?![^,.:;!?]{1,60}(?::\s|\s[-–—]\s)))*)"
+    r"(?P<value>(?:[^.;!?,]|[.,](?=\d)|\.(?=\w)|,(?![^,.:;!?]{1,60}(?::[\s\d]|\s[-–—]\s)))*)"
 )
 
 
@@ -76,7 +78,7 @@ def ruling(key: str, value: str) -> tuple[bool, bool]:
     if is_denial(key):
         return False, False
     if _CLAUSE.search(key):
-        return True, True
+        return "following" not in key, True
     none = _NONE.fullmatch(value)
     if none:
         rest = (none["rest"] or "").strip()
@@ -91,11 +93,15 @@ def ruling(key: str, value: str) -> tuple[bool, bool]:
         return False, True
     if _YES_WHAT.match(value) and _names(_YES.sub("", value))[0]:
         return False, True
-    category = heads[-1] in CATEGORIES and names[-1] not in PERSONS
+    category = _is_category(names, heads)
     listed = _names(_YES.sub("", value, count=1))[0]
     if (category and listed) or (len(listed) > 1 and not _PROSE.search(value)):
         return False, True
     return True, False
+
+
+def _is_category(names: list[str], heads: list[str]) -> bool:
+    return heads[-1] in CATEGORIES and names[-1] not in PERSONS
 
 
 def _names(text: str) -> tuple[list[str], list[str]]:
@@ -107,7 +113,7 @@ def _names(text: str) -> tuple[list[str], list[str]]:
 
 def labelled(text: str) -> str:
     """A text of lines, with semicolons for labels that are no names and for what explains those that are."""
-    lines = text.split("\n")
+    lines = _EQUALS.sub(lambda m: ":" + " " * (len(m[0]) - 1), text).split("\n")
     follows = [""] * len(lines)
     for i in range(len(lines) - 2, -1, -1):
         follows[i] = lines[i + 1] if lines[i + 1].strip("; \t") else follows[i + 1]
@@ -153,7 +159,7 @@ def _parenthesis(m: re.Match[str]) -> str:
     none = _NONE.fullmatch(value)
     if none and _OF_NONE.fullmatch(none["rest"] or ""):
         return _out(m)
-    if _ADDED.match(value) or not heads or (not names or heads[-1] in CATEGORIES) and _names(value)[0]:
+    if _ADDED.match(value) or not heads or (not names or _is_category(names, heads)) and _names(value)[0]:
         return m[0]
     blank = " " if m.string[m.end() :].lstrip(" ").startswith(":") else ";"
     return key + blank * (len(m[0]) - len(key))

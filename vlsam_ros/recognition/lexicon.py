@@ -124,9 +124,10 @@ WORDS = {
     "O": "or nor oder ou",
     "r": """
         what i you he she it they we them him us me there it's i'm there's that's here's he's she's they're
-        we're you're i've itself themselves everyone everybody someone somebody drivers|may|not driver|may|not
-        drivers|might|not driver|might|not drivers|should drivers|could drivers|might drivers|may
-        driver|should driver|could driver|might driver|may driver|can driver|would driver|must""",
+        we're you're i've i'd i'll we've we'll you'll itself themselves everyone everybody someone somebody
+        drivers|may|not driver|may|not drivers|might|not driver|might|not drivers|should drivers|could
+        drivers|might drivers|may driver|should driver|could driver|might driver|may driver|can driver|would
+        driver|must""",
     "t": "that which who whose whom",
     "I": "if whether unless please",
     "N": """
@@ -159,7 +160,7 @@ VERBS = """
     inspect sell crawl perch dangle flutter loom shine glow slide flow leak bounce sink tilt topple jut hover
     obscure reveal occupy impede attend share weave dart commute gather rush dash sprint stroll march loiter drift
     sway flap swirl billow ooze seep spew dump toss hurl peck nibble chew trot gallop hop leap scurry scramble
-    slither stumble circulate circle accompany await decorate""".split()
+    slither stumble circulate circle accompany await decorate resemble""".split()
 ALSO_NOUNS = """
     back block break cover cross cut cycle drive face flash float guide head land leave light line load park pass
     pile point pole reflect rest ride roll run set sign signal stage stand stop stray support tip trail travel turn

@@ -22,7 +22,7 @@ NO_NAMES = frozenset(
     damaged abandoned dangerous hazardous harmless safe risky slippery important relevant difficult low high slow
     fast feel same different similar real thing slight slightly nope fine ordinary usual regular common minor major
     serious significant ii iii iv vi vii concrete steel aluminum lane shoulder hmm hm wait uh oh ah wow hey hello
-    correct incorrect wrong""".split()
+    correct incorrect wrong crossing""".split()
 )
 """A phrase of these alone names no object."""
 
@@ -35,7 +35,7 @@ NO_HEADS = frozenset(
     sense possibility need fact reason way manner end edge middle center centre
     left right top bottom front back corner none nothing something anything everything one ones assistant user
     help order overview evidence indication activity driving safety speed bbox word letter text addition
-    conclusion summary traffic""".split()
+    conclusion summary traffic output json result format 物体 对象 物品""".split()
 )
 """A phrase with one of these as its head names no object."""
 
