@@ -94,17 +94,57 @@ def test_ask_whether(name, question, expected):
 
 ANSWERS = {
     True: ["yes", "Yes.", "YES, there is a dog.", " **Yes**", "Answer: yes", "The answer is yes.", "yes there is one",
-           "<think>No? Let me see. No.</think>\n\nYes", "- yes\n"],
+           "<think>No? Let me see. No.</think>\n\nYes", "- yes\n", "Yeah", "Okay, yes.", "Final answer: Yes", "A: Yes",
+           "True", "Indeed, there is a dog.", "Ja", "Yes, but it is partially obscured.", '{"answer": "yes"}'],
     False: ["no", "No.", "NO, I see none", "**No**", "Answer: No", "No there is no dog", "no such thing",
             "There is no dog in the picture.", "There isn\u2019t a dog.", "there are no dogs", "There's no dog",
-            "no no"],
+            "no no", "No dog.", "No dog is visible.", "I don't see a dog.", "The dog is not present.", "Not visible.",
+            "The image does not contain a dog.", "Nope", "None", "False", "A: No", '{"answer": "no"}', "Nein",
+            "Not in this image.", "No, there is no dog in this black and white image."],
     None: ["", "?", "dog", "car, traffic cone", "Not sure.", "Possibly yes", "yes or no", "Yes and no", "noble",
            "yesterday", "No parking sign, car", "no entry sign", "There is no doubt that there is a dog",
            "There is a dog",
-           "I don't know", "nothing", "1"],
+           "I don't know", "nothing", "1", "Yes/No", "There is no entry sign.", "There is no way to know",
+           "There are no parking signs on the left.", "There is no image attached.", "No idea.", "No way to tell.",
+           "The dog is not moving.", "No, the image is completely black.", "No image was provided.",
+           "No fewer than two dogs are visible."],
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "expected"), [(t, said) for said, texts in ANSWERS.items() for t in texts])
 def test_parse_yes_no(text, expected):
     assert parse_yes_no(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("dog", "There is a dog in the image.", True),
+        ("dog", "I see two dogs", True),
+        ("dog", "There is no cat, but there is a dog.", True),
+        ("dog", "There is no dog visible, but there is a cat.", False),
+        ("cat", "There is no dog visible, but there is a cat.", True),
+        ("dog", "There is no cat.", None),
+        ("dog", "There are no other dogs", None),
+        ("dog", "no more than one dog", None),
+        ("dog", "I don't see the owner of the dog", None),
+        ("dog", "The dog doesn't have a collar", None),
+        ("dog", "The image is too dark; no dog is visible.", None),
+        ("dog", "I do not see it.", False),
+        ("dog", "There isn't one.", False),
+        ("person", "There are no people in the image.", False),
+        ("traffic cone", "I can't see any traffic cones.", False),
+        ("traffic cone", "I don't see any cones.", None),
+        ("parking sign", "No parking sign is visible", None),
+        ("no entry sign", "There is no entry sign.", None),
+        ("c++ (a", "no c++ (a", None),
+    ],
+)
+def test_what_is_said_of_the_name(name, text, expected):
+    assert parse_yes_no(text, name) is expected
+
+
+def test_a_denial_of_something_else_drops_nothing():
+    asked = {"ask": True, "question": "Do you see a {name}?"}
+    assert run(FakeVlm(text="There are no parking signs and no cats."), found("dog"), **asked) == [""]
+    assert run(FakeVlm(text="There are no dogs."), found("dog"), found("cat"), **asked) == ["denied", ""]

@@ -10,6 +10,7 @@ from ..backends.interfaces import Vlm
 from ..config import QuestionOptions
 from ..errors import ConfigError
 from .answers import ParsedName, parse_names
+from .refusals import REFUSAL, heard, offers
 from .text import plain
 
 __all__ = ["ParsedName", "parse_names", "parse_questions", "questions_for"]
@@ -19,8 +20,20 @@ ASK_FOR_QUESTIONS = (
     "in it. One question per line."
 )
 
-_QUESTION = re.compile(r"[^\n.?!]{8,200}(?:[?.]|$)", re.M)
-_ASKS = re.compile(r"\W*((?:what|which|who|where|are|is|do|can|how|list|name|identify|find|describe)\b.*)", re.I)
+_ASKS = (
+    r"(?:what|which|who|where|how|are|is|do|does|can|could|would|will|list|name|identify|find|describe|count|show|give|"
+    r"mention|point|tell|please|look)\b"
+)
+_MARKS = re.compile(r"\*\*|__|`|;{2,}|(?<!\w)[*_](?=\w)|(?<=[\w?.])[*_](?!\w)")
+_LABEL = re.compile(
+    r"[\W_]*(?:(?:q|question|prompt|request)\s?\d{0,3}\s?[.:)-]+\s|[a-z][.)]\s|\d{1,3}\s?[.:)]\s?|\d{1,3}\s-\s)?[\W_]*",
+    re.I,
+)
+_NEXT = re.compile(rf"(?<=\?)[^\w?]*\s[\W_]*|(?<=\w\w\w[.!:])\s+(?={_ASKS})", re.I)
+_ASKED = re.compile(rf"{_ASKS}|.*\?\Z", re.I)
+_ENDED = re.compile(r"(?:\?|\w\w\w\.)\W*\Z")
+_CHARS = range(8, 400)
+"""How long a question may be."""
 
 
 def questions_for(vlm: Vlm, view: np.ndarray, options: QuestionOptions) -> list[str]:
@@ -40,9 +53,23 @@ def questions_for(vlm: Vlm, view: np.ndarray, options: QuestionOptions) -> list[
 
 
 def parse_questions(text: str, most: int, truncated: bool = False) -> list[str]:
-    """Questions and requests in a text, one a line or one a sentence, each once; a truncated last one is left out."""
+    """Questions and requests in a text, one or several a line, each once, without marks, numbers and labels.
+
+    A truncated last one is left out, and so is what the VLM asks the user back. None where it refuses to write any.
+    """
     readable, _ = plain(text, keep_case=True)
-    if truncated:
-        readable = readable[: max(readable.rfind(end) for end in "\n?.") + 1]
-    asked = (_ASKS.match(m[0]) for m in _QUESTION.finditer(readable))
-    return list(dict.fromkeys(" ".join(m[1].split()) for m in asked if m))[:most]
+    if heard(readable.lower())[1] == REFUSAL:
+        return []
+    lines = [_LABEL.sub("", line, count=1) for line in _MARKS.sub("", readable).split("\n")]
+    parts = [part for line in lines for part in _NEXT.split(line)]
+    if truncated and not _ENDED.search(parts[-1]):
+        parts.pop()
+    asked = map(_asked, parts)
+    return list(dict.fromkeys(q for q in asked if len(q) in _CHARS and not offers(q.lower())))[:most]
+
+
+def _asked(part: str) -> str:
+    """A question up to its mark, or a request; "" if a sentence is neither."""
+    sentence = " ".join(_LABEL.sub("", part, count=1).rstrip("\"'], ").split())
+    sentence = sentence[: sentence.rfind("?") + 1] or sentence
+    return sentence if _ASKED.match(sentence) else ""
