@@ -927,6 +927,16 @@ SENTENCES = [
     ("The following vehicles are stopped: a bus and a taxi.", ["bus", "taxi"]),
     ("- Stopped vehicles: Yes, a van.\n- Unusual vehicles: No.\n- Signs: None.", ["van"]),
     ("Something that resembles a sandbag is lying on the right.", ["sandbag"]),
+    ("a cat crossing in front of a truck, a pedestrian crossing the road", ["cat", "truck", "pedestrian"]),
+    (
+        "zebra crossing, pedestrian crossing, deer crossing sign",
+        ["zebra crossing", "pedestrian crossing", "deer crossing sign"],
+    ),
+    ("Cones and a sign direct drivers to the left.", ["cone", "sign", "driver"]),
+    ("A wooden crate fell off the truck in front.", ["wooden crate", "truck"]),
+    ("Stray animals: none. Livestock: five goats.", ["goat"]),
+    ("A tourist bus. Tourists taking pictures.", ["tourist bus", "tourist"]),
+    ("Several hazards: a) ice b) snowbank c) abandoned car", ["ice", "snowbank", "abandoned car"]),
 ]
 
 

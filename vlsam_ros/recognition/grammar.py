@@ -54,18 +54,24 @@ _RESOLVED = [
         # Verbs in -ing, and names that hold such a word
         (r"(?<=[xMar])[GT]", "v"),  # "is trimming trees", "is also carrying pipes"
         (r"(?<=[nmGPABK])T(?=[dDsnmGPABKa])", "v"),  # "truck carrying pipes"; not "hanging branch"
-        (r"(?<=[nmKA])[GT](?![nmGTPABKC])", "v"),  # "people walking"; not "street cleaning vehicle"
+        (
+            r"(?<=[nmKA])[GT](?![nmGTPABKC])|(?<=m)[GT](?!C)",
+            "v",
+        ),  # "dog running", "people taking photos"; not "street cleaning vehicle"
         (r"(?<![dDsnmGTPABKCok])[GT](?![nmGTPABKC])", "v"),  # "Lying on the road is a tire."; not "running child"
         (r"(?<=d)[GT](?![nmGTPABKCUh])", "v"),  # "pedestrians: two walking"
         (r"[GT](?=[dDs])", "v"),  # "pushing a cart"
-        (r"C(?=[dDsr])|(?<=m)C(?=[pawuE])|(?<=x)C", "v"),  # "crossing the road", "are crossing"; not "zebra crossing"
+        (r"C(?=[dDsr])|(?<=m)C(?=[pawuE])|(?<=x)C", "v"),  # "covering the road", "are parking"; not "car parking"
         # Participles
         (r"P(?![nmGTPABKVC])", "v"),  # "car parked on the left"; not "parked car"
         # Verbs in their base form
         (r"(?<=[nm])(?:[BK](?=[dDs])|B(?=[pwui]))", "v"),  # "boulders and mud cover both lanes", "a box lie on"
         (r"(?<=[xruM])[BK]|(?<=[xr]a)[BK]", "v"),  # "might overlook", "I can clearly see"
         (r"(?<![^E;])[BK](?=[dDsra])", "v"),  # "Watch the dog"; not "Block, dog"
-        (r"(?<=[mA])[BK](?![nmGPABKVC])|(?<=m)[BK](?=m)|(?<=m)B(?=n)", "v"),  # "cars drive", "officers direct traffic"
+        (
+            r"(?<=[mA])[BK](?![nmGPABKVC])|(?<=m)K(?=m)|(?<=[nmC])B(?=m)|(?<=m)B(?=n)",
+            "v",
+        ),  # "cars drive", "officers direct traffic"
         (r"(?<=[mr])n(?=[dDs])", "v"),  # verbs that are not known: "shoppers crowd the street"
         # After the verbs
         (r"q(?=[dDsa]*[nmGTPABKC]+a*[xv])", "E"),  # "as tourists take photos"; not "as a barrier"

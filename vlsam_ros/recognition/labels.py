@@ -8,10 +8,10 @@ from .grammar import noun_phrases
 from .words import is_name, singular
 
 CATEGORIES = frozenset(
-    """vehicle person people pedestrian cyclist animal sign signage signal obstacle structure equipment infrastructure
-    debris user worker tool device feature element material furniture machinery damage wildlife traffic participant
-    cargo obstruction actor control plant vegetation surrounding other load rubbish water rider human accessory
-    marking activity construction nature fixture barrier light site zone area section lane sidewalk road street
+    """vehicle person people pedestrian cyclist animal livestock sign signage signal obstacle structure equipment
+    infrastructure debris user worker tool device feature element material furniture machinery damage wildlife traffic
+    participant cargo obstruction actor control plant vegetation surrounding other load rubbish water rider human
+    accessory marking activity construction nature fixture barrier light site zone area section lane sidewalk road street
     shoulder curb roadside intersection median surface""".split()
 )
 """Before a colon these say what kind of things come, if any come."""
@@ -38,8 +38,7 @@ _OF_NONE = re.compile(
     r"such|these|this|the|above|view|sight|image|picture|scene|evident|apparent|specific|significant|obvious|clear|clearly)\b\W*)*"
 )
 _SOME = frozenset(
-    """yes true present visible detected seen found many several some few multiple one two three four five six
-    crossing""".split()
+    "yes true present visible detected seen found many several some few multiple one two three four five six".split()
 )
 _UNITS = re.compile(r"(?<![^\W\d])(?:x|px|cm|mm?|meters?|metres?|visible|times|(?:in )?total)(?![^\W\d])")
 _YES = re.compile(r"\A\W*(?:yes|true|present)\b[\W]*")
@@ -55,7 +54,7 @@ _MARK = re.compile(
     r"(?P<indent>[ \t;]*)(?P<mark>(?:[-•+>]|\*(?!\*)|#{1,6}|\(?\d{1,3}[.):]|\(?[a-z]\)|[a-z]\.|[ivx]{1,4}[.)])"
     r"(?=\s|\*\*)(?:[ \t]*[-*•+](?=\s))?)?"
 )
-_NUMBER = re.compile(r"(?<![\w.])(?!0)\d{1,3}[.)](?=\s)|\([ivx]{1,4}\)(?=\s)")
+_NUMBER = re.compile(r"(?<![\w.])(?!0)\d{1,3}[.)](?=\s)|\([ivx]{1,4}\)(?=\s)|(?<![\w(])[a-h]\)(?=\s)")
 _PARENTHESIS = re.compile(r"(?P<key>[^:;,.!?()|]{0,60})\((?P<value>[^()]{0,200})\)")
 _ADDED = re.compile(r"\W*(?:or|and|plus|with|possibly|perhaps|maybe|probably)\b")
 _PAIR = re.compile(

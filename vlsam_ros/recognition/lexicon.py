@@ -29,7 +29,7 @@ MEANINGS = {
     "A": "the same, where the plural is common: blocks, stops",
     "G": "a form in -ing, or part of a name",
     "T": "the same of a verb that takes an object: carrying",
-    "C": "the same, where a name may end in it: crossing",
+    "C": "the same, where a name may end in it: parking",
     "P": "a participle, or part of a name: parked",
     "y": "what a sign does: says",
     "a": "an adverb",
@@ -78,10 +78,11 @@ WORDS = {
         a|hundred""",
     "s": "its his her their our your my",
     "v": """
-        aware|of turns|left turns|right turning|left turning|right turned|left turned|right out|for careful|of
-        cautious|of watch|for look|for attention|to beware|of mindful|of filling|up make|out makes|out
-        made|out making|out let's let picking|up picks|up watch|out|for look|out|for keep|an|eye|on setting|up
-        set|up cleaning|up holding|up putting|up""",
+        fell ran came went stood sat drove rode took gave got broke threw blew flew aware|of turns|left
+        turns|right turning|left turning|right turned|left turned|right out|for careful|of cautious|of
+        watch|for look|for attention|to beware|of mindful|of filling|up make|out makes|out made|out
+        making|out let's let picking|up picks|up watch|out|for look|out|for keep|an|eye|on setting|up set|up
+        cleaning|up holding|up putting|up""",
     "x": """
         is are was were be been being am has have had may|not might|not could may might will would shall
         should must do does did seem seems appear appears remain remains look looks gets get""",
@@ -179,8 +180,8 @@ NO_VERBS = frozenset(
     seating shelving stuffing wiring wrapping footing gathering carving fledgling dwelling planking edging drawstring
     shoestring""".split()
 )
-NO_GERUNDS = frozenset("crossing parking lighting covering lining backing landing sign signing marking".split())
-"""Words in -ing that are things after a noun, unless an object comes: "zebra crossing"."""
+NO_GERUNDS = frozenset("parking lighting covering lining backing landing sign signing marking".split())
+"""Words in -ing that are things after a noun, unless an object comes: "car parking"."""
 TRANSITIVE = frozenset(
     """carrying holding pushing pulling towing hauling transporting blocking riding chasing containing showing
     loading unloading directing controlling collecting repairing fixing herding feeding selling delivering leading
@@ -244,6 +245,6 @@ def tag_of(word: str) -> str:
         return "a"
     if len(word) > 4 and word.endswith("ed") and word not in NO_PARTICIPLES:
         return "P"
-    if len(word) > 4 and word.endswith("ing") and word not in NO_VERBS:
+    if len(word) > 4 and word.endswith("ing") and "_" not in word and word not in NO_VERBS:
         return "G"
     return "n" if singular(word) == word and word not in SAME_PLURAL else "m"

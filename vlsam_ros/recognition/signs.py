@@ -11,7 +11,7 @@ _FORBIDDEN = (
     r"outlet|honking|swimming|cycling|walking|access|thoroughfare|exit|(?:left |right |u[ -])?turns?|through|"
     r"(?:trucks|bicycles|pedestrians|vehicles|cars|motorcycles|horses|dogs)(?= (?:allowed )?sign\b)"
 )
-_LEGEND = re.compile(
+_LEGEND = (
     rf"\bno (?:{_FORBIDDEN})\b(?: {_MORE}{_SIGN}\b)?|"
     rf"\b(?:do not|don't) (?:[\w-]+ ){{1,4}}?{_SIGN}\b|"
     r"\b(?:slow(?: down)?|one way|wrong way|dead end|give way|right of way|not a through street|"
@@ -20,6 +20,10 @@ _LEGEND = re.compile(
     r"(?:at work|at play|work ahead|(?<!light )(?<!lights )ahead|closed|narrows|ends|xing|when wet|when flashing))"
     rf" {_MORE}{_SIGN}\b"
 )
+_CROSSING = (
+    r"\b(?:zebra|pedestrian|rail|railroad|railway|level|train|street) crossing\b(?! (?:the|an?|his|her|in|at|from)\b)"
+)
+_JOINED = re.compile(rf"{_LEGEND}|{_CROSSING}")
 _QUOTED = re.compile(rf"(?:\"[^\"\n]{{1,60}}\"|(?<!\w)'[^'\n]{{1,60}}'(?!\w))(?P<sign>(?: [\w-]+)? {_SIGN}\b)?")
 _READS = re.compile(
     r"\b(?:says?|said|reads?|reading|saying|label+ed|text|words?|letters|writing|written|marked|message|called|titled)\b"
@@ -37,8 +41,8 @@ _REPLY = re.compile(
 
 
 def joined(text: str) -> str:
-    """Underscores inside of what names one sign, "no entry sign"."""
-    return _LEGEND.sub(lambda m: m[0].replace(" ", "_"), text)
+    """Underscores inside of what names one sign or crossing: "no entry sign", not "pedestrian crossing the road"."""
+    return _JOINED.sub(lambda m: m[0].replace(" ", "_"), text)
 
 
 def unquoted(text: str) -> str:

@@ -22,7 +22,7 @@ NO_NAMES = frozenset(
     damaged abandoned dangerous hazardous harmless safe risky slippery important relevant difficult low high slow
     fast feel same different similar real thing slight slightly nope fine ordinary usual regular common minor major
     serious significant ii iii iv vi vii concrete steel aluminum lane shoulder hmm hm wait uh oh ah wow hey hello
-    correct incorrect wrong crossing""".split()
+    correct incorrect wrong""".split()
 )
 """A phrase of these alone names no object."""
 
