@@ -937,6 +937,8 @@ SENTENCES = [
     ("Stray animals: none. Livestock: five goats.", ["goat"]),
     ("A tourist bus. Tourists taking pictures.", ["tourist bus", "tourist"]),
     ("Several hazards: a) ice b) snowbank c) abandoned car", ["ice", "snowbank", "abandoned car"]),
+    ("The image does not contain any of the following: people, animals, cyclists.", []),
+    ("None of the following objects: people, animals", []),
 ]
 
 
@@ -1059,7 +1061,25 @@ def test_what_is_read_is_bounded(text):
 
 @pytest.mark.parametrize(
     "unit",
-    ["no ", "the ", "a of ", "[", '{"a":', "- a: b\n", "1 ", "*", "a: - ", "<think>", "x is not visible. ", "\u0301"],
+    [
+        "no ",
+        "the ",
+        "a of ",
+        "[",
+        '{"a":',
+        "- a: b\n",
+        "1 ",
+        "*",
+        "a: - ",
+        "<think>",
+        "x is not visible. ",
+        "\u0301",
+        "(a) ",
+        "a x by ",
+        "without a, ",
+        "a(b):",
+        "is there a? yes. ",
+    ],
 )
 def test_a_megabyte_takes_no_time_worth_mentioning(unit):
     """Far under a second each; a rule that is quadratic would take minutes."""

@@ -54,10 +54,8 @@ _RESOLVED = [
         # Verbs in -ing, and names that hold such a word
         (r"(?<=[xMar])[GT]", "v"),  # "is trimming trees", "is also carrying pipes"
         (r"(?<=[nmGPABK])T(?=[dDsnmGPABKa])", "v"),  # "truck carrying pipes"; not "hanging branch"
-        (
-            r"(?<=[nmKA])[GT](?![nmGTPABKC])|(?<=m)[GT](?!C)",
-            "v",
-        ),  # "dog running", "people taking photos"; not "street cleaning vehicle"
+        (r"(?<=[nmKA])[GT](?![nmGTPABKC])", "v"),  # "dog running"; not "street cleaning vehicle"
+        (r"(?<=m)[GT](?!C)", "v"),  # "people taking photos"; not "cattle crossing sign"
         (r"(?<![dDsnmGTPABKCok])[GT](?![nmGTPABKC])", "v"),  # "Lying on the road is a tire."; not "running child"
         (r"(?<=d)[GT](?![nmGTPABKCUh])", "v"),  # "pedestrians: two walking"
         (r"[GT](?=[dDs])", "v"),  # "pushing a cart"
@@ -68,10 +66,8 @@ _RESOLVED = [
         (r"(?<=[nm])(?:[BK](?=[dDs])|B(?=[pwui]))", "v"),  # "boulders and mud cover both lanes", "a box lie on"
         (r"(?<=[xruM])[BK]|(?<=[xr]a)[BK]", "v"),  # "might overlook", "I can clearly see"
         (r"(?<![^E;])[BK](?=[dDsra])", "v"),  # "Watch the dog"; not "Block, dog"
-        (
-            r"(?<=[mA])[BK](?![nmGPABKVC])|(?<=m)K(?=m)|(?<=[nmC])B(?=m)|(?<=m)B(?=n)",
-            "v",
-        ),  # "cars drive", "officers direct traffic"
+        (r"(?<=[mA])[BK](?![nmGPABKVC])|(?<=m)K(?=m)", "v"),  # "cars drive on the left", "children walk dogs"
+        (r"(?<=[nmC])B(?=m)|(?<=m)B(?=n)", "v"),  # "a sign direct drivers", "officers direct traffic"
         (r"(?<=[mr])n(?=[dDs])", "v"),  # verbs that are not known: "shoppers crowd the street"
         # After the verbs
         (r"q(?=[dDsa]*[nmGTPABKC]+a*[xv])", "E"),  # "as tourists take photos"; not "as a barrier"

@@ -11,8 +11,8 @@ CATEGORIES = frozenset(
     """vehicle person people pedestrian cyclist animal livestock sign signage signal obstacle structure equipment
     infrastructure debris user worker tool device feature element material furniture machinery damage wildlife traffic
     participant cargo obstruction actor control plant vegetation surrounding other load rubbish water rider human
-    accessory marking activity construction nature fixture barrier light site zone area section lane sidewalk road street
-    shoulder curb roadside intersection median surface""".split()
+    accessory marking activity construction nature fixture barrier light site zone area section lane sidewalk road
+    street shoulder curb roadside intersection median surface""".split()
 )
 """Before a colon these say what kind of things come, if any come."""
 PERSONS = frozenset("person pedestrian cyclist worker rider human".split())
@@ -25,7 +25,10 @@ DETAILS = frozenset(
 ) | {"colour", "behaviour", "id", "2d", "coordinates", "notes"}
 """Before a colon, at the head of a column or as a key these tell more of a thing and name none."""
 
-_UNSEEN = re.compile(r"\b(?:not|cannot|can't|don't|didn't) (?:see|find|spot|detect|identify)\W*$")
+_UNSEEN = re.compile(
+    r"(?:\b(?:not|cannot|can't|don't|didn't) (?:see|find|spot|detect|identify)|"
+    r"(?:\bnot|n't|\bno|\bnone)\b[^;]{0,60}\bfollowing(?: \w+)?)\W*$"
+)
 TYPED = frozenset("vehicle animal object sign hazard obstacle debris".split())
 """What comes after "types of" and before "types" when their names follow."""
 
