@@ -11,7 +11,6 @@ import numpy as np
 from ..backends.interfaces import Embedding, Segmenter
 from ..config import Config, RefineOptions
 from ..data import Detection, Mask, NamedMap, Prompts, Segments
-from ..errors import SegmenterError
 from . import prompts
 from .score import score
 
