@@ -16,7 +16,7 @@ SAID = {
          "dog " * 40, "car, dog, " * 20, "I'm sorry, I can only see a car.",
          "The image is dark, but a car is visible.",
          "road, sky", "Clear road.", "The road is empty.", "An empty road.", "N/A", "Nope, nothing unusual.",
-         "I was not able to detect any obstacles.", "There doesn't seem to be anything on the road.",
+         "I was not able to detect any obstacles.", "I couldn't find anything on the road.", "There doesn't seem to be anything on the road.",
          "Hazards: None\nPeople: None", "Sorry, there are no hazards.", "Nichts.", "Keine.", "Aucun.", "Nada.", "没有",
          "I can't see any people, but there is a dog.", "Sorry, I only see a car.",
          "I'm not able to see clearly, but there appear to be two cars.", "The image is dark with a car on the left.",
@@ -25,7 +25,7 @@ SAID = {
     EMPTY: ["", " \n", "</s>", "<|im_end|>", ".", "```json\n```", "\u200b\u200e", "\x00\x01", "Here are the objects:",
             "\ud800", "[", '["', "Yes.", "What would you like to know?", "How can I help you today?",
             "Hmm, let me think", "Let me look at the image carefully.", "Sure, I can help with that!", "1. \n2. \n3.",
-            "Could you clarify what you mean by hazards?", "The image is clear.", "No problem!"],
+            "Could you clarify what you mean by hazards?", "Thank you!", "The image is clear.", "No problem!"],
     THOUGHT: ["<think>", "<think>There may be a cat", "◁think▷ a cat, a dog", "<think>a cat</think>\n",
               "car</think><think>dog", "<|channel|>analysis<|message|>a cat", "[THINK]a cat", "a cat</think>"],
     REPETITION: ["!" * 64, "the " * 60, "? " * 60, "\n" + "0" * 99, "|---" * 30, "the of " * 20, "[[" * 99],
@@ -39,7 +39,7 @@ SAID = {
               "Content policy violation.", "Request denied.", "Error: image could not be loaded.", "null - no image",
               "n/a - image not available", "I'm just a language model and can't view pictures.",
               "I was unable to detect objects because the image failed to load.", "I won't be able to do this.",
-              "This content violates our policy.", "I'm not comfortable answering that.", "I'm afraid I can't help.",
+              "This content violates our policy.", "Internal server error", "I prefer not to answer.", "I'm not comfortable answering that.", "I'm afraid I can't help.",
               "Es tut mir leid, ich kann das Bild nicht sehen.", "Désolé, je ne peux pas vous aider.",
               "Lo siento, no puedo ayudar con eso.", "I can't help with dogs, cars or people."],
     UNDECIDED: ["The image is too dark to see anything.", "I cannot tell.", "The picture is completely black.",
@@ -51,6 +51,7 @@ SAID = {
                 "There is nothing to see, since the image is black.", "I can't see anything in this frame.",
                 "The picture is blurry and no objects can be clearly identified.", "The image shows static.",
                 "Due to heavy fog I cannot see the road.", "I need to see the road first.",
+                "I see nothing but black.", "It's too foggy to see the road.",
                 "The camera lens is covered with dirt, nothing can be seen.",
                 "The image quality is too poor to identify objects."],
 }  # fmt: skip
@@ -90,6 +91,7 @@ def test_cut_off(text, reason):
         ("keine autos, ein hund", ["ein hund"], ""),
         ("a black and white photo of a dog", ["a black and white photo of a dog"], ""),
         ("not sure (a dog?)", [], UNDECIDED),
+        ("i cannot see: dogs, cats", ["i cannot see: dogs, cats"], ""),
     ],
 )
 def test_what_is_left_of_an_answer(said, left, reason):
