@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import struct
+import time
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
@@ -20,7 +23,7 @@ from mcap.writer import CompressionType, IndexType
 from recordings import STRING, all_that_is_readable, mcap, records, rosbag, string, written
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
-from vlsam_ros.bags import compression
+from vlsam_ros.bags import compression, yaml_text
 from vlsam_ros.bags.reader import Record, topic_types
 
 SOME = records(24)
@@ -144,6 +147,110 @@ def test_a_renamed_file_is_read_and_said(tmp_path: Path) -> None:
     assert got == SOME and "missing files: bag.mcap, 0 messages are missing (24 messages could be read)" in error
 
 
+def test_files_that_the_metadata_does_not_list_are_read_and_said(tmp_path: Path) -> None:
+    bag = written(tmp_path / "bag", SOME[:12])
+    mcap(bag / "bag_1.mcap", SOME[12:])
+    got, error = all_that_is_readable(bag)
+    assert got == SOME and "does not list: bag_1.mcap, 0 messages are missing (24 messages could be read)" in error
+
+
+def test_what_was_unpacked_beside_a_listed_file_is_not_read_twice(tmp_path: Path) -> None:
+    bag = rosbag(tmp_path / "bag", SOME, StoragePlugin.MCAP, CompressionMode.FILE)
+    (bag / "bag.mcap").write_bytes(zstd.decompress((bag / "bag.mcap.zstd").read_bytes()))
+    assert all_that_is_readable(bag) == (SOME, "")
+
+
+def metadata_with(bag: Path, **fields: object) -> Path:
+    said = {"relative_file_paths": ["bag.mcap"], "message_count": len(SOME), **fields}
+    (bag / "metadata.yaml").write_text(yaml.safe_dump({"rosbag2_bagfile_information": said}))
+    return bag
+
+
+def test_a_file_that_is_listed_twice_is_read_once(tmp_path: Path) -> None:
+    bag = metadata_with(written(tmp_path / "bag", SOME), relative_file_paths=["bag.mcap", "other/bag.mcap"])
+    assert all_that_is_readable(bag) == (SOME, "")
+
+
+@pytest.mark.parametrize("name", ["x" * 9999, "nul\0", "..", ""], ids=["too long", "nul", "parent", "empty"])
+def test_a_listed_name_that_no_file_can_have_is_missing(tmp_path: Path, name: str) -> None:
+    bag = metadata_with(written(tmp_path / "bag", SOME), relative_file_paths=["bag.mcap", name])
+    got, error = all_that_is_readable(bag)
+    assert got == SOME and "missing files: " in error and "0 messages are missing (24 messages" in error
+
+
+WRONG_FIELDS: dict[str, dict[str, object]] = {
+    "paths are a text": {"relative_file_paths": "bag.mcap"},
+    "a path is a list": {"relative_file_paths": [["bag.mcap"]]},
+    "a path is a number": {"relative_file_paths": [5]},
+    "infinite count": {"message_count": float("inf")},
+    "count is a text": {"message_count": "24"},
+    "topics are a text": {"topics_with_message_count": "abc"},
+    "a topic is a list": {"topics_with_message_count": [["topic_metadata"]]},
+    "compression is a list": {"compression_mode": [["message"]]},
+}
+
+
+@pytest.mark.parametrize("fields", WRONG_FIELDS.values(), ids=WRONG_FIELDS)
+def test_metadata_of_wrong_kinds_is_not_believed(tmp_path: Path, fields: dict[str, object]) -> None:
+    assert all_that_is_readable(metadata_with(written(tmp_path / "bag", SOME), **fields)) == (SOME, "")
+
+
+def nested(inner: str, outer: str, depth: int = 9) -> str:
+    """YAML of a few hundred letters that says nine times nine times nine … the same."""
+    lines = [
+        f"a0: &a0 {inner}",
+        *(f"a{n}: &a{n} {outer.format(', '.join([f'*a{n - 1}'] * 9))}" for n in range(1, depth)),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+LISTS, MERGES = nested("[x, x]", "[{}]"), nested("{k: v}", "{{<<: [{}]}}")
+HEAD = "rosbag2_bagfile_information: {message_count: 24, "
+YAML_BOMBS = {
+    "files": LISTS + HEAD + "relative_file_paths: *a8}",
+    "a file": LISTS + HEAD + "relative_file_paths: [*a8]}",
+    "compression": LISTS + HEAD + "relative_file_paths: [bag.mcap], compression_mode: *a8}",
+    "type": LISTS
+    + HEAD
+    + "relative_file_paths: [bag.mcap], topics_with_message_count: [{topic_metadata: {type: *a8}}]}",
+    "QoS": LISTS
+    + HEAD
+    + "relative_file_paths: [bag.mcap], topics_with_message_count: [{topic_metadata: {name: /topic_0, type: t, "
+    "serialization_format: cdr, offered_qos_profiles: *a8}}]}",
+    "somewhere": LISTS + HEAD + "relative_file_paths: [bag.mcap]}",
+    "merged": MERGES + HEAD + "<<: *a8, relative_file_paths: [bag.mcap]}",
+    "holds itself": "a: &a [*a]\n" + HEAD + "relative_file_paths: *a}",
+    "deep": "[" * 10**5,
+    "large": "- 0\n" * 10**6,
+}
+
+
+@pytest.mark.parametrize("text", YAML_BOMBS.values(), ids=YAML_BOMBS)
+def test_metadata_that_repeats_itself_takes_neither_time_nor_memory(tmp_path: Path, text: str) -> None:
+    bag = written(tmp_path / "bag", SOME)
+    (bag / "metadata.yaml").write_text(text)
+    tracemalloc.start()
+    begin = time.monotonic()
+    assert all_that_is_readable(bag) == (SOME, "")
+    seconds, peak = time.monotonic() - begin, tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert seconds < 5 and peak < 2 * 10**7
+
+
+def test_a_little_repetition_is_well_formed() -> None:
+    assert yaml_text.load("- &a {sec: 1}\n- *a\n- <<: *a") == [{"sec": 1}] * 3
+
+
+@pytest.mark.parametrize("write", [rosbag, written], ids=["SQLite", "MCAP"])
+def test_a_message_shorter_than_the_head_of_any_is_none(tmp_path: Path, write: Callable[..., Path]) -> None:
+    some = [*SOME]
+    for n, data in ((3, b""), (4, b"\0"), (9, b"\0\1\0")):
+        some[n] = replace(some[n], data=data)
+    got, error = all_that_is_readable(write(tmp_path / "bag", some))
+    assert got == [r for n, r in enumerate(SOME) if n not in (3, 4, 9)]
+    assert "/topic_1: a message of 0 bytes" in error and "3 messages are missing (21 messages could be read)" in error
+
+
 def test_a_pipe_is_no_recording(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.mcap")
     assert "expected a folder" in all_that_is_readable(tmp_path / "a.mcap")[1]
@@ -260,6 +367,92 @@ def test_more_messages_than_the_file_counts(tmp_path: Path) -> None:
     content[at] = Opcode.MESSAGE
     path.write_bytes(content)
     assert "25 messages, and it counts 24" in all_that_is_readable(path)[1]
+
+
+def killed(folder: Path, journal: str) -> tuple[Path, Path]:
+    """An SQLite recording whose recorder was killed, and what that left over: 5 of 6 transactions, or part of one."""
+    source = rosbag(folder / "source", SOME[:4]) / "source.db3"
+    recorder = sqlite3.connect(source, isolation_level=None)
+    recorder.executescript(f"PRAGMA journal_mode = {journal}; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = 2;")
+    ids = dict(recorder.execute("SELECT name, id FROM topics"))
+    for first in range(4, 24, 4) if journal == "WAL" else [0]:
+        recorder.execute("BEGIN")
+        if journal != "WAL":
+            recorder.execute("DELETE FROM messages")
+        for r in SOME[first : first + 4] if journal == "WAL" else 99 * SOME:
+            row = ids[r.topic], r.stamp_ns, r.data
+            recorder.execute("INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)", row)
+        if journal == "WAL":
+            recorder.execute("COMMIT")
+    end = "-wal" if journal == "WAL" else "-journal"
+    (folder / "bag").mkdir()
+    for ending in ("", end):
+        shutil.copy(f"{source}{ending}", folder / "bag" / f"bag.db3{ending}")
+    recorder.close()
+    return folder / "bag", folder / "bag" / f"bag.db3{end}"
+
+
+def test_a_left_over_wal_file_that_is_cut_is_said(tmp_path: Path) -> None:
+    bag, wal = killed(tmp_path, "WAL")
+    content = wal.read_bytes()
+    page = 24 + int.from_bytes(content[8:12], "big")
+    ends = {32 + page * (n + 1) for n in range(len(content) // page) if any(content[36 + page * n : 40 + page * n])}
+    assert all_that_is_readable(bag) == (SOME, "") and len(ends) == 5
+    for size in (*range(1, len(content), len(content) // 60), *ends - {len(content)}):
+        wal.write_bytes(content[:size])
+        got, error = all_that_is_readable(bag)
+        assert got == SOME[: 4 + 4 * sum(end <= size for end in ends)], size
+        assert ("-wal file is damaged or cut off" in error) == (size not in ends), size
+
+
+def test_a_left_over_wal_file_with_a_flipped_bit_is_said(tmp_path: Path) -> None:
+    bag, wal = killed(tmp_path, "WAL")
+    content, chance = wal.read_bytes(), random.Random(8)
+    page = 24 + int.from_bytes(content[8:12], "big")
+    heads = [8 * (32 + page * chance.randrange(len(content) // page)) + chance.randrange(8 * 24) for _ in range(60)]
+    for bit in (*range(0, 8 * 32, 5), *heads, *(chance.randrange(8 * len(content)) for _ in range(60))):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        wal.write_bytes(damaged)
+        got, error = all_that_is_readable(bag)
+        assert got == SOME[: len(got)] and (len(got) < 24) == ("-wal file is damaged or cut off" in error), bit
+        assert len(got) < 24, bit
+
+
+def test_pages_of_an_earlier_round_of_the_wal_file_are_none(tmp_path: Path) -> None:
+    source = rosbag(tmp_path / "source", SOME[:20]) / "source.db3"
+    recorder = sqlite3.connect(source, isolation_level=None)
+    recorder.executescript("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0;")
+    recorder.execute("CREATE TABLE big AS SELECT randomblob(50000) AS x")
+    recorder.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+    ids = dict(recorder.execute("SELECT name, id FROM topics"))
+    for r in SOME[20:]:
+        row = ids[r.topic], r.stamp_ns, r.data
+        recorder.execute("INSERT INTO messages (topic_id, timestamp, data) VALUES (?, ?, ?)", row)
+    (tmp_path / "bag").mkdir()
+    for end in ("", "-wal"):
+        shutil.copy(f"{source}{end}", tmp_path / "bag" / f"bag.db3{end}")
+    recorder.close()
+    assert (tmp_path / "bag" / "bag.db3-wal").stat().st_size > 50000
+    assert all_that_is_readable(tmp_path / "bag") == (SOME, "")
+
+
+def test_a_left_over_journal_restores_or_is_said(tmp_path: Path) -> None:
+    bag, journal = killed(tmp_path, "DELETE")
+    content, chance = journal.read_bytes(), random.Random(8)
+    assert all_that_is_readable(bag) == (SOME[:4], "") and len(content) > 10**4
+    for size in range(1, len(content), 500):
+        journal.write_bytes(content[:size])
+        got, error = all_that_is_readable(bag)
+        assert got == SOME[:4] or "-journal file is damaged or cut off" in error, size
+    for bit in (*range(64), *(chance.randrange(8 * len(content)) for _ in range(60))):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        journal.write_bytes(damaged)
+        got, error = all_that_is_readable(bag)
+        assert got == SOME[:4] or error, bit
+    journal.write_bytes(bytes(512) + content[512:])
+    assert "journal" not in all_that_is_readable(bag)[1]  # one that is done with
 
 
 NOTHING = {

@@ -291,6 +291,38 @@ def test_recorded_qos(tmp_path: Path, plugin: StoragePlugin, keep: bool) -> None
     assert topics(bag if keep else no_metadata(bag))["/topic_0"].qos == tuple(profiles)
 
 
+LATCHED = QosDurability.TRANSIENT_LOCAL
+PARTS = {
+    "only durability": ("- durability: 1", LATCHED, 0, ""),
+    "by names": ("- {durability: transient_local, depth: 3}", LATCHED, 3, ""),
+    "a field of a later version": ("- {durability: 1, depth: 3, colour: red}", LATCHED, 3, ""),
+    "empty fields": ("- {durability: 1, depth: , deadline: }", LATCHED, 0, ""),
+    "no durability": ("- {depth: 3}", QosDurability.VOLATILE, 3, ""),
+    "depth is a text": ("- {durability: 1, depth: deep}", LATCHED, 0, "depth is 'deep'"),
+    "deadline is a list": ("- {durability: 1, deadline: [1]}", LATCHED, 0, "deadline is [1]"),
+    "history is a list": ("- {durability: 1, history: [[1]]}", LATCHED, 0, "history is [[1]]"),
+    "no known durability": ("- {durability: 99, depth: 3}", QosDurability.VOLATILE, 3, "durability is 99"),
+    "no YAML": ("- {", None, 0, "no YAML: "),
+    "not a list": ("durability: 1", None, 0, "expected a list of profiles, got {'durability': 1}"),
+    "not profiles": ("[1]", None, 0, "expected a list of profiles, got [1]"),
+    "nothing": ("", None, 0, ""),
+}
+
+
+@pytest.mark.parametrize(("text", "durability", "depth", "problem"), PARTS.values(), ids=PARTS)
+def test_recorded_qos_of_which_a_part_can_be_read(
+    tmp_path: Path, text: str, durability: QosDurability | None, depth: int, problem: str
+) -> None:
+    bag = no_metadata(rosbag(tmp_path / "bag", SOME))
+    with sqlite3.connect(bag / "bag.db3") as db:
+        db.execute("UPDATE topics SET offered_qos_profiles = ? WHERE name = '/topic_0'", (text,))
+    db.close()
+    topic = topics(bag)["/topic_0"]
+    assert [(r.durability, r.depth) for r in topic.qos] == ([] if durability is None else [(durability, depth)])
+    assert topic.qos_problem.startswith(problem) and bool(topic.qos_problem) == bool(problem)
+    assert all_that_is_readable(bag) == (SOME, "")
+
+
 def test_name_that_is_not_utf_8(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"\xff\xfe.db3")
     rosbag(tmp_path / "bag", SOME)

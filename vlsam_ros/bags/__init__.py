@@ -1,1 +1,1 @@
-"""Recordings in rosbag2's formats: read, write and play."""
+"""Recordings in rosbag2's formats: read and write."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
@@ -23,7 +22,7 @@ from mcap.opcode import Opcode
 from vlsam_ros.bags.cache import Cache
 from vlsam_ros.bags.compression import LIMIT, expanded
 from vlsam_ros.bags.mcap_index import BROKEN, DEFINITIONS, HEAD, MESSAGE, McapIndex, Stretch, checksum
-from vlsam_ros.bags.record import Damage, Record, Topic, offered_qos
+from vlsam_ros.bags.record import Damage, Record, Topic
 
 
 class McapFile:
@@ -52,10 +51,9 @@ class McapFile:
         result: dict[str, Topic] = {}
         for channel in self._index.channels.values():
             schema = self._index.schemas.get(channel.schema_id)
-            qos = offered_qos(channel.metadata.get("offered_qos_profiles", ""))
-            topic = Topic(schema.name if schema else "", channel.message_encoding, qos)
-            known = result.setdefault(channel.topic, topic)
-            result[channel.topic] = replace(known, qos=tuple(dict.fromkeys((*known.qos, *qos))))
+            offered = channel.metadata.get("offered_qos_profiles")
+            topic = Topic.recorded(schema.name if schema else "", channel.message_encoding, offered)
+            result[channel.topic] = result.get(channel.topic, topic).joined(topic)
         return result
 
     def records(self) -> Iterator[tuple[int, Record | None]]:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
-import yaml
+from vlsam_ros.bags import yaml_text
+from vlsam_ros.bags.record import Topic
 
-from vlsam_ros.bags.record import Topic, offered_qos
-
-_LARGEST = 2**24
-"""Bytes; a thousand splits take a quarter of a MB."""
+_T = TypeVar("_T", bound=str | int | list | dict)
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What metadata.yaml says; only names of files, since recordings are renamed and moved."""
+    """What metadata.yaml says; only names of files, each once, since recordings are renamed and moved."""
 
     files: tuple[str, ...]
     message_count: int
@@ -35,24 +33,38 @@ def load(folder: Path) -> Metadata | None:
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        text = file.read(_LARGEST)
+        text = file.read(yaml_text.LIMIT + 1)
     try:
-        return _parsed(yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["rosbag2_bagfile_information"])
-    except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        return _parsed(_get(_a(yaml_text.load(text), dict), "rosbag2_bagfile_information", dict))
+    except ValueError:
         return None
 
 
 def _parsed(fields: dict[str, Any]) -> Metadata:
-    by_message = str(fields.get("compression_mode") or "").lower() == "message"
-    rows = fields.get("topics_with_message_count") or []
+    by_message = _get(fields, "compression_mode", str, "").lower() == "message"
+    names = (PurePosixPath(_a(path, str)).name for path in _get(fields, "relative_file_paths", list))
+    rows = (_get(_a(row, dict), "topic_metadata", dict) for row in _get(fields, "topics_with_message_count", list, []))
     return Metadata(
-        files=tuple(PurePosixPath(str(name)).name for name in fields["relative_file_paths"]),
-        message_count=int(fields["message_count"]),
-        topics=dict(_topic(row["topic_metadata"]) for row in rows),
-        compression=str(fields.get("compression_format") or "") if by_message else "",
+        files=tuple(dict.fromkeys(names)),
+        message_count=_get(fields, "message_count", int),
+        topics={_get(row, "name", str): _topic(row) for row in rows},
+        compression=_get(fields, "compression_format", str, "") if by_message else "",
     )
 
 
-def _topic(fields: dict[str, Any]) -> tuple[str, Topic]:
-    qos = offered_qos(fields.get("offered_qos_profiles") or [])
-    return str(fields["name"]), Topic(str(fields["type"]), str(fields["serialization_format"]), qos)
+def _topic(row: dict[str, Any]) -> Topic:
+    return Topic.recorded(
+        _get(row, "type", str), _get(row, "serialization_format", str), row.get("offered_qos_profiles")
+    )
+
+
+def _get(fields: dict[str, Any], name: str, kind: type[_T], default: _T | None = None) -> _T:
+    value = fields.get(name)
+    return default if value is None and default is not None else _a(value, kind)
+
+
+def _a(value: object, kind: type[_T]) -> _T:
+    """The value, which must be of that kind; raises ValueError."""
+    if not isinstance(value, kind):
+        raise ValueError(f"expected {kind.__name__}, got {type(value).__name__}")
+    return value

@@ -6,6 +6,7 @@ What the index can't give, a scan gives; messages come in the order of their sta
 from __future__ import annotations
 
 import heapq
+import os
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
@@ -26,6 +27,8 @@ __all__ = ["Record", "Topic", "read", "topic_types", "topics"]
 _PATTERNS = ("*.mcap", "*.db3", "*.mcap.zstd", "*.db3.zstd")
 _ROS_1 = "a ROS 1 recording; convert it first: rosbags-convert --src file.bag --dst folder"
 _SHORT = 200
+_LEAST = 4
+"""Bytes; every message in CDR begins with a head of these."""
 
 
 def read(path: Path | str, topics: Collection[str] = ()) -> Iterator[Record]:
@@ -88,11 +91,15 @@ class _Bag:
         elif not path.is_dir():
             self._files = [path] if path.is_file() else []
         else:
-            names = list(self._metadata.files if self._metadata else _named(path))
-            if missing := [name for name in names if not (path / name).is_file()]:  # or renamed
+            there = [name for name in _named(path) if os.path.isfile(path / name)]
+            listed = self._metadata.files if self._metadata else _named(path)
+            names = [name for name in listed if os.path.isfile(path / name)]
+            more = [name for name in there if not {name, f"{name}.zstd"} & {*names}]
+            if missing := [name for name in listed if name not in names]:  # or renamed
                 self.damage.note(f"missing files: {', '.join(missing)[:_SHORT]}")
-                names += [name for name in _named(path) if name not in names]
-            self._files = [path / name for name in names if name not in missing]
+            elif more:
+                self.damage.note(f"files that its metadata.yaml does not list: {', '.join(more)[:_SHORT]}")
+            self._files = [path / name for name in (*names, *more)]
         if not self._files and not self.damage.count:
             self.damage.note(_nothing(path))
 
@@ -116,9 +123,12 @@ class _Bag:
         for file in self._files:
             with self._reported(file, self.damage), self._opened(file, self.damage) as storage:
                 for name, topic in storage.topics.items():
-                    qos = dict.fromkeys((*found.get(name, topic).qos, *topic.qos))
-                    found[name] = replace(found.get(name, topic), qos=tuple(qos))
-        return {n: t if t.qos or n not in said else replace(t, qos=said[n].qos) for n, t in found.items()}
+                    found[name] = found.get(name, topic).joined(topic)
+        for name in found.keys() & said.keys():
+            if not found[name].qos:
+                problem = "" if said[name].qos else found[name].qos_problem or said[name].qos_problem
+                found[name] = replace(found[name], qos=said[name].qos, qos_problem=problem)
+        return found
 
     def records(self) -> Iterator[Record]:
         """All messages."""
@@ -171,10 +181,17 @@ class _Bag:
             self._counts.append(None)
 
     def _plain(self, record: Record) -> Record | None:
-        """A message that was compressed by itself, as ``ros2 bag record --compression-mode message`` does: expanded."""
-        packed = compression.kind(record.data) if record.encoding == CDR else ""
-        if not packed:
+        """A message; expanded if compressed by itself, as ``ros2 bag record --compression-mode message`` does."""
+        if record.encoding != CDR:
             return record
+        packed = compression.kind(record.data)
+        found = self._expanded(record, packed) if packed else record
+        if found and len(found.data) < _LEAST:
+            self.damage.note(f"{found.topic}: a message of {len(found.data)} bytes, {_LEAST} are the least")
+            return None
+        return found
+
+    def _expanded(self, record: Record, packed: str) -> Record | None:
         try:
             data, whole = compression.expanded(record.data, packed)
         except ValueError as error:

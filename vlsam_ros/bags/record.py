@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from reprlib import repr as short
+from typing import Any
 
-from rosbags.interfaces import Qos
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability
 from rosbags.rosbag2.metadata import parse_qos
 
+from vlsam_ros.bags import yaml_text
 from vlsam_ros.bags.types import store
 from vlsam_ros.errors import BagError
 
@@ -29,11 +32,25 @@ class Damage:
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic as recorded: type (``package/msg/Name``), encoding of its messages, and what its publishers offered."""
+    """A topic as recorded: type (``package/msg/Name``), encoding of its messages, and what its publishers offered.
+
+    `qos_problem` says what of their QoS could not be read (empty: nothing).
+    """
 
     type_name: str
     encoding: str = CDR
     qos: tuple[Qos, ...] = ()
+    qos_problem: str = ""
+
+    @classmethod
+    def recorded(cls, type_name: str, encoding: str, offered: object) -> Topic:
+        """With rosbag2's ``offered_qos_profiles``, YAML as text or already read."""
+        return cls(type_name, encoding, *offered_qos(offered))
+
+    def joined(self, other: Topic) -> Topic:
+        """With the other one's publishers, too."""
+        qos = tuple(dict.fromkeys((*self.qos, *other.qos)))
+        return replace(self, qos=qos, qos_problem=self.qos_problem or other.qos_problem)
 
 
 @dataclass(frozen=True)
@@ -64,9 +81,47 @@ class Record:
             raise BagError(f"{self.topic}: not a {self.type_name}: {error}") from error
 
 
-def offered_qos(text: object) -> tuple[Qos, ...]:
-    """The profiles in rosbag2's ``offered_qos_profiles``, YAML as text or already read; none if it can't be read."""
+_NO_TIME = {"sec": 0, "nsec": 0}
+_DEFAULTS: dict[str, Any] = {
+    "history": QosHistory.KEEP_LAST.value,
+    "depth": 0,
+    "reliability": QosReliability.RELIABLE.value,
+    "durability": QosDurability.VOLATILE.value,
+    "deadline": _NO_TIME,
+    "lifespan": _NO_TIME,
+    "liveliness": QosLiveliness.AUTOMATIC.value,
+    "liveliness_lease_duration": _NO_TIME,
+    "avoid_ros_namespace_conventions": False,
+}
+_NAMED = {
+    "history": QosHistory,
+    "reliability": QosReliability,
+    "durability": QosDurability,
+    "liveliness": QosLiveliness,
+}
+
+
+def offered_qos(offered: object) -> tuple[tuple[Qos, ...], str]:
+    """The recorded profiles, with defaults for what is missing or can't be read, and what can't (empty: nothing)."""
     try:
-        return tuple(dict.fromkeys(parse_qos(text)))  # type: ignore[arg-type]
-    except Exception:  # whatever the YAML is: a replay without recorded QoS takes the default
-        return ()
+        entries = (yaml_text.load(offered) if isinstance(offered, str) else offered) or []
+    except ValueError as error:
+        return (), str(error)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        return (), f"expected a list of profiles, got {short(entries)}"
+    given = [{n: v for n, v in entry.items() if n in _DEFAULTS and v is not None} for entry in entries]
+    wrong = [f"{name} is {short(value)}" for entry in given for name, value in entry.items() if not _known(name, value)]
+    known = [{n: v for n, v in entry.items() if _known(n, v)} for entry in given]
+    profiles = parse_qos([_DEFAULTS | entry for entry in known])  # type: ignore[misc]
+    return tuple(dict.fromkeys(profiles)), ", ".join(wrong[:1])
+
+
+def _known(name: str, value: object) -> bool:
+    """Whether a profile's field can have the value."""
+    default = _DEFAULTS[name]
+    if name in _NAMED:
+        number = type(value) is int and value in {member.value for member in _NAMED[name]}
+        return number or (isinstance(value, str) and value.upper() in _NAMED[name].__members__)
+    if isinstance(default, dict):
+        return isinstance(value, dict) and all(type(value.get(part)) is int for part in default)
+    return type(value) is type(default)

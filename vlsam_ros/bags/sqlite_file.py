@@ -17,10 +17,11 @@ from urllib.parse import quote
 
 import numpy as np
 
-from vlsam_ros.bags.record import CDR, Damage, Record, Topic, offered_qos
+from vlsam_ros.bags.left_over import journal_is_whole, wal_pages
+from vlsam_ros.bags.record import CDR, Damage, Record, Topic
 
 MAGIC = b"SQLite format 3\0"
-_LEFT_OVER = ("-wal", "-journal")
+_WAL, _JOURNAL = _LEFT_OVER = ("-wal", "-journal")
 _SETTINGS = "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
 
 _ROWS = "SELECT timestamp, rowid, topic_id FROM messages NOT INDEXED WHERE rowid > ? AND rowid <= ? ORDER BY rowid "
@@ -41,8 +42,12 @@ class SqliteFile:
         self._damage = damage
         self._topics: dict[int, tuple[str, Topic]] = {}
         self._rows = np.empty((0, 3), np.int64)  # stamp, row, topic
-        self._db = _connect(path, room)
+        left_over = [file for end in _LEFT_OVER if _filled(file := _beside(path, end))]
+        self._db = _connect(path.resolve(), room, left_over)
         try:
+            self._db.executescript(_SETTINGS)
+            for file in left_over:
+                self._check(file)
             self._read_topics()
             self._read_rows()
         except sqlite3.Error as error:
@@ -80,6 +85,17 @@ class SqliteFile:
         name, kind = self._topics[topic]
         return Record(name, kind.type_name, stamp_ns, data, kind.encoding)
 
+    def _check(self, file: Path) -> None:
+        """Note what SQLite does not take over of a file that was left over."""
+        if file.name.endswith(_JOURNAL):
+            if not journal_is_whole(file):
+                self._damage.note(f"its {_JOURNAL} file is damaged or cut off")
+            return
+        pages = wal_pages(file)
+        taken = max(0, self._db.execute("PRAGMA wal_checkpoint").fetchone()[1])
+        if taken < pages:
+            self._damage.note(f"its {_WAL} file is damaged or cut off: only {taken} of {pages} pages can be read")
+
     def _read_topics(self) -> None:
         tables = self._db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
         plain = {name for name, sql in tables if not str(sql).upper().startswith("CREATE VIRTUAL")}
@@ -89,8 +105,8 @@ class SqliteFile:
         columns = [column[0] for column in cursor.description]
         for values in cursor:
             row = dict(zip(columns, values, strict=True))
-            qos = offered_qos(row.get("offered_qos_profiles") or "")
-            topic = Topic(str(row.get("type")), str(row.get("serialization_format") or CDR), qos)
+            encoding, offered = str(row.get("serialization_format") or CDR), row.get("offered_qos_profiles")
+            topic = Topic.recorded(str(row.get("type")), encoding, offered)
             self._topics[int(row.get("id") or 0)] = str(row.get("name")), topic
 
     def _read_rows(self) -> None:
@@ -118,10 +134,8 @@ class SqliteFile:
         return None
 
 
-def _connect(path: Path, room: Path) -> sqlite3.Connection:
+def _connect(path: Path, room: Path, left_over: list[Path]) -> sqlite3.Connection:
     """A connection that changes no file of the user's."""
-    path = path.resolve()
-    left_over = [side for end in _LEFT_OVER if _filled(side := path.with_name(path.name + end))]
     if left_over:
         for file in (path, *left_over):
             shutil.copyfile(file, room / file.name)
@@ -130,8 +144,12 @@ def _connect(path: Path, room: Path) -> sqlite3.Connection:
         mode = "mode=ro&immutable=1"
     db = sqlite3.connect(f"file:{quote(os.fsencode(path))}?{mode}", uri=True)
     db.text_factory = lambda text: text.decode(errors="replace")
-    db.executescript(_SETTINGS)
     return db
+
+
+def _beside(path: Path, end: str) -> Path:
+    path = path.resolve()
+    return path.with_name(path.name + end)
 
 
 def _filled(path: Path) -> bool:

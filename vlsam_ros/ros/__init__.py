@@ -1,1 +1,1 @@
-"""The ROS 2 side: the only folder with rclpy, apart from the bag player."""
+"""The ROS 2 side, the detector and the bag player; only this folder and the demo import rclpy."""

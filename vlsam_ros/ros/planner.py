@@ -13,28 +13,29 @@ import argparse
 import json
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage
 
 from vlsam_ros.bags.writer import BagWriter
-from vlsam_ros.errors import OutputError
+from vlsam_ros.errors import ConfigError, OutputError
 from vlsam_ros.msg import DetectedInstanceArray
 from vlsam_ros.output.folder import OutputFolder
+from vlsam_ros.output.text import plain
 from vlsam_ros.ros.qos import KINDS, adopted
 from vlsam_ros.ros.signals import stop_events
+from vlsam_ros.ros.start import own_arguments, started
 
-COMMAND = "the demo"
-"""Whose folders the planner writes into."""
+COMMAND = "the demo or its planner"
+"""Who makes the folders that it writes into."""
 
 
 def stamp_ns(data: bytes) -> int:
@@ -47,14 +48,20 @@ def stamp_ns(data: bytes) -> int:
 class Planner(Node):
     """Records; decides nothing."""
 
-    def __init__(self, out: OutputFolder, lines: TextIO, bag: BagWriter, image: str, detector: str) -> None:
+    def __init__(self, image: str, detector: str) -> None:
+        """Raises RCLError if one of the two gives no valid names of topics."""
         super().__init__("planner")
-        self._out, self._lines, self._bag = out, lines, bag
-        self._arrival_s: dict[int, float] = {}
         self._image = self.resolve_topic_name(image)
+        self._detections = self.resolve_topic_name(f"{detector}/detections")
+        self._overlay = self.resolve_topic_name(f"{detector}/overlay/compressed")
+        self._arrival_s: dict[int, float] = {}
+
+    def record(self, out: OutputFolder, lines: TextIO, bag: BagWriter) -> None:
+        """Write down from now on."""
+        self._out, self._lines, self._bag = out, lines, bag
         self._search = self.create_timer(0.1, self._find_image)
-        self._listen(DetectedInstanceArray, f"{detector}/detections", self._on_detections)
-        self._listen(CompressedImage, f"{detector}/overlay/compressed", self._on_overlay)
+        self._listen(DetectedInstanceArray, self._detections, self._on_detections)
+        self._listen(CompressedImage, self._overlay, self._on_overlay)
 
     def _find_image(self) -> None:
         """Subscribe with the type and reliability that the camera offers: names of topics don't tell."""
@@ -127,34 +134,38 @@ def opened(path: Path) -> OutputFolder:
         OutputError: something is there that no planner wrote.
     """
     out = OutputFolder(path, COMMAND)
-    for name in ("output_bag/output_bag.mcap", "output_bag/metadata.yaml"):
-        out.claim(name)
     for pattern in ("output_bag/*", "overlays/*"):
         out.clear(pattern)
+    for name in ("output_bag/output_bag.mcap", "output_bag/metadata.yaml"):
+        out.claim(name)
     return out
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """The command line; runs until SIGINT or SIGTERM."""
+    """The command line; runs until SIGINT or SIGTERM. 0: stopped on demand; 2: wrong arguments, or no use of `out`."""
     parser = argparse.ArgumentParser(description="Write down what a detector publishes.")
     parser.add_argument("out", type=Path, help="folder for the results")
     parser.add_argument("--image", required=True, help="the camera's topic")
     parser.add_argument("--detector", default="/vlsam_detector", help="the detector's node name")
-    options = parser.parse_args(args)
+    argv = list(sys.argv[1:] if args is None else args)
     try:
-        out = opened(options.out)
-    except OutputError as error:
-        print(f"planner: {error}", file=sys.stderr)
+        options = parser.parse_args(own_arguments(argv))
+        stop, _ = stop_events()
+        with started(lambda: Planner(options.image, options.detector), argv) as planner:
+            _record(planner, opened(options.out), stop)
+    except (ConfigError, OutputError) as error:
+        print(f"planner: {plain(error)}", file=sys.stderr)
         return 2
-    stop, _ = stop_events()
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    return 0
+
+
+def _record(planner: Planner, out: OutputFolder, stop: threading.Event) -> None:
     with BagWriter(out.path / "output_bag") as bag, out.new("detections.jsonl").open("x") as lines:
+        planner.record(out, lines, bag)
         executor = SingleThreadedExecutor()
-        executor.add_node(Planner(out, lines, bag, options.image, options.detector))
+        executor.add_node(planner)
         while not stop.is_set():
             executor.spin_once(timeout_sec=0.1)
-    rclpy.try_shutdown()
-    return 0
 
 
 if __name__ == "__main__":

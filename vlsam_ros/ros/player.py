@@ -5,12 +5,14 @@
 
 Messages go out as the bytes that were recorded, with the QoS that was recorded (reliable where none was), at the
 recorded pace times the rate; when behind, none is left out. Exit codes: 0 played to the end or stopped on demand, 1 the
-recording is damaged, has nothing to play, or nobody subscribed.
+recording is damaged or has nothing to play, nobody subscribed, or a subscriber did not get the last messages, 2 wrong
+arguments.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import select
 import sys
 import threading
@@ -19,23 +21,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-import rclpy
 from ament_index_python.resources import has_resource
 from rclpy.duration import Duration
 from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import QoSCompatibility, ReliabilityPolicy, qos_check_compatible
-from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
 
 from vlsam_ros.bags.reader import Record, Topic, read, topics
 from vlsam_ros.bags.record import CDR
-from vlsam_ros.errors import BagError
+from vlsam_ros.errors import BagError, ConfigError
 from vlsam_ros.output.text import plain
 from vlsam_ros.ros.convert import message_class
 from vlsam_ros.ros.replay import CLOCK_TOPIC, ReplayClock, offered_qos
 from vlsam_ros.ros.signals import stop_events
+from vlsam_ros.ros.start import own_arguments, started
 
 IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 SETTLE_S = 0.5
@@ -67,8 +67,13 @@ class Player:
         for name, topic in recorded.items():
             try:
                 self._publishers[name] = node.create_publisher(_class(topic), name, offered_qos(topic.qos, reliable))
-            except (ValueError, NameValidationException) as error:
+            except (ValueError, RuntimeError, NameValidationException) as error:  # RCLError is a RuntimeError
                 self._warn(f"{name}: {str(error).splitlines()[0]}, left out")
+                continue
+            if topic.qos_problem:
+                self._warn(
+                    f"{name}: not all of its recorded QoS can be read, so the default is offered: {topic.qos_problem}"
+                )
         self._images = {n: p for n, p in self._publishers.items() if recorded[n].type_name in IMAGES}
         if not self._publishers:
             raise BagError("nothing to play: none of the recording's topics can be published")
@@ -137,13 +142,19 @@ class Player:
         return count
 
     def wait_for_delivery(self) -> None:
-        """Until the subscribers have everything, or 10 s: what they haven't would go with the player."""
-        deadline = time.monotonic() + 10.0
+        """Until the subscribers have everything, or 10 s: what they haven't would go with the player.
+
+        Raises:
+            BagError: they haven't.
+        """
+        deadline, late = time.monotonic() + 10.0, []
         for topic, publisher in self._publishers.items():
             if not publisher.wait_for_all_acked(Duration(seconds=max(0.0, deadline - time.monotonic()))):
-                self._warn(f"{topic}: a subscriber did not fetch the last messages")
+                late.append(topic)
         if any(p.qos_profile.reliability == ReliabilityPolicy.BEST_EFFORT for p in self._publishers.values()):
             self.sleep(SETTLE_S)  # nobody says when those have arrived
+        if late:
+            raise BagError(f"{', '.join(late)}: a subscriber did not get the last messages within 10 s")
 
     def sleep(self, seconds: float) -> None:
         """Wait; the recording's time goes on.
@@ -191,10 +202,14 @@ def _arguments(args: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--timeout", type=float, default=600.0, help="longest wait for subscribers, in seconds")
     parser.add_argument("--start-paused", action="store_true", help="wait for the Enter key before the first message")
     result = parser.parse_args(args)
-    if not result.rate > 0:
-        parser.error(f"--rate must be above 0, got {result.rate}")
+    if not 0 < result.rate < math.inf:
+        parser.error(f"--rate must be above 0 and finite, got {result.rate}")
     if not 0 <= result.clock <= 1000:
         parser.error(f"--clock must be within 0 and 1000, got {result.clock}")
+    if result.wait_for_subscribers < 0:
+        parser.error(f"--wait-for-subscribers must be 0 or more, got {result.wait_for_subscribers}")
+    if not result.timeout >= 0:
+        parser.error(f"--timeout must be 0 or more, got {result.timeout}")
     return result
 
 
@@ -206,52 +221,64 @@ def _run(player: Player, options: argparse.Namespace, logger: Any) -> None:
     player.prepare(first.stamp_ns)
     if options.start_paused:
         logger.info("paused; press Enter to start")
-        while not select.select([sys.stdin], [], [], 0)[0]:
+        while sys.stdin and not select.select([sys.stdin], [], [], 0)[0]:
             player.sleep(0.05)
     if options.wait_for_subscribers:
         logger.info(f"waiting for {options.wait_for_subscribers} subscribers")
         player.wait_for_subscribers(options.wait_for_subscribers, options.timeout)
     logger.info(plain(f"playing {options.bag} at {options.rate:g} times its pace"))
     records = chain([first], records)
-    while True:
-        start = time.monotonic()
-        logger.info(f"played {player.play(records, options.rate)} messages")
-        if not options.loop:
-            break
-        player.sleep(start + ROUND_S - time.monotonic())
-        records = player.playable(read(options.bag, options.topics))
+    try:
+        while True:
+            start = time.monotonic()
+            logger.info(f"played {player.play(records, options.rate)} messages")
+            if not options.loop:
+                break
+            player.sleep(start + ROUND_S - time.monotonic())
+            records = player.playable(read(options.bag, options.topics))
+    except BagError:  # damage; what could be read was played
+        player.wait_for_delivery()
+        raise
     player.wait_for_delivery()
 
 
-def _topics(options: argparse.Namespace) -> dict[str, Topic]:
+def _topics(options: argparse.Namespace, logger: Any) -> dict[str, Topic]:
     """What of the recording is played."""
     recorded = topics(options.bag)
     found = {name: topic for name, topic in recorded.items() if not options.topics or name in options.topics}
     if options.clock:
         found.pop(CLOCK_TOPIC, None)  # ours takes its place
+    its = f"its topics are {', '.join(recorded) or 'none'}"
     if not found:
-        raise BagError(f"{options.bag}: nothing to play: its topics are {', '.join(recorded) or 'none'}")
+        raise BagError(f"{options.bag}: nothing to play: {its}")
+    if unknown := [name for name in options.topics if name not in recorded]:
+        logger.warning(plain(f"the recording has no {', '.join(unknown)}; {its}"))
     return found
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """The command line; `args` without the program's name. ROS arguments may stand behind it."""
     argv = list(sys.argv[1:] if args is None else args)
-    options = _arguments(remove_ros_args(argv))
-    stop, _ = stop_events()
-    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
-    node = Node("bag_player")
     try:
-        player = Player(node, _topics(options), stop, options.clock, options.reliable)
-        _run(player, options, node.get_logger())
+        options = _arguments(own_arguments(argv))
+        stop, _ = stop_events()
+        with started(lambda: Node("bag_player"), argv) as node:
+            return _played(node, options, stop)
+    except ConfigError as error:
+        print(f"bag_player: {plain(error)}", file=sys.stderr)
+        return 2
+
+
+def _played(node: Node, options: argparse.Namespace, stop: threading.Event) -> int:
+    """The exit code."""
+    logger = node.get_logger()
+    try:
+        _run(Player(node, _topics(options, logger), stop, options.clock, options.reliable), options, logger)
     except Stopped:
-        node.get_logger().info("stopped")
+        logger.info("stopped")
     except BagError as error:
-        node.get_logger().error(plain(error))
+        logger.error(plain(error))
         return 1
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
     return 0
 
 

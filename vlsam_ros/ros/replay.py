@@ -16,6 +16,8 @@ from vlsam_ros.errors import BagError
 CLOCK_TOPIC = "/clock"
 DEPTH = 100
 """Messages that wait for a subscriber; a latched topic keeps what its publishers kept, this many where unknown."""
+_DEEPEST = 2**31 - 1
+"""DDS counts no further."""
 
 
 def offered_qos(recorded: Sequence[Qos], reliable: bool = False) -> QoSProfile:
@@ -31,7 +33,7 @@ def offered_qos(recorded: Sequence[Qos], reliable: bool = False) -> QoSProfile:
         history=HistoryPolicy.KEEP_ALL
         if QosHistory.KEEP_ALL in {r.history for r in recorded}
         else HistoryPolicy.KEEP_LAST,
-        depth=sum(kept) if latched else max([DEPTH, *kept]),
+        depth=min(sum(kept) if latched else max([DEPTH, *kept]), _DEEPEST),
         reliability=ReliabilityPolicy.BEST_EFFORT if best_effort else ReliabilityPolicy.RELIABLE,
         durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
     )
@@ -69,7 +71,7 @@ class ReplayClock:
         if self._publisher is None or time.monotonic() < self._due_s:
             return
         self._due_s = time.monotonic() + self.period_s
-        now_ns = min(self._first_ns + round(self._elapsed_s() * self._rate * 1e9), self._next_ns)
+        now_ns = self._first_ns + round(min(self._elapsed_s() * self._rate * 1e9, self._next_ns - self._first_ns))
         seconds, nanoseconds = divmod(now_ns, 10**9)
         if not 0 <= seconds < 2**31:
             raise BagError(f"a stamp of {now_ns} ns is no time that {CLOCK_TOPIC} can carry; replay without it")
