@@ -9,6 +9,7 @@ from ..config import QuestionOptions
 from .grammar import noun_phrases
 from .json_names import json_out
 from .labels import labelled, tabled
+from .refusals import heard
 from .signs import joined, unquoted
 from .text import plain
 from .words import is_name, singular
@@ -33,10 +34,11 @@ class ParsedName:
 def parse_names(text: str, options: QuestionOptions, truncated: bool = False) -> list[ParsedName]:
     """The objects that an answer names, in order, each once with all its spans.
 
-    Lists, JSON, tables, sentences and counts are understood; what is denied ("no dog", "dogs: 0"), thought or not an
+    Lists, JSON, tables, sentences and counts are understood; what is denied ("no dog", "dogs: 0"), refused, thought or no
     object is left out, and so is a name that a truncated answer may have broken off.
     """
     readable, origin = plain(text)
+    readable, _ = heard(readable)
     found: dict[str, list[tuple[int, int]]] = {}
     heads: set[str] = set()
     end = len(readable.rstrip())
