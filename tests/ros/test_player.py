@@ -6,10 +6,12 @@ import os
 import random
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from mcap.writer import Writer
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from recordings import STRING, mcap, qos, records, rosbag, string
 from rosbags.interfaces import QosDurability, QosHistory, QosReliability
@@ -71,6 +74,15 @@ def play(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         process.wait()
 
 
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """`main` takes over signals."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def until(node: Node, condition: Callable[[], Any], what: str) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
@@ -101,6 +113,7 @@ OFFERS = {
     "two latched": ([qos(RELIABLE, LATCHED, depth=1), qos(BEST_EFFORT, LATCHED, depth=2)], RELIABLE, LATCHED, 3),
     "latched and not": ([qos(RELIABLE, LATCHED, depth=2), qos(RELIABLE, VOLATILE, depth=3)], RELIABLE, LATCHED, 5),
     "latched, depth unknown": ([qos(RELIABLE, LATCHED, QosHistory.UNKNOWN, 0)], RELIABLE, LATCHED, DEPTH),
+    "latched, deeper than DDS counts": ([qos(RELIABLE, LATCHED, depth=2**70)], RELIABLE, LATCHED, 2**31 - 1),
     "unknown": ([qos(QosReliability.UNKNOWN, QosDurability.UNKNOWN)], RELIABLE, VOLATILE, DEPTH),
 }
 
@@ -259,8 +272,86 @@ def test_reliable_serves_a_subscriber_that_the_recorded_qos_would_not(
     assert player.wait(PATIENCE_S) == 0 and "another QoS" not in said(tmp_path)
 
 
-@pytest.mark.parametrize("arguments", [("--rate", "0"), ("--clock", "-1"), ("--clock", "nan")])
+def test_topics_that_the_recording_lacks_are_said(tmp_path: Path, play: Callable) -> None:
+    assert play(mcap(tmp_path / "a.mcap", records(4)), "--topics", "/topic_0", "/zz").wait(PATIENCE_S) == 0
+    text = said(tmp_path)
+    assert "the recording has no /zz; its topics are /topic_0, /topic_1" in text and "played 2 messages" in text
+
+
+def test_recorded_qos_that_cannot_be_read_is_said_once_per_topic(tmp_path: Path, node: Node, play: Callable) -> None:
+    bag = rosbag(tmp_path / "bag", records(40))
+    (bag / "metadata.yaml").unlink()
+    with sqlite3.connect(bag / "bag.db3") as db:
+        db.execute("UPDATE topics SET offered_qos_profiles = '- {durability: 1, depth: deep}' WHERE name = '/topic_0'")
+    db.close()
+    player = play(bag, "--loop")
+    until(node, lambda: node.get_publishers_info_by_topic("/topic_0"), "player")
+    offered = node.get_publishers_info_by_topic("/topic_0")[0].qos_profile
+    assert offered.durability == DurabilityPolicy.TRANSIENT_LOCAL
+    until(node, lambda: said(tmp_path).count("played") > 1, "second round")
+    player.send_signal(signal.SIGINT)
+    assert player.wait(PATIENCE_S) == 0
+    assert said(tmp_path).count("recorded QoS can") == 1
+    assert "/topic_0: not all of its recorded QoS can be read, the default stands in: depth is 'deep'" in said(tmp_path)
+
+
+def test_an_empty_message_does_not_silence_its_topic(tmp_path: Path, node: Node, play: Callable) -> None:
+    some = records(8)
+    some[2] = replace(some[2], data=b"")
+    got: list[str] = []
+    node.create_subscription(String, "/topic_0", lambda m: got.append(m.data[:6]), 10)
+    player = play(rosbag(tmp_path / "bag", some), "--wait-for-subscribers", "1")
+    until(node, lambda: len(got) == 3, "the others")
+    assert player.wait(PATIENCE_S) == 1 and got == ["000000", "000004", "000006"]
+    assert "/topic_0: a message of 0 bytes" in said(tmp_path) and "1 messages are missing" in said(tmp_path)
+
+
+def test_messages_that_a_subscriber_did_not_fetch_are_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Publisher, "wait_for_all_acked", lambda *_: False)
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN))
+    assert main([str(mcap(tmp_path / "a.mcap", records(2)))]) == 1
+    assert "/topic_0, /topic_1: a subscriber did not get the last messages" in capfd.readouterr().err
+
+
+WRONG = {
+    "rate 0": ("--rate", "0"),
+    "no rate": ("--rate", "nan"),
+    "endless rate": ("--rate", "inf"),
+    "clock below 0": ("--clock", "-1"),
+    "no clock": ("--clock", "nan"),
+    "fewer than no subscribers": ("--wait-for-subscribers", "-1"),
+    "no timeout": ("--timeout", "nan"),
+    "timeout below 0": ("--timeout", "-1"),
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG.values(), ids=WRONG)
 def test_wrong_arguments(arguments: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["bag", *arguments])
     assert end.value.code == 2 and f"{arguments[0]} must be" in capsys.readouterr().err
+
+
+ROS_ARGUMENTS = {
+    "no rule": ("-r", "foo"),
+    "no value": ("-r",),
+    "no topic": ("-r", "/topic_0:=/a b"),
+    "no node's name": ("-r", "__node:=1bad"),
+    "no namespace": ("-r", "__ns:=bad ns"),
+    "no bool": ("-p", "use_sim_time:=maybe"),
+    "no parameter": ("-p", "foo"),
+    "no file": ("--params-file", "/nowhere.yaml"),
+    "no level": ("--log-level", "bogus"),
+    "no option": ("--bogus",),
+}
+
+
+@pytest.mark.parametrize("arguments", ROS_ARGUMENTS.values(), ids=ROS_ARGUMENTS)
+def test_wrong_ros_arguments_are_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(mcap(tmp_path / "a.mcap", records(2))), "--ros-args", *arguments]) == 2
+    lines = [line for line in capfd.readouterr().err.splitlines() if "[rcl]" not in line]
+    assert len(lines) == 1 and lines[0].startswith("bag_player: ") and len(lines[0]) < 300

@@ -80,7 +80,10 @@ class Planner(Node):
 
         def record(data: bytes) -> None:
             self._bag.write(topic, type_name, time.time_ns(), data)
-            callback(data)
+            try:
+                callback(data)
+            except (IndexError, struct.error, RuntimeError) as error:  # RMWError is a RuntimeError
+                self.get_logger().warning(plain(f"{topic}: a message that can't be read: {error}"))
 
         self.create_subscription(kind, topic, record, quality or QoSProfile(depth=100), raw=True)
 

@@ -72,7 +72,7 @@ class Player:
                 continue
             if topic.qos_problem:
                 self._warn(
-                    f"{name}: not all of its recorded QoS can be read, so the default is offered: {topic.qos_problem}"
+                    f"{name}: not all of its recorded QoS can be read, the default stands in: {topic.qos_problem}"
                 )
         self._images = {n: p for n, p in self._publishers.items() if recorded[n].type_name in IMAGES}
         if not self._publishers:
