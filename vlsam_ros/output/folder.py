@@ -104,7 +104,8 @@ class OutputFolder:
         What is there under such a name later is somebody else's.
         """
         with writing(self.path):
-            for name in fnmatch.filter(self._own, pattern):
+            names = fnmatch.filter(self._own, pattern)
+            for name in names:
                 path = self.path / name
                 if (path.is_file() or path.is_symlink()) and not self._through_link(name):
                     path.unlink()
@@ -112,7 +113,7 @@ class OutputFolder:
                         for folder in path.parents[: len(PurePosixPath(name).parts) - 1]:
                             folder.rmdir()
                 self._own.remove(name)
-            if (self.path / MARKER).exists():
+            if names and (self.path / MARKER).exists():
                 lines = [self._first, *map(json.dumps, sorted(self._own))]
                 new = self.path / f"{MARKER}.new"
                 new.write_text("\n".join(lines), encoding="ascii")
