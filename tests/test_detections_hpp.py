@@ -15,6 +15,7 @@ import pytest
 
 from vlsam_ros.output.messages import FUTURE_S, fresh, from_message
 from vlsam_ros.output.rle import MaskError
+from vlsam_ros.output.text import shows
 
 ROOT = Path(__file__).resolve().parents[1]
 STAND_IN = """
@@ -36,11 +37,13 @@ GENERATED = """
 #include <vlsam_ros/msg/detected_instance_array.hpp>
 using Message = vlsam_ros::msg::DetectedInstanceArray;
 """
-# Reads a line per message, floats as their bits and labels in hexadecimal: `f sec nanosec status age now max_age`, or
+# Reads a line per message, floats as their bits and labels in hexadecimal: `l label`, `u` (two lines of 0 and 1, for
+# all code points behind a letter and alone), `f sec nanosec status age now max_age`, or
 # `c width height copies label 9 floats x y width height n run...`. Writes 0 or 1, and the error.
 PROGRAM = """
 #include <vlsam_ros/detections.hpp>
 #include <cstring>
+#include <initializer_list>
 #include <iostream>
 %s
 template<typename Float, typename Bits> Float number()
@@ -51,11 +54,49 @@ template<typename Float, typename Bits> Float number()
   std::memcpy(&value, &bits, sizeof value);
   return value;
 }
+bool is_label(const std::string & label)
+{
+  try {
+    vlsam_ros::check_label(label);
+    return true;
+  } catch (const std::invalid_argument &) {
+    return false;
+  }
+}
+std::string utf8(unsigned c)
+{
+  const auto rest = [&](unsigned shift) {return static_cast<char>(0x80 | (c >> shift & 0x3F));};
+  if (c < 0x80) {return {static_cast<char>(c)};}
+  if (c < 0x800) {return {static_cast<char>(0xC0 | c >> 6), rest(0)};}
+  if (c < 0x10000) {return {static_cast<char>(0xE0 | c >> 12), rest(6), rest(0)};}
+  return {static_cast<char>(0xF0 | c >> 18), rest(12), rest(6), rest(0)};
+}
+std::string from_hex(const std::string & text)
+{
+  std::string result;
+  for (std::size_t at = 1; at + 1 < text.size(); at += 2) {
+    result += static_cast<char>(std::stoi(text.substr(at, 2), nullptr, 16));
+  }
+  return result;
+}
 int main()
 {
   char kind;
   while (std::cin >> kind) {
     Message message;
+    if (kind == 'u') {
+      for (const std::string before : {"a", ""}) {
+        for (unsigned c = 0; c <= 0x10FFFF; ++c) {std::cout << is_label(before + utf8(c));}
+        std::cout << "\\n";
+      }
+      continue;
+    }
+    if (kind == 'l') {
+      std::string text;
+      std::cin >> text;
+      std::cout << is_label(from_hex(text)) << "\\n";
+      continue;
+    }
     if (kind == 'f') {
       int status;
       std::cin >> message.header.stamp.sec >> message.header.stamp.nanosec >> status;
@@ -70,9 +111,7 @@ int main()
     std::cin >> message.image_width >> message.image_height >> copies >> label;
     message.instances.resize(1);
     auto & i = message.instances[0];
-    for (std::size_t at = 1; at + 1 < label.size(); at += 2) {
-      i.label += static_cast<char>(std::stoi(label.substr(at, 2), nullptr, 16));
-    }
+    i.label = from_hex(label);
     for (float * value : {&i.score, &i.attention_score, &i.iou_score, &i.consistency_score, &i.certainty_score,
         &i.x_min, &i.y_min, &i.x_max, &i.y_max})
     {
@@ -150,13 +189,19 @@ def as_line(m: Any) -> str:
     return " ".join(map(str, ["c", m.image_width, m.image_height, len(m.instances), label, *floats, *region]))
 
 
-LARGE = {"size": (1 << 14, 1 << 14), "x": 0, "y": 0, "width": 1 << 14, "height": 1 << 14, "runs": [0, 1 << 28]}
+BOX = {"x_min": 0.0, "y_min": 0.0, "x_max": float(1 << 14), "y_max": float(1 << 14)}
+LARGE = BOX | {"size": (1 << 14, 1 << 14), "x": 0, "y": 0, "width": 1 << 14, "height": 1 << 14, "runs": [0, 1 << 28]}
 GOOD = [
     message(),
     message(copies=1000),
     message(score=0.0, iou_score=1.0),
-    message(x=6, y=4, x_max=12.0, y_max=10.0),
-    message(x=0, y=0, width=0, height=0, runs=[]),
+    message(x=6, y=4, x_min=6.0, y_min=4.0, x_max=12.0, y_max=10.0),
+    message(x=0, y=0, width=0, height=0, runs=[], x_max=3.0),
+    message(runs=[36], y_max=2.0),
+    message(x_min=2.0, y_min=3.0, x_max=8.5, y_max=9.0),
+    message(x=0, y=0, width=12, height=10, runs=[51, 2, 67], x_min=5.0, y_min=1.0, x_max=6.0, y_max=3.0),
+    message(label=" a \u2764\ufe0f"),
+    message(label="\u0378\U0001faea"),
     message(label="ölfass 日本 ‰ – “a”"),
     message(label="x" * 128),
     message(label="日" * 128),
@@ -173,12 +218,19 @@ BAD = [
     message(x_min=9.0, x_max=3.0),
     message(x=7),
     message(y=5),
+    message(x_min=1.5),
+    message(y_min=3.5),
+    message(x_max=7.5),
+    message(y_max=9.5),
+    message(x=0, y=0, width=0, height=0, runs=[]),
+    message(runs=[36]),
+    message(x=0, y=0, width=12, height=10, runs=[51, 2, 67]),
     message(x=0xFFFFFFFF),
     message(runs=[0, 35]),
     message(runs=[0, 37]),
     message(runs=[0xFFFFFFFF] * 3),
     message(runs=[0] * 40 + [36]),
-    *(message(label=label) for label in ("", "x" * 129, "日" * 129)),
+    *(message(label=label) for label in ("", " ", "\u3164", " \u115f\ufe0f\u2800 ", "x" * 129, "日" * 129)),
     *(
         message(label=f"sto{mark}ne")
         for mark in "\0\a\n\x1b\x7f\x85\x9b\u00a0\u00ad\u200b\u200f\u2028\u202e\u2060\u2066\ufeff"
@@ -197,6 +249,32 @@ def test_the_same_is_taken_and_refused(program: Path) -> None:
     assert lines[: len(GOOD)] == ["1"] * len(GOOD)
     assert [line for line in lines[len(GOOD) :] if not line.startswith("0 ") or len(line) < 10] == []
     assert len(lines) == len(GOOD) + len(BAD) and "536870912 px together" in lines[len(GOOD)]
+
+
+def test_the_same_code_points_are_taken(program: Path) -> None:
+    behind, alone = answers(program, ["u"])
+    for before, line in (("a", behind), ("", alone)):
+        assert [hex(n) for n in range(0x110000) if shows(before + chr(n)) != (line[n] == "1")] == []
+
+
+NO_UTF8 = {
+    "no lead": b"a\xff",
+    "lone continuation": b"a\x80",
+    "overlong": b"a\xc0\x9b",
+    "overlong of three": b"a\xe0\x80\xaf",
+    "overlong of four": b"a\xf0\x80\x80\xaf",
+    "surrogate": b"a\xed\xa0\x80",
+    "beyond the last": b"a\xf4\x90\x80\x80",
+    "cut short": "a日".encode()[:-1],
+    "cut by a letter": b"\xe6\x97a",
+    "a million continuations": b"a" + b"\x80" * 1_000_000,
+    "a million letters": b"a" * 1_000_000,
+}
+
+
+def test_labels_that_are_no_utf8_are_refused(program: Path) -> None:
+    lines = [f"l _{data.hex()}" for data in (*NO_UTF8.values(), b"a", "日".encode() * 128, "\U0001f600".encode() * 128)]
+    assert answers(program, lines) == ["0"] * len(NO_UTF8) + ["1"] * 3
 
 
 def test_the_same_is_fresh(program: Path) -> None:

@@ -7,9 +7,11 @@
 #ifndef VLSAM_ROS__DETECTIONS_HPP_
 #define VLSAM_ROS__DETECTIONS_HPP_
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 
@@ -22,6 +24,8 @@ namespace vlsam_ros
 constexpr std::size_t kMaxInstances = 1000;
 /// Longest label, in characters of UTF-8.
 constexpr std::size_t kMaxLabelChars = 128;
+/// How far a box may be from its mask's edges, px: boxes are sub-pixel.
+constexpr float kBoxPx = 1.0f;
 /// How far an image's stamp may be ahead of the clock, s: clocks differ. Beyond it nothing is known about its age.
 constexpr double kFutureSeconds = 0.5;
 
@@ -43,28 +47,107 @@ bool fresh(const Message & message, double now_s, double max_age_s)
   return known && message.status <= Message::STATUS_PARTIAL && age(message.header.stamp, now_s) <= max_age_s;
 }
 
-/// Throws unless the label is of 1 to kMaxLabelChars characters, none of them a control character or an invisible mark.
+/// Code points from first to last.
+struct CodePoints
+{
+  std::uint32_t first, last;
+};
+
+/// Code points that nobody sees and something may obey, as in vlsam_ros/output/text.py: controls, formats, surrogates,
+/// private ones, separators but the space, and what Unicode keeps for more of them.
+constexpr CodePoints kHidden[] = {
+    {0x0000, 0x001F}, {0x007F, 0x00A0}, {0x00AD, 0x00AD}, {0x0600, 0x0605}, {0x061C, 0x061C}, {0x06DD, 0x06DD},
+    {0x070F, 0x070F}, {0x0890, 0x0891}, {0x08E2, 0x08E2}, {0x1680, 0x1680}, {0x180E, 0x180E}, {0x2000, 0x200F},
+    {0x2028, 0x202F}, {0x205F, 0x206F}, {0x3000, 0x3000}, {0xD800, 0xF8FF}, {0xFDD0, 0xFDEF}, {0xFEFF, 0xFEFF},
+    {0xFFF0, 0xFFFB}, {0xFFFE, 0xFFFF}, {0x110BD, 0x110BD}, {0x110CD, 0x110CD}, {0x13430, 0x1343F},
+    {0x1BCA0, 0x1BCA3}, {0x1D173, 0x1D17A}, {0xE0000, 0xE00FF}, {0xE01F0, 0xE0FFF}, {0xF0000, 0x10FFFF},
+};
+
+/// Code points that may stand in a label, but alone leave it empty to the eye.
+constexpr CodePoints kBlank[] = {
+    {0x0020, 0x0020}, {0x034F, 0x034F}, {0x115F, 0x1160}, {0x17B4, 0x17B5}, {0x180B, 0x180D}, {0x180F, 0x180F},
+    {0x2800, 0x2800}, {0x3164, 0x3164}, {0xFE00, 0xFE0F}, {0xFFA0, 0xFFA0}, {0xE0100, 0xE01EF},
+};
+
+/// Whether a code point is in a table.
+template<std::size_t Size>
+bool one_of(const CodePoints (&table)[Size], std::uint32_t code_point)
+{
+  return std::any_of(
+    std::begin(table), std::end(table),
+    [&](const CodePoints & range) {return range.first <= code_point && code_point <= range.last;});
+}
+
+/// The code point that begins at byte `at`, which is moved behind it. Throws unless it is UTF-8: surrogates and longer
+/// forms than needed are not.
+inline std::uint32_t next_code_point(const std::string & text, std::size_t & at)
+{
+  const std::size_t begin = at;
+  const unsigned lead = static_cast<unsigned char>(text[at++]);
+  if (lead < 0x80) {
+    return lead;
+  }
+  const std::size_t more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+  std::uint32_t result = lead & (0x3Fu >> more);
+  bool right = lead >= 0xC2 && lead <= 0xF4 && more <= text.size() - at;
+  for (std::size_t i = 0; right && i < more; ++i) {
+    const unsigned byte = static_cast<unsigned char>(text[at++]);
+    right = (byte & 0xC0) == 0x80;
+    result = result << 6 | (byte & 0x3F);
+  }
+  const std::uint32_t least = more == 3 ? 0x10000 : more == 2 ? 0x800 : 0x80;
+  if (!right || result < least || result > 0x10FFFF || (result >= 0xD800 && result <= 0xDFFF)) {
+    throw std::invalid_argument("label that is not UTF-8 at byte " + std::to_string(begin));
+  }
+  return result;
+}
+
+/// Throws unless the label is UTF-8 of 1 to kMaxLabelChars characters, none of them hidden and not all of them blank.
 inline void check_label(const std::string & label)
 {
-  std::size_t characters = 0;
-  for (std::size_t i = 0; i < label.size(); ++i) {
-    const auto byte = [&](std::size_t at) {
-        return at < label.size() ? static_cast<unsigned char>(label[at]) : 0u;
-      };
-    const unsigned one = byte(i), two = byte(i + 1), three = byte(i + 2);
-    characters += (one & 0xC0) != 0x80;
-    if (one < 0x20 || one == 0x7F ||                                  // ASCII's controls
-      (one == 0xC2 && (two <= 0xA0 || two == 0xAD)) ||                // Latin's, no-break space, soft hyphen
-      (one == 0xE2 && two == 0x80 && (three < 0x90 || (three >= 0xA8 && three < 0xB0))) ||  // zero width, directions
-      (one == 0xE2 && two == 0x81 && three >= 0x9F && three < 0xB0) ||
-      (one == 0xEF && two == 0xBB && three == 0xBF))
-    {
-      throw std::invalid_argument("label with a control character or an invisible mark at byte " + std::to_string(i));
-    }
+  const std::string expected = ", expected 1 to " + std::to_string(kMaxLabelChars) + " characters";
+  if (label.size() > 4 * kMaxLabelChars) {
+    throw std::invalid_argument("label of " + std::to_string(label.size()) + " bytes" + expected);
   }
-  if (characters == 0 || characters > kMaxLabelChars) {
+  std::size_t characters = 0;
+  bool blank = true;
+  for (std::size_t at = 0; at < label.size(); ++characters) {
+    const std::size_t begin = at;
+    const std::uint32_t code_point = next_code_point(label, at);
+    if (one_of(kHidden, code_point)) {
+      throw std::invalid_argument(
+              "label with a control character or an invisible mark at byte " + std::to_string(begin));
+    }
+    blank = blank && one_of(kBlank, code_point);
+  }
+  if (blank || characters > kMaxLabelChars) {
     throw std::invalid_argument(
-            "label of " + std::to_string(characters) + " characters, expected 1 to " + std::to_string(kMaxLabelChars));
+            "label of " + std::to_string(characters) + (blank ? " blank" : "") + " characters" + expected);
+  }
+}
+
+/// Throws unless the box is that of its mask to within kBoxPx; the box of an empty mask has no area.
+template<typename Instance>
+void check_box(const Instance & instance)
+{
+  const auto & mask = instance.mask;
+  std::size_t left = mask.width, top = mask.height, right = 0, bottom = 0;
+  for_each_segment(
+    mask, [&](std::size_t column, std::size_t row, std::size_t row_end) {
+      left = std::min(left, column);
+      right = std::max(right, column + 1);
+      top = std::min(top, row);
+      bottom = std::max(bottom, row_end);
+    });
+  const auto near = [](float value, std::uint64_t offset, std::size_t edge) {
+      return std::abs(value - static_cast<float>(offset + edge)) <= kBoxPx;
+    };
+  const bool flat = !((instance.x_max - instance.x_min) * (instance.y_max - instance.y_min) > 0.0f);
+  if (right == 0 ? !flat :
+    !(near(instance.x_min, mask.x, left) && near(instance.x_max, mask.x, right) &&
+    near(instance.y_min, mask.y, top) && near(instance.y_max, mask.y, bottom)))
+  {
+    throw std::invalid_argument(instance.label + ": box that is not the mask's");
   }
 }
 
@@ -87,7 +170,7 @@ void check_instance(const Instance & instance, std::uint64_t image_width, std::u
     throw std::invalid_argument(instance.label + ": box outside the image");
   }
   check_region(instance.mask, image_width, image_height);
-  check_mask(instance.mask);
+  check_box(instance);
 }
 
 /// Throws std::invalid_argument unless all of the message is what its definition says, and small enough to be decoded:

@@ -77,6 +77,19 @@ WRONG_RESULTS = {
     "label of bytes": (found(stone(label=b"stone")), "1 to 128"),
     "ten thousand": (found(*[stone()] * 10_000), "at most 1000 instances, got 10000"),
     "in the dropped ones": (found(dropped=(stone(score=math.nan),)), "score nan"),
+    "blank label": (found(stone(label="   ")), "1 to 128"),
+    "label of fillers": (found(stone(label="\u3164\ufe0f")), "1 to 128"),
+    "score of text": (found(stone(score="x")), "score x"),
+    "no score": (found(stone(attention=None)), "attention None"),
+    "endless score": (found(stone(score=10**400)), "score 1000"),
+    "no mask": (found(stone(mask=None)), "mask as bool"),
+    "mask between pixels": (found(stone(mask=Mask(3.5, 2, np.ones((2, 2), bool)))), "at whole pixels"),
+    "loose mask": (found(stone(mask=Mask(0, 0, np.pad(np.ones((2, 2), bool), 1)))), "tight"),
+    "mask of nothing": (found(stone(mask=Mask(0, 0, np.zeros((2, 2), bool)))), "tight"),
+    "mask without columns": (found(stone(mask=Mask(0, 0, np.zeros((2, 0), bool)))), "tight"),
+    "item that is none": (found({}), "expected a Detection, got dict"),
+    "items that are none": (found(items=5), "instances, got int"),
+    "dropped ones that are none": (found(dropped=None), "instances, got NoneType"),
     "heat as bytes": (found(heat=np.zeros((4, 4), np.uint8)), "heat map as float"),
     "heat with NaN": (found(heat=np.full((4, 4), np.nan, np.float32)), "heat map"),
     "heat above 1": (found(heat=np.full((4, 4), 2, np.float32)), "heat map"),
@@ -105,13 +118,34 @@ def test_right_results_are_handed_on(result: Detections) -> None:
     assert check_result(result, SIZE_HW) is result
 
 
+def large(score: float, height: int = 1 << 12) -> Detection:
+    return stone(score=score, mask=Mask(0, 0, np.ones((1 << 12, height), bool)))
+
+
+def test_masks_that_are_too_large_together_leave_the_best_and_say_so() -> None:
+    items = [large(0.5 + n / 100) for n in (0, 3, 1, *range(4, 19))]  # 18 of 2^24 px, and 16 fit
+    was = replace(found(*items, problems=("full: What?: empty",)), size_hw=(1 << 12, 1 << 12))
+    got = check_result(replace(was, dropped=tuple(items)), was.size_hw)
+    expected = [item for item in items if item.score > 0.51]
+    assert list(got.items) == expected == list(got.dropped)
+    assert got.problems[0].startswith("the 2 lowest scores left out") and got.problems[1:] == was.problems
+    roundtrip = from_message(message(got))
+    assert [item.score for item in roundtrip.items] == [item.score for item in expected]
+
+
+def test_doubts_that_are_too_many_are_cut_without_a_word() -> None:
+    was = found(stone(), dropped=tuple(stone(score=n / 2000) for n in range(2000)))
+    got = check_result(was, SIZE_HW)
+    assert got.dropped == was.dropped[MAX_INSTANCES:] and got.problems == () and got.items == was.items
+
+
 def changed(**changes: Any) -> Callable[[Any], None]:
     return lambda m: vars(m.instances[0]).update(changes)
 
 
 def region(x: int, y: int, width: int, height: int, *runs: int) -> Callable[[Any], None]:
     mask = SimpleNamespace(x=x, y=y, width=width, height=height, runs=np.array(runs, np.uint32))
-    return changed(mask=mask, x_min=0.0, y_min=0.0, x_max=1.0, y_max=1.0)
+    return changed(mask=mask, x_min=0.0, y_min=0.0, x_max=float(min(width, 12)), y_max=float(min(height, 10)))
 
 
 def huge(m: Any) -> None:
@@ -134,6 +168,11 @@ WRONG_MESSAGES = {
     "NaN box": (changed(x_max=math.nan), "boxes within 12 x 10"),
     "box outside": (changed(y_max=10.5), "boxes within 12 x 10"),
     "box inside out": (changed(x_min=9.0, x_max=3.0), "boxes within"),
+    "box of another object": (changed(x_min=0.0, x_max=2.0), "box within 1 px of its mask's"),
+    "box that is too wide": (changed(x_max=10.5), "box within 1 px"),
+    "box in a loose region": (region(0, 0, 12, 10, 51, 2, 67), "box within 1 px of its mask's .5.0, 1.0, 6.0, 3.0."),
+    "box of an empty mask": (region(0, 0, 3, 3, 9), "without area for an empty mask"),
+    "box of no mask": (changed(mask=SimpleNamespace(x=0, y=0, width=0, height=0, runs=[])), "without area"),
     "terminal escape": (changed(label="\x1b]0;x\x07"), "printable"),
 }
 
@@ -148,6 +187,14 @@ def test_wrong_messages_are_refused_before_they_take_memory(spoil: Callable[[Any
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1e6
+
+
+def test_a_loose_region_and_a_box_between_pixels_are_right() -> None:
+    got = message(found(stone()))
+    region(1, 1, 10, 8, *[12, 3, 5, 3, 57])(got)  # rows 4 and on of two columns
+    changed(x_min=1.6, y_min=5.4, x_max=4.0, y_max=7.7)(got)
+    (item,) = from_message(got).items
+    assert item.xyxy == (2.0, 5.0, 4.0, 8.0) and item.mask.bits.all()
 
 
 NOW = 1_700_000_000.25
@@ -173,6 +220,23 @@ def test_age(stamp_s: float, now_s: float, expected: float | str, as_time: bool)
         assert math.isnan(value) and expected in reason
     else:
         assert value == pytest.approx(expected, abs=1e-6) and reason == ""
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        np.float64,
+        np.int64,
+        lambda s: np.float32(s - 1_700_000_000),
+        lambda s: SimpleNamespace(nanoseconds=int(s * 1e9)),
+    ],
+    ids=["float64", "int64", "float32", "rclpy's Time"],
+)
+def test_time_in_other_forms(kind: Callable[[float], Any]) -> None:
+    now = kind(1_700_000_010.0)
+    seconds = 10.0 if isinstance(now, np.float32) else 1_700_000_010.0
+    assert age(seconds - 2, now) == (2.0, "")
+    assert fresh(message(found(), seconds - 2), now, 2.5) and not fresh(message(found(), seconds - 2), now, 1.5)
 
 
 FRESH = {

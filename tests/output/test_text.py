@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
+import unicodedata
 
 import pytest
 
-from vlsam_ros.output.text import LINE, LINES, plain, plain_lines, print_anything
+from vlsam_ros.output.text import HIDDEN, LINE, LINES, plain, plain_lines, print_anything, shows
 
 CASES = {
     "plain": ("two cones, 0.9", "two cones, 0.9"),
@@ -28,6 +29,23 @@ CASES = {
 def test_plain(text: object, expected: str) -> None:
     assert plain(text) == expected
     plain(text).encode()
+
+
+def test_what_is_hidden_is_what_unicode_says() -> None:
+    hidden = {n for low, high in HIDDEN for n in range(low, high + 1)}
+    for n in range(sys.maxunicode + 1):
+        category = unicodedata.category(chr(n))
+        invisible = category in ("Cc", "Cf", "Co", "Cs", "Zl", "Zp") or (category == "Zs" and chr(n) != " ")
+        assert category == "Cn" or (n in hidden) == invisible, hex(n)
+        assert shows("a" + chr(n)) == (n not in hidden) and plain(f"a{chr(n)}b")[1] == (" " if n in hidden else chr(n))
+
+
+def test_what_leaves_nothing_to_see_is_blank() -> None:
+    names = {chr(n): unicodedata.name(chr(n), "") for n in range(sys.maxunicode + 1)}
+    blank = {c for c, name in names.items() if "VARIATION SELECTOR" in name or ("HANGUL" in name and "FILLER" in name)}
+    assert len(blank) > 250 and not any(shows(c) or shows(f" {c} ") for c in blank)
+    assert all(shows(f"a{c}") for c in blank) and not shows("") and not shows("   ") and not shows("\u2800")
+    assert all(shows(text) for text in ("a", "日", "\u2764\ufe0f", "é", "e\u0301", "\u0378", "\ufffd"))
 
 
 def test_long_text_is_cut_and_says_so() -> None:

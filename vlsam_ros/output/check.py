@@ -5,24 +5,34 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
-from ..data import Detection, Detections
+from ..data import Detection, Detections, Mask
 from ..localisation.score import PARTS
-from .rle import MAX_PIXELS, MaskError
+from .rle import MAX_PIXELS, MaskError, RoiMask
+from .text import shows
 
 MAX_INSTANCES = 1000
 """Most instances of one frame; the highest value of option `merge.max_instances`."""
+
+BOX_PX = 1.0
+"""How far a message's box may be from its mask's edges, px: boxes are sub-pixel."""
 
 MAX_LABEL_CHARS = 128
 """Longest label; the highest value of option `questions.max_label_chars`."""
 
 
 def check_result(found: Any, size_hw: tuple[int, int]) -> Detections:
-    """What a pipeline returned for a frame of height and width `size_hw`, if it is fit to be published.
+    """What a pipeline returned for a frame of height and width `size_hw`, so that it can be published.
+
+    Masks that are right, but together more than a message may hold, are left out from the lowest score on. Among the
+    items that is one of the `problems`.
 
     Raises:
         MaskError: it is no Detections of that size, or a label, score, mask or the heat map is wrong.
@@ -31,38 +41,69 @@ def check_result(found: Any, size_hw: tuple[int, int]) -> Detections:
         raise MaskError(f"expected Detections, got {type(found).__name__}")
     if tuple(found.size_hw) != tuple(size_hw):
         raise MaskError(f"expected Detections of a frame of {size_hw}, got {found.size_hw}")
-    check_items(found.items, size_hw)
-    check_items(found.dropped, size_hw)
+    for items, most in ((found.items, MAX_INSTANCES), (found.dropped, sys.maxsize)):
+        _check_each(items, most)
+        check_regions(_regions(items), size_hw)
     heat = found.heat
     if heat is not None and not (_is_array(heat, "f") and heat.size and heat.min() >= 0 and heat.max() <= 1):
         raise MaskError(f"expected a heat map as float (h, w) in [0, 1], got {heat!r:.80}")
-    return found
+    items, dropped = _that_fit(found.items), _that_fit(found.dropped)
+    if len(items) == len(found.items):
+        return found if len(dropped) == len(found.dropped) else replace(found, dropped=dropped)
+    problem = f"the {len(found.items) - len(items)} lowest scores left out: the masks are larger than a message may be"
+    return replace(found, items=items, dropped=dropped, problems=(problem, *found.problems))
 
 
 def check_items(items: Sequence[Detection], size_hw: tuple[int, int]) -> None:
-    """Raise `MaskError` if there are too many instances for one frame (H, W), or one is wrong."""
-    if len(items) > MAX_INSTANCES:
-        raise MaskError(f"expected at most {MAX_INSTANCES} instances, got {len(items)}")
+    """Raise `MaskError` if there are too many instances for one message about a frame (H, W), or one is wrong."""
+    _check_each(items, MAX_INSTANCES)
+    regions = _regions(items)
+    check_regions(regions, size_hw)
+    check_sum(regions)
+
+
+def _check_each(items: Sequence[Detection], most: int) -> None:
+    if not isinstance(items, (tuple, list)) or len(items) > most:
+        got = len(items) if isinstance(items, (tuple, list)) else type(items).__name__
+        raise MaskError(f"expected at most {most} instances, got {got}")
     for item in items:
-        label = item.label
-        if not isinstance(label, str) or not 0 < len(label) <= MAX_LABEL_CHARS or not label.isprintable():
+        if not isinstance(item, Detection):
+            raise MaskError(f"expected a Detection, got {type(item).__name__}")
+        label, mask = item.label, item.mask
+        if not isinstance(label, str) or len(label) > MAX_LABEL_CHARS or not shows(label):
             raise MaskError(f"expected a label of 1 to {MAX_LABEL_CHARS} printable characters, got {label!r:.80}")
-        scores = {name: np.float32(getattr(item, name)) for name in ("score", *PARTS)}
-        if wrong := [f"{name} {value:.4g}" for name, value in scores.items() if not 0 <= value <= 1]:
+        scores = {name: getattr(item, name) for name in ("score", *PARTS)}
+        if wrong := [f"{name} {value!s:.80}" for name, value in scores.items() if not _is_share(value)]:
             raise MaskError(f"{label!r}: expected scores in [0, 1], got {', '.join(wrong)}")
-        if not _is_array(item.mask.bits, "b"):
-            raise MaskError(f"{label!r}: expected a mask as bool (h, w), got {item.mask.bits!r:.80}")
-    check_regions([(i.mask.x, i.mask.y, *i.mask.bits.shape[::-1]) for i in items], size_hw)
+        if not isinstance(mask, Mask) or not _is_array(mask.bits, "b"):
+            raise MaskError(f"{label!r}: expected a mask as bool (h, w), got {mask!r:.80}")
+        if not all(isinstance(value, Integral) for value in (mask.x, mask.y)):
+            raise MaskError(f"{label!r}: expected a mask at whole pixels, got {mask.x!r:.40}, {mask.y!r:.40}")
+        borders = (mask.bits[:1], mask.bits[-1:], mask.bits[:, :1], mask.bits[:, -1:])
+        if mask.bits.shape != (0, 0) and not all(border.any() for border in borders):
+            raise MaskError(f"{label!r}: expected a mask that is tight, got one with empty borders")
+
+
+def _that_fit(items: Sequence[Detection]) -> tuple[Detection, ...]:
+    """Those of the best scores that one message may hold, in their order."""
+    best = sorted(range(len(items)), key=lambda n: -items[n].score)[:MAX_INSTANCES]
+    sums = np.cumsum([items[n].mask.bits.size for n in best])
+    kept = set(best[: int(np.searchsorted(sums, MAX_PIXELS, side="right"))])
+    return tuple(item for n, item in enumerate(items) if n in kept)
 
 
 def check_regions(regions: Sequence[Sequence[int]], size_hw: tuple[int, int]) -> None:
-    """Raise `MaskError` unless each x, y, width, height lies in the frame (H, W), and none of it is too large."""
+    """Raise `MaskError` unless each x, y, width, height lies in the frame (H, W), and that is not too large."""
     height, width = size_hw
     if width * height > MAX_PIXELS:
         raise MaskError(f"expected an image of at most {MAX_PIXELS} px, got {width} x {height}")
     for x, y, w, h in regions:
         if min(x, y) < 0 or x + w > width or y + h > height:
             raise MaskError(f"expected a region within {width} x {height}, got {w} x {h} at ({x}, {y})")
+
+
+def check_sum(regions: Sequence[Sequence[int]]) -> None:
+    """Raise `MaskError` if the regions x, y, width, height are together more than a message may hold."""
     if (total := sum(w * h for _, _, w, h in regions)) > MAX_PIXELS:
         raise MaskError(f"expected regions of at most {MAX_PIXELS} px together, got {total}")
 
@@ -73,6 +114,25 @@ def check_boxes(boxes_xyxy: np.ndarray, size_hw: tuple[int, int]) -> None:
     right = (low >= 0) & (low <= high) & (high <= np.array(size_hw[::-1], np.float32))
     if not right.all():
         raise MaskError(f"expected boxes within {size_hw[1]} x {size_hw[0]}, got {boxes_xyxy[~right.all(1)][0]}")
+
+
+def check_box(xyxy: Sequence[float], roi: RoiMask) -> None:
+    """Raise `MaskError` unless a box is that of its mask to within a pixel; the box of an empty mask has no area."""
+    if not roi.area:
+        if (xyxy[2] - xyxy[0]) * (xyxy[3] - xyxy[1]) > 0:
+            raise MaskError(f"expected a box without area for an empty mask, got {xyxy}")
+        return
+    edges = np.array(roi.xyxy, np.float32)
+    if not (np.abs(np.array(xyxy, np.float32) - edges) <= BOX_PX).all():
+        raise MaskError(f"expected a box within {BOX_PX:g} px of its mask's {edges.tolist()}, got {xyxy}")
+
+
+def _regions(items: Sequence[Detection]) -> list[tuple[int, int, int, int]]:
+    return [(i.mask.x, i.mask.y, *i.mask.bits.shape[::-1]) for i in items]
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, Real) and -1 < value < 2 and 0 <= np.float32(float(value)) <= 1
 
 
 def _is_array(value: Any, kind: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,15 @@ import numpy as np
 from vlsam_ros.data import Detection, Detections, Mask
 from vlsam_ros.errors import PARTIAL
 from vlsam_ros.output import rle
-from vlsam_ros.output.check import MAX_INSTANCES, MAX_LABEL_CHARS, check_boxes, check_items, check_regions
+from vlsam_ros.output.check import (
+    MAX_INSTANCES,
+    MAX_LABEL_CHARS,
+    check_box,
+    check_boxes,
+    check_items,
+    check_regions,
+    check_sum,
+)
 from vlsam_ros.output.hazard import hazard_class
 from vlsam_ros.output.text import plain
 
@@ -108,14 +117,16 @@ def from_message(message: Any) -> Detections:
 
     Raises:
         MaskError: a region, box, score or label is not what the message's definition says, a mask's runs don't fit its
-            region, or all of it is larger than any camera's.
+            region, a box is not that of its mask, or all of it is larger than any camera's.
     """
     size_hw = (message.image_height, message.image_width)
     if len(message.instances) > MAX_INSTANCES:
         raise rle.MaskError(f"expected at most {MAX_INSTANCES} instances, got {len(message.instances)}")
     boxes = [(i.x_min, i.y_min, i.x_max, i.y_max) for i in message.instances]
     check_boxes(np.array(boxes, np.float32).reshape(-1, 4), size_hw)
-    check_regions([(m.x, m.y, m.width, m.height) for m in (i.mask for i in message.instances)], size_hw)
+    regions = [(m.x, m.y, m.width, m.height) for m in (i.mask for i in message.instances)]
+    check_regions(regions, size_hw)
+    check_sum(regions)
     items = tuple(_detection(instance) for instance in message.instances)
     check_items(items, size_hw)
     return Detections(
@@ -132,6 +143,8 @@ def from_message(message: Any) -> Detections:
 def _detection(instance: Any) -> Detection:
     mask = instance.mask
     roi = rle.RoiMask(mask.x, mask.y, mask.width, mask.height, np.asarray(mask.runs))
+    check_box((instance.x_min, instance.y_min, instance.x_max, instance.y_max), roi)
+    tight = Mask.from_dense(rle.decode(roi))
     return Detection(
         label=instance.label,
         score=instance.score,
@@ -139,7 +152,7 @@ def _detection(instance: Any) -> Detection:
         iou=instance.iou_score,
         consistency=instance.consistency_score,
         certainty=instance.certainty_score,
-        mask=Mask(roi.x, roi.y, rle.decode(roi)),
+        mask=tight.shifted(roi.x, roi.y) if tight.bits.size else tight,
         view=plain(instance.view),
         source=plain(instance.source),
         reason=plain(instance.reason),
@@ -150,7 +163,7 @@ def age(stamp: Any, now: Any) -> tuple[float, str]:
     """How old an image is in seconds, NaN if that isn't known, and then why.
 
     Args:
-        stamp: of its header, builtin_interfaces/Time or seconds.
+        stamp: of its header, builtin_interfaces/Time, rclpy's Time or seconds.
         now: the clock's time, the same.
     """
     stamp_s, now_s = _seconds(stamp), _seconds(now)
@@ -170,11 +183,13 @@ def fresh(message: Any, now: Any, max_age: float) -> bool:
     when the message is read: the age is taken from the image's stamp, and grows while a message waits.
 
     Args:
-        now: the reader's clock, builtin_interfaces/Time (``node.get_clock().now().to_msg()``) or seconds.
+        now: the reader's clock, ``node.get_clock().now()``, the same as builtin_interfaces/Time, or seconds.
     """
     known = not math.isnan(message.age_s)  # NaN: the detector itself could not tell
     return known and message.status <= PARTIAL and age(message.header.stamp, now)[0] <= max_age
 
 
 def _seconds(time: Any) -> float:
-    return float(time) if isinstance(time, (int, float)) else time.sec + time.nanosec * 1e-9
+    if isinstance(time, Real):
+        return float(time)
+    return time.nanoseconds * 1e-9 if hasattr(time, "nanoseconds") else time.sec + time.nanosec * 1e-9

@@ -60,6 +60,20 @@ class RoiMask:
         """Number of pixels on the object."""
         return int(self.runs[1::2].sum(dtype=np.int64))
 
+    @property
+    def xyxy(self) -> tuple[int, int, int, int]:
+        """Box of the object, exclusive right and bottom; without area if there is none. Nothing is decoded."""
+        ends = self.runs.cumsum(dtype=np.int64)
+        first, last = ends[:-1:2], ends[1::2] - 1  # pixels of each run on the object, in column order
+        first, last = first[first <= last], last[first <= last]
+        if not first.size:
+            return (self.x, self.y, self.x, self.y)
+        columns, rows = np.divmod((first, last), self.height)
+        several = (columns[0] != columns[1]).any()  # a run that goes on in the next column touches bottom and top
+        top, bottom = (0, self.height) if several else (rows[0].min(), rows[1].max() + 1)
+        left, right = columns[0, 0], columns[1, -1] + 1
+        return (self.x + int(left), self.y + int(top), self.x + int(right), self.y + int(bottom))
+
 
 def encode(mask: np.ndarray, offset_xy: tuple[int, int] = (0, 0)) -> RoiMask:
     """Crop a bool mask (H, W) to its object and take the run lengths.
