@@ -17,6 +17,12 @@ from .errors import ConfigError
 NODE = "vlsam_detector"
 """The detector's name as a ROS node."""
 
+MAX_BYTES = 1 << 18
+"""Largest parameter file: some hundred times ours, and read in seconds."""
+
+MAX_DEPTH = 50
+"""Most levels of a parameter file: namespaces, groups and lists."""
+
 _WORDS = {word: word in ("y", "yes", "on", "true") for word in ("y", "yes", "on", "true", "n", "no", "off", "false")}
 _WHOLE = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -120,9 +126,9 @@ def in_file(path: Path | str) -> dict[str, Any]:
         ConfigError: the file can't be read, is no parameter file, or has options for detectors in two namespaces.
     """
     try:
-        data = Path(path).read_bytes()
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(data)):
-            raise ConfigError(f"{path}: expected no aliases ('*name'), since ROS takes none")
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        _check_size(data)
         documents = yaml.compose_all(data, Loader=_AsWritten)
         sections = [section for document in documents if document for section in _sections(document)]
     except (OSError, RecursionError, yaml.YAMLError) as error:
@@ -148,6 +154,20 @@ def scalar(text: str) -> bool | int | float | str:
     if _DECIMAL.fullmatch(text):
         return float(text) if math.isfinite(float(text)) else text
     return float(text.replace(".", "")) if _NO_NUMBER.fullmatch(text) else text
+
+
+def _check_size(data: bytes) -> None:
+    """Only what can be read in little time and memory; aliases have no end, and ROS takes none."""
+    if len(data) > MAX_BYTES:
+        raise _NoParameters(f"expected a parameter file of at most {MAX_BYTES} bytes")
+    depth = 0
+    for event in yaml.parse(data):  # one by one: it looks no farther than it must
+        if isinstance(event, yaml.AliasEvent):
+            raise _NoParameters("expected no aliases ('*name'), since ROS takes none")
+        opens = isinstance(event, yaml.CollectionStartEvent)
+        depth += opens - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise _NoParameters(f"expected at most {MAX_DEPTH} levels")
 
 
 class _AsWritten(yaml.SafeLoader):

@@ -5,6 +5,7 @@ import threading
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from vlsam_ros.ros.cameras import cameras
@@ -34,13 +35,27 @@ def info(fy: float = 1000.0, cy: float = 449.5, height: int = 900, roi: tuple[in
         (info(fy=0.0), 0.0, None),
         (info(height=0), 0.0, None),
         (info(cy=math.nan), 0.0, None),
+        (info(cy=1e30), 0.0, None),
+        (info(cy=-1e30), 0.0, None),
+        (info(fy=1e308, cy=-1e308), 89.0, None),
+        (info(roi=(0, 1)), 0.0, None),
+        (info(cy=2 * 900 - 0.5), 0.0, 2.0),
+        (info(cy=2 * 900 + 0.5), 0.0, None),
         (info(fy=math.nan), 1.0, None),
     ],
     ids=["level", "off the middle", "down", "up", "above the frame", "region of interest", "half the size",
-         "not calibrated", "no height", "no principal point", "no focal length"],
+         "not calibrated", "no height", "no principal point", "far below", "far above",
+         "beyond numbers", "region of one row", "two heights", "more than two", "no focal length"],
 )  # fmt: skip
 def test_horizon(message, pitch_deg, expected):
     assert horizon(message, pitch_deg) == (None if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.filterwarnings("error")
+def test_wild_numbers_of_a_message_warn_nobody():
+    message = info(fy=1e308, cy=-1e308)
+    message.k = np.array(message.k, float)
+    assert horizon(message, 89.0) is None
 
 
 def test_it_is_where_distant_ground_is_seen():

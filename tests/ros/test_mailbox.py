@@ -92,6 +92,32 @@ def test_keyframe_rate_goes_by_the_clock_if_stamps_say_nothing(stamp: float) -> 
     assert len(admitted(Mailbox(["a"], 1.0, clock=clock), [stamp] * 31, clock, step_s=0.1)) in (3, 4)
 
 
+MIXED = {
+    "a second source 5 s behind": [100 + n / 10 - 5 * (n % 2) for n in range(60)],
+    "a second source 0.15 s behind": [100 + n / 10 - 0.15 * (n % 2) for n in range(60)],
+    "three sources": [100 + n / 10 - 7 * (n % 3) for n in range(60)],
+    "every other stamp is zero": [(100 + n / 10) * (n % 2) for n in range(60)],
+    "now and then a stamp from the future": [2e9 + n if n % 7 == 3 else 100 + n / 10 for n in range(60)],
+    "backwards": [100 - n / 10 for n in range(60)],
+    "far backwards": [1000 - 5.0 * n for n in range(60)],
+    "half a second, again and again": [1 + n % 5 / 10 for n in range(60)],
+}
+
+
+@pytest.mark.parametrize("stamps", MIXED.values(), ids=MIXED)
+def test_keyframe_rate_holds_whatever_the_stamps_are(stamps: list[float]) -> None:
+    clock = Clock()
+    assert 4 <= len(admitted(Mailbox(["a"], 1.0, clock=clock), stamps, clock, step_s=0.1)) <= 8  # of 6 s, two at odds
+
+
+@pytest.mark.parametrize("step_s", [0.1, 0.025], ids=["its pace", "four times its pace"])
+@pytest.mark.parametrize("queue_all", [True, False])
+def test_a_recording_in_a_loop_gives_the_same_keyframes_each_time(step_s: float, queue_all: bool) -> None:
+    clock, stamps = Clock(), [100 + n / 10 for n in range(80)]
+    got = admitted(Mailbox(["a"], 1.0, queue_all=queue_all, clock=clock), stamps * 3, clock, step_s)
+    assert got == [100.0 + n for n in range(8)] * 3
+
+
 def test_keyframe_is_due_by_the_frame_that_was_taken_not_by_those_replaced() -> None:
     box = Mailbox(["a"], 1.0)
     for stamp in (1.0, 2.0, 3.0):  # the worker is busy; all are due

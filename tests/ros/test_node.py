@@ -202,7 +202,7 @@ def test_diagnostics(client: Client, front: Any) -> None:
     status = client.diagnostics[-1].status[0]
     values = {v.key: v.value for v in status.values}
     assert status.level == b"\2" and status.message == "VlmError: out of words"
-    assert values["vlm"] == "embedded" and values["demonstration models"] == "true" and values["state"] == "ready"
+    assert values["vlm"] == "fake-vlm" and values["demonstration models"] == "false" and values["state"] == "ready"
     assert (
         values["last dropped"] == "0"
         and int(values["front: frames received"]) > 5

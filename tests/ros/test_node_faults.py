@@ -16,7 +16,7 @@ pytest.importorskip("vlsam_ros.msg", reason="messages not built: make build")
 import numpy as np
 import torch
 from builtin_interfaces.msg import Time
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_client import NORMAL, PATIENCE_S, SIZE_HW, SPOILT, VLM_ERROR, Client, png, raw, run, start
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
@@ -39,6 +39,9 @@ STATUS = {
     "long and wild": (20, "VlmError:  ]0;title ww"),
     "unanswered": (1, "full: What?: a refusal; far_0: What?:   empty"),
 }
+
+
+AGELESS = ("long and wild", "unpublishable", "unanswered", "dict")
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +126,9 @@ def test_age_is_of_the_stamp_or_is_said_not_to_be_known(client: Client, detector
     got = client.answer(publisher, raw(NORMAL, now(client)))
     assert 0 <= got.age_s < 2 and got.status_text == "" and fresh(got, client.node.get_clock().now().to_msg(), 2.0)
     for header, why in ((now(client, 3600), "ahead of the clock"), (Header(), "the image has no stamp")):
+        for order, beside in ((SPOILT + [*STATUS].index(name), STATUS[name][1]) for name in AGELESS):
+            got = client.answer(publisher, raw(order, header))
+            assert got.status_text.startswith("age unknown: ") and why in got.status_text and beside in got.status_text
         got = client.answer(publisher, raw(NORMAL, header))
         assert np.isnan(got.age_s) and got.status == 0 and why in got.status_text
         assert not fresh(got, client.node.get_clock().now().to_msg(), 2.0)
@@ -209,6 +215,68 @@ def test_a_latched_image_is_seen_by_a_detector_that_comes_later(client: Client, 
     client.node.destroy_publisher(publisher)
 
 
+def latched(client: Client, topic: str) -> Any:
+    return client.node.create_publisher(Image, topic, QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
+
+
+BESIDE = {"volatile": ReliabilityPolicy.RELIABLE, "best effort": ReliabilityPolicy.BEST_EFFORT}
+
+
+@pytest.mark.parametrize("reliability", BESIDE.values(), ids=BESIDE)
+def test_a_latched_image_is_seen_once_beside_another_publisher(
+    client: Client, detector: Any, reliability: ReliabilityPolicy
+) -> None:
+    other = client.node.create_publisher(Image, "/m/image", QoSProfile(depth=1, reliability=reliability))
+    publisher = latched(client, "/m/image")
+    publisher.publish(raw(NORMAL, header := now(client)))
+    client.detections.clear()
+    log = detector("/m/image")
+    client.until(lambda: client.detections, "the latched image's detections")
+    client.spin(1.0)
+    publisher.publish(raw(NORMAL, second := now(client)))  # both subscriptions get it
+    client.until(lambda: len(client.detections) > 1, "the next one")
+    other.publish(raw(NORMAL, third := now(client)))
+    client.until(lambda: len(client.detections) > 2, "the other publisher's")
+    client.spin(1.0)
+    assert [d.header for d in client.detections] == [header, second, third]
+    assert "can't be seen" not in log.read_text()
+    for each in (publisher, other):
+        client.node.destroy_publisher(each)
+
+
+def test_a_latched_image_that_comes_later_is_answered_once(client: Client, detector: Any) -> None:
+    log = detector("/n/image")
+    client.until(lambda: "best effort, volatile" in log.read_text(), "the detector")
+    client.detections.clear()
+    publisher = latched(client, "/n/image")
+    publisher.publish(raw(NORMAL, Header()))  # without a stamp, that nothing goes by
+    client.until(lambda: "transient local" in log.read_text() and client.detections, "its detections")
+    client.spin(1.5)
+    assert len(client.detections) == 1
+    for count in (2, 3):  # the same picture is a new message
+        publisher.publish(raw(NORMAL, Header()))
+        client.until(lambda n=count: len(client.detections) == n, "one more")
+    client.node.destroy_publisher(publisher)
+
+
+FIXED = {
+    "option": ("node.reliability:=best_effort",),
+    "override": ("qos_overrides./o/image.subscription.reliability:=best_effort",),
+    "override of durability": ("qos_overrides./o/image.subscription.durability:=volatile",),
+}
+
+
+@pytest.mark.parametrize("arguments", FIXED.values(), ids=FIXED)
+def test_a_latched_image_that_cannot_be_seen_is_said(client: Client, detector: Any, arguments: tuple[str]) -> None:
+    publisher = latched(client, "/o/image")
+    log = detector("/o/image", "-p", *arguments)
+    said = "/o/image: a latched image of client can't be seen, since reliability or durability is fixed"
+    client.until(lambda: said in log.read_text(), "a warning")
+    client.spin(1.0)
+    assert log.read_text().count("can't be seen") == 1
+    client.node.destroy_publisher(publisher)
+
+
 def test_overridden_policies_hold_and_wrong_ones_end_it(client: Client, detector: Any, tmp_path: Path) -> None:
     name = "qos_overrides./q/image.subscription.reliability"
     log = detector("/q/image", "-p", f"{name}:=best_effort")
@@ -261,6 +329,14 @@ WRONG = {
     "too long": ("-p", f"node.image_topics:=[/{'x' * 300}]"),
     "namespace": ("-r", "__ns:=/bad//ns"),
     "time": ("-p", "use_sim_time:=5"),
+    "own detections": ("-p", "node.image_topics:=[/vlsam_detector/detections]"),
+    "own overlay": ("-p", "node.image_topics:=[/vlsam_detector/overlay/compressed]"),
+    "own dropped ones, remapped": ("-p", "node.image_topics:=[/doubts]", "-r", "~/dropped:=/doubts"),
+    "diagnostics": ("-p", "node.image_topics:=[/diagnostics]"),
+    "log": ("-p", "node.image_topics:=[/rosout]"),
+    "clock": ("-p", "node.image_topics:=[/clock]"),
+    "camera_info": ("-p", "node.image_topics:=[/a/image, /a/camera_info]", "-p", "node.camera_info:=true"),
+    "override of no text": ("-p", "qos_overrides./camera/image_raw.subscription.depth:=many"),
     "one topic after remaps": ("-p", "node.image_topics:=[/a/image, /b/image]", "-r", "/b/image:=/a/image"),
 }
 

@@ -9,12 +9,11 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from vlsam_ros import errors
-from vlsam_ros.config import Config
 from vlsam_ros.data import Detections
 from vlsam_ros.output.messages import Keyframe
 from vlsam_ros.output.text import plain
 from vlsam_ros.ros.mailbox import Mailbox
-from vlsam_ros.ros.worker import Worker, configured
+from vlsam_ros.ros.worker import Worker
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 """For timers that must run while a simulation's clock stands still."""
@@ -23,17 +22,18 @@ STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 class Diagnostics:
     """Publishes models, frames received and dropped, the last latency and status; nothing without diagnostic_msgs."""
 
-    def __init__(self, node: Node, config: Config, worker: Worker, mailbox: Mailbox) -> None:
-        self._node, self._config, self._worker, self._mailbox = node, config, worker, mailbox
+    def __init__(self, node: Node, worker: Worker, mailbox: Mailbox) -> None:
+        self._node, self._worker, self._mailbox = node, worker, mailbox
         self._lock = threading.Lock()
         self._last: dict[str, str] = {}
         self._failed, self._problem = False, ""
         if importlib.util.find_spec("diagnostic_msgs") is None:
             node.get_logger().info("no diagnostics: the package diagnostic_msgs is not installed")
             return
-        from diagnostic_msgs.msg import DiagnosticArray
+        from diagnostic_msgs import msg
 
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._types = msg
+        self._publisher = node.create_publisher(msg.DiagnosticArray, "/diagnostics", 10)
         node.create_timer(1.0, self._publish, clock=STEADY)
 
     def keyframe(self, keyframe: Keyframe, latency_s: float, detections: Detections) -> None:
@@ -50,7 +50,7 @@ class Diagnostics:
 
     def values(self) -> dict[str, str]:
         """All key-value pairs."""
-        models = configured(self._config)
+        models = self._worker.models
         values = {
             "state": self._worker.state,
             "vlm": models.vlm,
@@ -64,24 +64,23 @@ class Diagnostics:
             return values | self._last
 
     def _publish(self) -> None:
-        from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-
-        values = self.values()
-        level, message = DiagnosticStatus.OK, self._worker.state
+        types, values = self._types, self.values()
+        level, message = types.DiagnosticStatus.OK, self._worker.state
         if self._worker.state == "loading" or values["demonstration models"] == "true":
-            level = DiagnosticStatus.WARN
+            level = types.DiagnosticStatus.WARN
             message += ", demonstration models" if values["demonstration models"] == "true" else ""
         with self._lock:
             if self._problem:
-                level, message = DiagnosticStatus.ERROR if self._failed else DiagnosticStatus.WARN, self._problem
-        status = DiagnosticStatus(
+                level = types.DiagnosticStatus.ERROR if self._failed else types.DiagnosticStatus.WARN
+                message = self._problem
+        status = types.DiagnosticStatus(
             level=level,
             name=f"{self._node.get_fully_qualified_name()}: detector",
             hardware_id="",
             message=plain(message),
-            values=[KeyValue(key=key, value=plain(value)) for key, value in values.items()],
+            values=[types.KeyValue(key=key, value=plain(value)) for key, value in values.items()],
         )
         stamp = self._node.get_clock().now().to_msg()
-        array = DiagnosticArray(status=[status])
+        array = types.DiagnosticArray(status=[status])
         array.header.stamp = stamp
         self._publisher.publish(array)

@@ -13,6 +13,9 @@ from typing import Any
 
 from vlsam_ros.ros.cameras import Camera
 
+FARTHEST = 2.0
+"""How far from the image's top a horizon may be, in its heights: beyond it the CameraInfo is wrong."""
+
 PATIENCE_S = 1.0
 """How long the first keyframe waits for the first CameraInfo."""
 
@@ -52,9 +55,10 @@ def horizon(info: Any, pitch_deg: float, rectified: bool = False) -> float | Non
         rectified: the images are rectified, and P holds instead of K.
 
     Returns:
-        None if the camera is not calibrated.
+        None if the camera is not calibrated, or the row is more than `FARTHEST` heights away.
     """
-    fy, cy = (info.p[5], info.p[6]) if rectified else (info.k[4], info.k[5])
+    fy, cy = (float(v) for v in ((info.p[5], info.p[6]) if rectified else (info.k[4], info.k[5])))
     top, height = (info.roi.y_offset, info.roi.height) if info.roi.height else (0, info.height)
     row = cy + 0.5 - fy * math.tan(math.radians(pitch_deg))  # pixel centres count from 0 in K, edges do here
-    return (row - top) / height if fy > 0 and height > 0 and math.isfinite(row) else None
+    share = (row - top) / height if fy > 0 and height > 0 else math.nan
+    return share if abs(share) <= FARTHEST else None

@@ -7,11 +7,14 @@ What waits when the mailbox closes is still taken.
 
 The keyframe rate is kept per camera, and by the header's stamps: under a bag at another rate they are right and the
 clock is not. A stamp that is zero or does not advance says nothing about time, and then the clock decides. A stamp that
-goes back means that the recording started again: the frame is admitted.
+is a period behind the last keyframe's means that the recording started again: the frame is admitted. If that comes to
+pass twice in two periods of the clock, sources with other clocks share the topic, or stamps are out of order: then they
+say nothing, either.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -56,6 +59,8 @@ class _Camera:
     counts: Counts = field(default_factory=Counts)
     keyframe: Frame | None = None
     last_stamp_s: float = 0.0
+    restarts_s: deque[float] = field(default_factory=lambda: deque([-math.inf] * 2, maxlen=2))
+    """When stamps last went back by a keyframe period or more, on the mailbox's clock."""
 
 
 class Mailbox:
@@ -88,6 +93,8 @@ class Mailbox:
             slot = self._cameras[camera]
             frame = Frame(camera, message, stamp_s, self._clock())
             slot.counts.received += 1
+            if 0 < stamp_s <= slot.last_stamp_s - self._period_s:
+                slot.restarts_s.append(frame.received_s)
             due = self._due(slot, frame)
             slot.last_stamp_s = stamp_s
             if not due:
@@ -134,11 +141,14 @@ class Mailbox:
 
     def _due(self, slot: _Camera, frame: Frame) -> bool:
         last = slot.keyframe
-        if last is None or not self._period_s or (frame.stamp_s < last.stamp_s and frame.stamp_s > 0):
+        if last is None or not self._period_s:
             return True
-        if frame.stamp_s <= 0 or frame.stamp_s == slot.last_stamp_s:
-            return frame.received_s - last.received_s >= self._period_s
-        return frame.stamp_s - last.stamp_s >= self._period_s
+        by_clock = frame.received_s - last.received_s >= self._period_s
+        unsettled = frame.received_s - slot.restarts_s[0] < 2 * self._period_s
+        if unsettled or min(frame.stamp_s, last.stamp_s) <= 0 or frame.stamp_s == slot.last_stamp_s:
+            return by_clock
+        went_back = frame.stamp_s < slot.last_stamp_s
+        return abs(frame.stamp_s - last.stamp_s) >= self._period_s or (went_back and by_clock)
 
     def _store(self, slot: _Camera, frame: Frame) -> bool:
         if self._queue_all:

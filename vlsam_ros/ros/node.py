@@ -43,7 +43,7 @@ from vlsam_ros.ros.horizon import Horizon
 from vlsam_ros.ros.mailbox import Frame, Mailbox
 from vlsam_ros.ros.qos import ImageSubscription
 from vlsam_ros.ros.signals import stop_events
-from vlsam_ros.ros.worker import Named, Pipeline, Worker, configured, without_instances
+from vlsam_ros.ros.worker import Pipeline, Worker, configured, without_instances
 
 DEMONSTRATION = "The embedded demonstration models know a rendered world only: never use them on a real road."
 QUIET_S, COLLECT_S = 0.5, 2.0
@@ -74,21 +74,21 @@ class DetectorNode(Node):
         )
         self._mailbox = Mailbox([c.name for c in self._cameras], options.keyframe_rate_hz, queue_all=options.queue_all)
         self._numbers: Counter[str] = Counter()
-        self._models = configured(self.config)
         self._ready = False
         self._detections = self.create_publisher(DetectedInstanceArray, "~/detections", 10)
         self._overlay = self.create_publisher(CompressedImage, "~/overlay/compressed", QoSProfile(depth=1))
         self._heat = self.create_publisher(CompressedImage, "~/heat/compressed", QoSProfile(depth=1))
         self._dropped = self.create_publisher(DetectedInstanceArray, "~/dropped", 10)
+        self.worker = Worker(lambda: load(self.config), self._mailbox, self._handle, configured(self.config))
+        self._diagnostics = Diagnostics(self, self.worker, self._mailbox)
+        self._check_topics()
         self._images = [ImageSubscription(self, c, partial(self._store, c.name), options) for c in self._cameras]
         self._horizons = {camera.name: Horizon(camera) for camera in self._cameras if options.camera_info}
         for camera in self._cameras if options.camera_info else ():
             quality = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
             self.create_subscription(CameraInfo, camera.info_topic, partial(self._learn, camera.name), quality)
-        self.worker = Worker(lambda: load(self.config), self._mailbox, self._handle)
         self._announce()
         self.worker.start()
-        self._diagnostics = Diagnostics(self, self.config, self.worker, self._mailbox)
         self.create_timer(0.2, self._refresh, clock=STEADY)
 
     def _resolved(self, topic: str) -> str:
@@ -98,10 +98,22 @@ class DetectorNode(Node):
         except RuntimeError as error:  # such as an unknown substitution
             raise errors.ConfigError(f"node.image_topics: {topic!r}: {error}") from error
 
+    def _check_topics(self) -> None:
+        """No image topic is one that the node has for something else."""
+        taken = {"/rosout", "/parameter_events", "/clock"} | {publisher.topic_name for publisher in self.publishers}
+        if self.config.node.camera_info:
+            taken |= {self.resolve_topic_name(camera.info_topic) for camera in self._cameras}
+        for camera in self._cameras:
+            if camera.topic in taken:
+                raise errors.ConfigError(
+                    f"node.image_topics: expected a camera's images, got {camera.topic!r}, which has another use here"
+                )
+
     def _announce(self) -> None:
-        if self._models.demonstration:
+        models = self.worker.models
+        if models.demonstration:
             self.get_logger().warning(DEMONSTRATION)
-        self.get_logger().info(plain(f"loading {self._models.vlm} and {self._models.segmenter}"))
+        self.get_logger().info(plain(f"loading {models.vlm} and {models.segmenter}"))
 
     def _refresh(self) -> None:
         """Images are subscribed to as soon as the models are there: a subscriber is a ready detector."""
@@ -117,7 +129,8 @@ class DetectorNode(Node):
         horizon = self._horizons[camera]
         if horizon.learn(info):
             share = horizon.share()
-            where = "not calibrated, views.horizon holds" if share is None else f"horizon at {share:.3f} of the height"
+            none = "no horizon near the image by its CameraInfo, views.horizon holds"
+            where = none if share is None else f"horizon at {share:.3f} of the height"
             self.get_logger().info(f"{camera}: {where}")
 
     def _store(self, camera: str, message: Any) -> None:
@@ -151,14 +164,14 @@ class DetectorNode(Node):
             finished=finished.to_msg(),
             age_s=age_s,
             status=status,
-            status_text="; ".join(part for part in (text, unknown) if part),
+            status_text=_joined(unknown, text),
         )
         self._numbers[frame.camera] += 1
         try:
             self._publish(found, keyframe)
         except Exception as error:
-            found, text = self._failed(pipeline, frame, image, error)
-            keyframe = replace(keyframe, status=errors.VlsamError.status, status_text=text)
+            found, status, text = self._failure(frame, image, error)
+            keyframe = replace(keyframe, status=status, status_text=_joined(unknown, text))
             self._publish(found, keyframe)
         self._diagnostics.keyframe(keyframe, latency_s, found)
         if image is not None:
@@ -171,26 +184,24 @@ class DetectorNode(Node):
             image = convert.to_rgb(frame.message, self.config.node.max_image_pixels)
             horizon = self._horizons[frame.camera].share() if self._horizons else None
             found = pipeline(image, self.config.node.latency_budget_s or None, horizon)
-            self._models = without_instances(check_result(found, image.shape[:2]))
+            found = check_result(found, image.shape[:2])
+            self.worker.models = without_instances(found)
             status = errors.PARTIAL if found.skipped or found.problems else errors.OK
             return image, found, status, "; ".join(found.problems)
         except BaseException as error:  # the frame's message says so; a panic in a tokenizer's Rust is no Exception
-            status = error.status if isinstance(error, errors.VlsamError) else errors.VlsamError.status
-            found, text = self._failed(pipeline, frame, image, error)
-            return image, found, status, text
+            return image, *self._failure(frame, image, error)
 
-    def _failed(
-        self, pipeline: Pipeline, frame: Frame, image: np.ndarray | None, error: BaseException
-    ) -> tuple[Detections, str]:
-        """No detections, but the models' names, and what went wrong; the log has it, too."""
+    def _failure(self, frame: Frame, image: np.ndarray | None, error: BaseException) -> tuple[Detections, int, str]:
+        """No detections, but the models' names, the status, and what went wrong; the log has it, too."""
+        status = error.status if isinstance(error, errors.VlsamError) else errors.VlsamError.status
         text = f"{type(error).__name__}: {error}"
         if isinstance(error, errors.VlsamError):
             self.get_logger().error(plain(f"{frame.camera}: {text}"), throttle_duration_sec=5.0)
         else:
             trace = plain_lines(f"{frame.camera}: {traceback.format_exc()}")
             self.get_logger().error(trace, throttle_duration_sec=5.0)
-        nothing = pipeline.nothing((0, 0)) if isinstance(pipeline, Named) else self._models
-        return replace(nothing, size_hw=image.shape[:2] if image is not None else (0, 0)), text
+        size_hw = image.shape[:2] if image is not None else (0, 0)
+        return replace(self.worker.models, size_hw=size_hw), status, text
 
     def _publish(self, found: Detections, keyframe: Keyframe) -> None:
         self._detections.publish(to_message(keyframe, found, convert.TYPES))
@@ -236,6 +247,11 @@ class DetectorNode(Node):
             if received != count:
                 since, count = monotonic(), received
         self.get_logger().info(f"finishing {self._mailbox.waiting()} queued frames; stop once more to leave them")
+
+
+def _joined(unknown: str, text: str) -> str:
+    """A status text: why the age isn't known comes first, where no long text cuts it off."""
+    return "; ".join(part for part in (unknown, text) if part)
 
 
 def main(args: list[str] | None = None, load: Callable[[Config], Pipeline] = load_pipeline) -> int:

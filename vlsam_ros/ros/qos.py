@@ -3,21 +3,26 @@
 Type: the one that the graph shows, whatever the topic's name suggests; two, or another, are said.
 Reliability: a best-effort subscription matches every publisher but loses large images (1080p at 15 Hz: two of three),
 and a reliable one never sees a best-effort camera. So: reliable if all publishers are, else best effort.
-Durability: transient local if all publishers are, so that a latched single image is seen.
+Durability: transient local if all publishers are, so that a latched single image is seen. If only some are, a second
+subscription, reliable and transient local, is there for those. What comes again, by both or by a subscription that is
+made anew, has the time at which it was published, and is dropped.
 
 The standard parameters ``qos_overrides.<topic>.subscription.*`` win. rclpy itself warns of a publisher that a fixed
-choice can't match.
+choice can't match, and we of a latched image that it can't see.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.qos_overriding_options import QoSOverridingOptions, _declare_qos_parameters
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlsam_ros.config import NodeOptions
@@ -27,6 +32,10 @@ from vlsam_ros.ros.cameras import Camera
 
 KINDS = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": CompressedImage}
 FIXED = {"reliable": ReliabilityPolicy.RELIABLE, "best_effort": ReliabilityPolicy.BEST_EFFORT}
+
+LATCHED = ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL
+RECENT = 1000
+"""How many messages are known again."""
 
 Policy = TypeVar("Policy")
 
@@ -51,58 +60,93 @@ def kind_and_problem(offered: set[str], expected: str, fixed: bool) -> tuple[str
     return kind, f"published with the type {types}, {wanted}"
 
 
+def _policies(subscription: Subscription) -> tuple[ReliabilityPolicy, DurabilityPolicy]:
+    return subscription.qos_profile.reliability, subscription.qos_profile.durability
+
+
 class ImageSubscription:
-    """A subscription that `refresh` creates, and creates anew when what its publishers offer has changed."""
+    """A topic's subscription that `refresh` creates, and creates anew when what its publishers offer has changed."""
 
     def __init__(self, node: Node, camera: Camera, callback: Callable[[Any], None], options: NodeOptions) -> None:
-        """`camera` with its resolved topic; with `queue_all`, more than the newest message is kept."""
+        """`camera` with its resolved topic; with `queue_all`, more than the newest message is kept.
+
+        Raises:
+            ConfigError: a parameter in ``qos_overrides`` is wrong.
+        """
         self.topic = camera.topic
         self._node, self._callback, self._options = node, callback, options
         self._expected = list(KINDS)[camera.compressed]
         self._history = HistoryPolicy.KEEP_ALL if options.queue_all else HistoryPolicy.KEEP_LAST
         prefix = f"qos_overrides.{self.topic}.subscription."
         self._overridden = [p for p in QoSPolicyKind if f"{prefix}{p.name.lower()}" in node._parameter_overrides]
-        self._subscription: Any = None
-        self._made_with: tuple[str, ReliabilityPolicy, DurabilityPolicy] | None = None
+        self._subscriptions: dict[tuple[str, ReliabilityPolicy, DurabilityPolicy], Any] = {}
+        self._recent: deque[int] = deque(maxlen=RECENT)
         self._problem = ""
+        self._check_overrides()
 
     def refresh(self) -> None:
-        """Look at the topic's publishers; cheap, for a timer.
-
-        Raises:
-            ConfigError: a parameter in ``qos_overrides`` is wrong.
-        """
+        """Look at the topic's publishers; cheap, for a timer."""
         publishers = self._node.get_publishers_info_by_topic(self.topic)
-        if self._subscription is not None and not publishers:
+        if self._subscriptions and not publishers:
             return
         offered = {p.topic_type for p in publishers}
         kind, problem = kind_and_problem(offered, self._expected, self._options.transport != "auto")
-        reliabilities = (p.qos_profile.reliability for p in publishers)
-        durabilities = (p.qos_profile.durability for p in publishers)
-        reliability = FIXED.get(self._options.reliability) or adopted(
-            reliabilities, ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+        policies = [(p.qos_profile.reliability, p.qos_profile.durability) for p in publishers]
+        fixed = FIXED.get(self._options.reliability)
+        reliability = fixed or adopted(
+            (r for r, _ in policies), ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
         )
-        durability = adopted(durabilities, DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE)
+        durability = adopted((d for _, d in policies), DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE)
+        wanted = {(kind, reliability, durability)}
+        latched = [
+            p for p, offer in zip(publishers, policies, strict=True) if p.topic_type == kind and offer == LATCHED
+        ]
+        free = fixed != ReliabilityPolicy.BEST_EFFORT and not {*self._overridden} & {
+            QoSPolicyKind.RELIABILITY,
+            QoSPolicyKind.DURABILITY,
+        }
+        if latched and free:
+            wanted.add((kind, *LATCHED))
+        self._make(wanted)
+        if latched and not any(_policies(s) == LATCHED for s in self._subscriptions.values()):
+            names = ", ".join(sorted(plain(p.node_name) for p in latched if "UNKNOWN" not in p.node_name))
+            missed = f"a latched image of {names} can't be seen, since reliability or durability is fixed"
+            problem = "; ".join(part for part in (problem, missed) if part) if names else self._problem
         if problem != self._problem and problem:
             self._node.get_logger().warning(f"{self.topic}: {problem}")
         self._problem = problem
-        if (kind, reliability, durability) != self._made_with:
-            self._create(kind, reliability, durability)
 
-    def _create(self, kind: str, reliability: ReliabilityPolicy, durability: DurabilityPolicy) -> None:
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-        profile = QoSProfile(depth=1, history=self._history, reliability=reliability, durability=durability)
-        try:
-            self._subscription = self._node.create_subscription(
+    def _make(self, wanted: set[tuple[str, ReliabilityPolicy, DurabilityPolicy]]) -> None:
+        for key in self._subscriptions.keys() - wanted:
+            self._node.destroy_subscription(self._subscriptions.pop(key))
+        beside = SubscriptionEventCallbacks(use_default_callbacks=False)  # it is there for some publishers only
+        for kind, reliability, durability in wanted - self._subscriptions.keys():
+            profile = QoSProfile(depth=1, history=self._history, reliability=reliability, durability=durability)
+            overriding = QoSOverridingOptions(self._overridden)
+            made = self._node.create_subscription(
                 KINDS[kind],
                 self.topic,
-                self._callback,
+                self._take,
                 profile,
-                qos_overriding_options=QoSOverridingOptions(self._overridden),
+                qos_overriding_options=overriding,
+                event_callbacks=beside if len(wanted) > 1 and (reliability, durability) == LATCHED else None,
             )
-        except (RuntimeError, InvalidParameterTypeException) as error:
+            self._subscriptions[kind, reliability, durability] = made
+            policies = f"{profile.reliability.name}, {profile.durability.name}".lower().replace("_", " ")
+            self._node.get_logger().info(f"{self.topic}: subscribed to {kind}, {policies}")
+
+    def _take(self, message: Any, info: Any) -> None:
+        published = info["source_timestamp"]  # 0: the middleware has none
+        if published and published in self._recent:
+            return
+        self._recent.append(published)
+        self._callback(message)
+
+    def _check_overrides(self) -> None:
+        """Declare them as a subscription would, since that is too late to tell that one is wrong."""
+        try:
+            _declare_qos_parameters(
+                Subscription, self._node, self.topic, QoSProfile(depth=1), QoSOverridingOptions(self._overridden)
+            )
+        except (RuntimeError, TypeError, ValueError, AttributeError, InvalidParameterTypeException) as error:
             raise ConfigError(f"qos_overrides of {self.topic}: {error}") from error
-        self._made_with = kind, reliability, durability
-        policies = f"{profile.reliability.name}, {profile.durability.name}".lower().replace("_", " ")
-        self._node.get_logger().info(f"{self.topic}: subscribed to {kind}, {policies}")

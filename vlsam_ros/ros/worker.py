@@ -52,15 +52,20 @@ class Worker(threading.Thread):
 
     Attributes:
         state: ``loading``, ``ready`` or ``stopped``.
+        models: a result without instances, with the models' names: as configured, then as the pipeline says.
         failure: why it stopped by itself, for people; empty if all is well. Errors of single frames never get here.
         code: the exit code for that: 0 all is well, 1 the models or the worker failed, 2 an option is wrong.
     """
 
     def __init__(
-        self, load: Callable[[], Pipeline], mailbox: Mailbox, handle: Callable[[Pipeline, Frame], None]
+        self,
+        load: Callable[[], Pipeline],
+        mailbox: Mailbox,
+        handle: Callable[[Pipeline, Frame], None],
+        models: Detections,
     ) -> None:
         super().__init__(name="models", daemon=True)
-        self.state = "loading"
+        self.state, self.models = "loading", models
         self.failure = ""
         self.code = 0
         self._load, self._mailbox, self._handle = load, mailbox, handle
@@ -69,6 +74,8 @@ class Worker(threading.Thread):
         """The thread's life."""
         try:
             pipeline = self._load()
+            if isinstance(pipeline, Named):
+                self.models = pipeline.nothing((0, 0))
             self.state = "ready"
             while (frame := self._mailbox.take()) is not None:
                 self._handle(pipeline, frame)
