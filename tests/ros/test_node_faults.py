@@ -336,7 +336,14 @@ WRONG = {
     "log": ("-p", "node.image_topics:=[/rosout]"),
     "clock": ("-p", "node.image_topics:=[/clock]"),
     "camera_info": ("-p", "node.image_topics:=[/a/image, /a/camera_info]", "-p", "node.camera_info:=true"),
-    "override of no text": ("-p", "qos_overrides./camera/image_raw.subscription.depth:=many"),
+    "override of the depth": (
+        *("-p", "node.image_topics:=[/q/image]"),
+        *("-p", "qos_overrides./q/image.subscription.depth:=many"),
+    ),
+    "override that is a number": (
+        *("-p", "node.image_topics:=[/q/image]"),
+        *("-p", "qos_overrides./q/image.subscription.reliability:=1"),
+    ),
     "one topic after remaps": ("-p", "node.image_topics:=[/a/image, /b/image]", "-r", "/b/image:=/a/image"),
 }
 

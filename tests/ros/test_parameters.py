@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 
 from vlsam_ros.config import Config, options
 from vlsam_ros.errors import ConfigError
+from vlsam_ros.options import MAX_BYTES, in_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -281,3 +283,21 @@ def test_parameters_are_fixed_after_the_start(declared) -> None:
 
     _, node = declared()
     assert not node.set_parameters([Parameter("vlm.model", value="other")])[0].successful
+
+
+ENDLESS = {
+    "lists": ("[" * 20_000, "at most 50 levels"),
+    "mappings": ("{" * 20_000, "at most 50 levels"),
+    "lists in lines": ("- " * 20_000, "at most 50 levels"),
+    "namespaces": ("".join(f"{' ' * n}a:\n" for n in range(500)), "at most 50 levels"),
+    "bytes": ("#" * (MAX_BYTES + 1), f"at most {MAX_BYTES} bytes"),
+}
+
+
+@pytest.mark.parametrize(("text", "problem"), ENDLESS.values(), ids=ENDLESS)
+def test_a_file_without_end_is_refused_in_no_time(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "file.yaml").write_text(text)
+    started = time.process_time()
+    with pytest.raises(ConfigError, match=problem):
+        in_file(tmp_path / "file.yaml")
+    assert time.process_time() - started < 5

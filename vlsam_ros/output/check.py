@@ -132,7 +132,7 @@ def _regions(items: Sequence[Detection]) -> list[tuple[int, int, int, int]]:
 
 
 def _is_share(value: Any) -> bool:
-    return isinstance(value, Real) and -1 < value < 2 and 0 <= np.float32(float(value)) <= 1
+    return isinstance(value, Real) and abs(value) < 2 and bool(0 <= np.float32(float(value)) <= 1)
 
 
 def _is_array(value: Any, kind: str) -> bool:

@@ -126,7 +126,7 @@ class ImageSubscription:
             made = self._node.create_subscription(
                 KINDS[kind],
                 self.topic,
-                self._take,
+                self._take,  # type: ignore[arg-type]  # the hint leaves out the callback with a message's info
                 profile,
                 qos_overriding_options=overriding,
                 event_callbacks=beside if len(wanted) > 1 and (reliability, durability) == LATCHED else None,
