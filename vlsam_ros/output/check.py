@@ -132,7 +132,8 @@ def _regions(items: Sequence[Detection]) -> list[tuple[int, int, int, int]]:
 
 
 def _is_share(value: Any) -> bool:
-    return isinstance(value, Real) and abs(value) < 2 and bool(0 <= np.float32(float(value)) <= 1)
+    number = isinstance(value, Real)
+    return number and bool(abs(value) < 2 and 0 <= np.float32(value) <= 1)  # a float32 can't be of any integer
 
 
 def _is_array(value: Any, kind: str) -> bool:
