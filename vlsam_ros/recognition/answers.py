@@ -34,8 +34,8 @@ class ParsedName:
 def parse_names(text: str, options: QuestionOptions, truncated: bool = False) -> list[ParsedName]:
     """The objects that an answer names, in order, each once with all its spans.
 
-    Lists, JSON, tables, sentences and counts are understood; what is denied ("no dog", "dogs: 0"), refused, thought or no
-    object is left out, and so is a name that a truncated answer may have broken off.
+    Lists, JSON, tables, sentences and counts are understood; what is denied ("no dog", "dogs: 0"), refused, thought or
+    no object is left out, and so is a name that a truncated answer may have broken off.
     """
     readable, origin = plain(text)
     readable, _ = heard(readable)
