@@ -188,11 +188,12 @@ def test_camera_info_gives_the_horizon(client: Client, left: Any) -> None:
     assert client.answer(left, png(NORMAL, client.header())).segmenter == "fake-sam"
     info = CameraInfo(height=SIZE_HW[0], width=SIZE_HW[1], k=[10.0, 0.0, 5.5, 0.0, 10.0, 4.5, 0.0, 0.0, 1.0])
     publisher = client.node.create_publisher(CameraInfo, "/left/camera_info", 10)
-    client.until(publisher.get_subscription_count, "a subscriber of the CameraInfo")
-    publisher.publish(info)
-    client.until(
-        lambda: client.answer(left, png(NORMAL, client.header())).segmenter == "horizon 0.5", "the horizon to be known"
-    )
+
+    def known() -> bool:
+        publisher.publish(info)  # best effort: one alone may be lost
+        return client.answer(left, png(NORMAL, client.header())).segmenter == "horizon 0.5"
+
+    client.until(known, "the horizon to be known")
 
 
 def test_diagnostics(client: Client, front: Any) -> None:
