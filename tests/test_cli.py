@@ -61,6 +61,16 @@ def test_whatever_a_picture_raises_costs_nothing_else(
     assert (pictures / "out" / "b.json").exists() and not (pictures / "out" / "a.json").exists()
 
 
+def test_results_of_an_earlier_run_do_not_stay_beside_a_picture_that_fails(pictures: Path) -> None:
+    out, odd = pictures / "out", pictures / "a[1]*.png"
+    odd.write_bytes((pictures / "a.png").read_bytes())
+    assert cli.main(["detect", str(pictures), "--out", str(out)]) == 0
+    odd.write_bytes(b"\xff\xd8 no picture")
+    assert cli.main(["detect", str(pictures), "--out", str(out)]) == 1
+    made = ["a.json", "a.overlay.jpg", "b.json", "b.overlay.jpg"]
+    assert sorted(p.name for p in out.iterdir()) == [".vlsam_ros", *made]
+
+
 def test_what_is_not_known_is_said(
     pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

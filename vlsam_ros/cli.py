@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -71,6 +72,8 @@ def detect(paths: Sequence[Path], out: Path, config: Config) -> int:
     failed = 0
     for path, stem in tqdm(list(zip(pictures, stems(pictures), strict=True)), unit="picture"):
         try:
+            for old in (".json", ".overlay.jpg"):  # of an earlier run: if this one fails, they are not its results
+                folder.clear(f"{glob.escape(stem)}{old}")
             image = read(path)
             found = detector(image)
             folder.write(f"{stem}.json", json.dumps(as_json(str(path), found), indent=1) + "\n")
