@@ -47,7 +47,7 @@ class VlmOptions:
         1, "most views answered at once; more is faster on a GPU and takes more memory", low=1, high=32
     )
     image_tokens: int = option(
-        4096,
+        8192,
         "most image tokens of one view: a larger picture is shown smaller, as far as the model's family lets its size "
         "decide (0: as many as the model makes of it)",
         low=0,
