@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import transformers as hf
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from vlsam_ros.embedded.tower import ConvVisionConfig
@@ -430,3 +432,17 @@ VARIANTS: dict[str, Callable[[Path], Path]] = {
     "minigpt_4": minigpt_4,
 }
 """Other kinds of language model and tower in supported families."""
+
+
+def edit(path: Path, change: Callable[[dict], object]) -> None:
+    """Change a checkpoint's JSON file."""
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def reweigh(folder: Path, change: Callable[[dict], object]) -> None:
+    """Change a checkpoint's weights."""
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})

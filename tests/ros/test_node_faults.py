@@ -270,7 +270,7 @@ FIXED = {
 def test_a_latched_image_that_cannot_be_seen_is_said(client: Client, detector: Any, arguments: tuple[str]) -> None:
     publisher = latched(client, "/o/image")
     log = detector("/o/image", "-p", *arguments)
-    said = "/o/image: a latched image of client can't be seen, since reliability or durability is fixed"
+    said = "/o/image: a latched image of client can't be seen: the subscription is not reliable and transient local"
     client.until(lambda: said in log.read_text(), "a warning")
     client.spin(1.0)
     assert log.read_text().count("can't be seen") == 1

@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
@@ -30,12 +29,20 @@ from vlsam_ros.errors import ConfigError
 from vlsam_ros.output.text import plain
 from vlsam_ros.ros.cameras import Camera
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ModuleNotFoundError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
 KINDS = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": CompressedImage}
 FIXED = {"reliable": ReliabilityPolicy.RELIABLE, "best_effort": ReliabilityPolicy.BEST_EFFORT}
 
 LATCHED = ReliabilityPolicy.RELIABLE, DurabilityPolicy.TRANSIENT_LOCAL
 RECENT = 1000
 """How many messages are known again."""
+
+TELLS_TIME = hasattr(Subscription, "CallbackType")
+"""Whether a callback is told when a message was published. Not in Humble: there each topic has one subscription."""
 
 Policy = TypeVar("Policy")
 
@@ -101,16 +108,21 @@ class ImageSubscription:
         latched = [
             p for p, offer in zip(publishers, policies, strict=True) if p.topic_type == kind and offer == LATCHED
         ]
-        free = fixed != ReliabilityPolicy.BEST_EFFORT and not {*self._overridden} & {
-            QoSPolicyKind.RELIABILITY,
-            QoSPolicyKind.DURABILITY,
-        }
+        free = (
+            TELLS_TIME
+            and fixed != ReliabilityPolicy.BEST_EFFORT
+            and not {*self._overridden}
+            & {
+                QoSPolicyKind.RELIABILITY,
+                QoSPolicyKind.DURABILITY,
+            }
+        )
         if latched and free:
             wanted.add((kind, *LATCHED))
         self._make(wanted)
         if latched and not any(_policies(s) == LATCHED for s in self._subscriptions.values()):
             names = ", ".join(sorted(plain(p.node_name) for p in latched if "UNKNOWN" not in p.node_name))
-            missed = f"a latched image of {names} can't be seen, since reliability or durability is fixed"
+            missed = f"a latched image of {names} can't be seen: the subscription is not reliable and transient local"
             problem = "; ".join(part for part in (problem, missed) if part) if names else self._problem
         if problem != self._problem and problem:
             self._node.get_logger().warning(f"{self.topic}: {problem}")
@@ -126,7 +138,7 @@ class ImageSubscription:
             made = self._node.create_subscription(
                 KINDS[kind],
                 self.topic,
-                self._take,  # type: ignore[arg-type]  # the hint leaves out the callback with a message's info
+                self._take if TELLS_TIME else self._callback,  # type: ignore[arg-type]  # the hint lacks the info
                 profile,
                 qos_overriding_options=overriding,
                 event_callbacks=beside if len(wanted) > 1 and (reliability, durability) == LATCHED else None,

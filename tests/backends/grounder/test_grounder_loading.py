@@ -1,14 +1,13 @@
 """What a grounder's checkpoint must hold; everything else is refused when it is loaded."""
 
-import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tiny_grounders
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from tiny_models import edit, reweigh
 from transformers.utils import import_utils
 
 from vlsam_ros.backends import load_grounder
@@ -19,18 +18,6 @@ from vlsam_ros.errors import ConfigError, ModelLoadError
 
 def load(source: object, **options: object) -> object:
     return load_grounder(GrounderOptions(**{"model": str(source), "device": "cpu", **options}))
-
-
-def _edit(path: Path, change: Callable[[dict], object]) -> None:
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
-
-
-def _reweigh(folder: Path, change: Callable[[dict], object]) -> None:
-    weights = load_file(folder / "model.safetensors")
-    change(weights)
-    save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
 def _pickled(folder: Path) -> None:
@@ -44,16 +31,16 @@ BROKEN = {
     "no weights": (lambda d: (d / "model.safetensors").unlink(), "safetensors"),
     "pickled weights": (_pickled, "can't load .*weights as safetensors"),
     "cut weights": (lambda d: (d / "model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}"), "can't load"),
-    "missing key": (lambda d: _reweigh(d, lambda w: w.pop(KEY)), f"1 missing keys, such as {KEY}.*fetch"),
-    "other shape": (lambda d: _reweigh(d, lambda w: w.update({KEY: torch.zeros(2, 2)})), "can't load|mismatched"),
+    "missing key": (lambda d: reweigh(d, lambda w: w.pop(KEY)), f"1 missing keys, such as {KEY}.*fetch"),
+    "other shape": (lambda d: reweigh(d, lambda w: w.update({KEY: torch.zeros(2, 2)})), "can't load|mismatched"),
     "unreadable config": (lambda d: (d / "config.json").write_text("{"), "can't load .*: JSONDecodeError"),
     "no tokenizer": (
         lambda d: [f.unlink() for f in d.glob("tokenizer*")],
         "tokenizer of .* knows 2 tokens, its model 60",
     ),
-    "closed set": (lambda d: _edit(d / "config.json", lambda c: c.update(model_type="detr")), "owlv2, .*, got 'detr'"),
+    "closed set": (lambda d: edit(d / "config.json", lambda c: c.update(model_type="detr")), "owlv2, .*, got 'detr'"),
     "SAM without names": (
-        lambda d: _edit(d / "config.json", lambda c: c.update(model_type="sam2")),
+        lambda d: edit(d / "config.json", lambda c: c.update(model_type="sam2")),
         "sam3, .*, got 'sam2'",
     ),
 }
@@ -82,13 +69,13 @@ def test_a_broken_checkpoint_is_refused(case: str, copied: Path) -> None:
 
 
 def test_what_a_checkpoint_holds_beyond_the_model_is_left_out(copied: Path) -> None:
-    _reweigh(copied, lambda w: w.update({"owlv2.text_model.embeddings.position_ids": torch.arange(32)[None]}))
+    reweigh(copied, lambda w: w.update({"owlv2.text_model.embeddings.position_ids": torch.arange(32)[None]}))
     assert load(copied).name == "model"
 
 
 def test_the_code_of_a_checkpoint_never_runs(copied: Path) -> None:
     (copied / "own.py").write_text("raise SystemExit('the code ran')")
-    _edit(copied / "config.json", lambda c: c.update(model_type="own", auto_map={"AutoConfig": "own.Config"}))
+    edit(copied / "config.json", lambda c: c.update(model_type="own", auto_map={"AutoConfig": "own.Config"}))
     with pytest.raises(ModelLoadError, match="AutoConfig can't load"):
         load(copied)
 
@@ -97,7 +84,7 @@ def test_a_missing_package_of_a_family_is_named(tmp_path: Path, monkeypatch: pyt
     """The published OmDet-Turbo has its image tower from timm."""
     tiny_grounders.omdet_turbo(tmp_path)
     tower = {"model_type": "timm_backbone", "backbone": "swin_tiny_patch4_window7_224", "features_only": True}
-    _edit(tmp_path / "config.json", lambda c: c.update(backbone_config=tower))
+    edit(tmp_path / "config.json", lambda c: c.update(backbone_config=tower))
     _, advice = import_utils.BACKENDS_MAPPING["timm"]
     monkeypatch.setitem(import_utils.BACKENDS_MAPPING, "timm", (lambda: False, advice))
     with pytest.raises(ModelLoadError, match="pip install timm"):

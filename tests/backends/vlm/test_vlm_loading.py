@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from tiny_models import edit, reweigh
 
 from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm.layouts import REFUSED
@@ -25,21 +26,9 @@ def load(folder: Path, **options: object) -> TransformersVlm:
     return load_vlm(VlmOptions(**{"model": str(folder), "device": "cpu", "max_new_tokens": 8, **options}))
 
 
-def _edit(path: Path, change: Callable[[dict], object]) -> None:
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
-
-
-def _reweigh(folder: Path, change: Callable[[dict], object]) -> None:
-    weights = load_file(folder / "model.safetensors")
-    change(weights)
-    save_file(weights, folder / "model.safetensors", {"format": "pt"})
-
-
 def _text(**changes: object) -> Callable[[Path], object]:
     """Changes the language model's configuration."""
-    return lambda d: _edit(d / "config.json", lambda c: c["text_config"].update(changes))
+    return lambda d: edit(d / "config.json", lambda c: c["text_config"].update(changes))
 
 
 BROKEN = {
@@ -47,12 +36,12 @@ BROKEN = {
     "no weights": (lambda d: (d / "model.safetensors").unlink(), "AutoModelForImageTextToText can't load"),
     "pickled weights": (lambda d: (d / "model.safetensors").rename(d / "pytorch_model.bin"), "can't load"),
     "cut weights": (lambda d: (d / "model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}"), "can't load"),
-    "missing key": (lambda d: _reweigh(d, lambda w: w.pop(_key(w))), "1 missing keys, such as .*k_proj"),
+    "missing key": (lambda d: reweigh(d, lambda w: w.pop(_key(w))), "1 missing keys, such as .*k_proj"),
     "unknown key": (
-        lambda d: _reweigh(d, lambda w: w.update(extra=torch.zeros(1))),
+        lambda d: reweigh(d, lambda w: w.update(extra=torch.zeros(1))),
         "1 unexpected keys, .*extra",
     ),
-    "other shape": (lambda d: _reweigh(d, lambda w: w.update({_key(w): torch.zeros(2, 2)})), "can't load|mismatched"),
+    "other shape": (lambda d: reweigh(d, lambda w: w.update({_key(w): torch.zeros(2, 2)})), "can't load|mismatched"),
     "no chat template": (lambda d: (d / "chat_template.jinja").unlink(), "has no chat template"),
     "question first": (
         lambda d: (d / "chat_template.jinja").write_text("{{ messages[0]['content'][1]['text'] }}<image> assistant:"),
@@ -64,19 +53,19 @@ BROKEN = {
     ),
     "no image in template": (lambda d: (d / "chat_template.jinja").write_text("user: hello"), "can't build a prompt"),
     "wrong number of image tokens": (
-        lambda d: _edit(d / "processor_config.json", lambda c: c.update(num_additional_image_tokens=0)),
+        lambda d: edit(d / "processor_config.json", lambda c: c.update(num_additional_image_tokens=0)),
         "expected 4 × 4 image tokens in the prompt, found 15",
     ),
     "no image token": (
         lambda d: (d / "tokenizer.json").write_text((d / "tokenizer.json").read_text().replace("<image>", "<photo>")),
         "image token",
     ),
-    "cross-attention": (lambda d: _edit(d / "config.json", lambda c: c.update(model_type="mllama")), "cross-attention"),
+    "cross-attention": (lambda d: edit(d / "config.json", lambda c: c.update(model_type="mllama")), "cross-attention"),
     "unknown family": (
-        lambda d: _edit(d / "config.json", lambda c: c.update(model_type="aya_vision")),
+        lambda d: edit(d / "config.json", lambda c: c.update(model_type="aya_vision")),
         "llava, .*qwen2",
     ),
-    "unheard-of family": (lambda d: _edit(d / "config.json", lambda c: c.update(model_type="my_vlm")), "my_vlm"),
+    "unheard-of family": (lambda d: edit(d / "config.json", lambda c: c.update(model_type="my_vlm")), "my_vlm"),
     "heads that don't divide": (_text(num_key_value_heads=3), "can't load|can't build|don't fit"),
     "layers that are no number": (_text(num_hidden_layers="three"), "can't load|can't build"),
     "unknown activation": (_text(hidden_act="bounce"), "can't build the model"),
@@ -117,7 +106,7 @@ def test_a_family_that_can_not_work_is_refused_with_the_reason(family: str, save
 
 def test_a_q_former_before_an_encoder_decoder_is_refused(tmp_path: Path) -> None:
     tiny_models.BUILDERS["blip-2"](tmp_path)
-    _edit(tmp_path / "config.json", lambda c: c.update(text_config={"model_type": "t5"}))
+    edit(tmp_path / "config.json", lambda c: c.update(text_config={"model_type": "t5"}))
     with pytest.raises(ModelLoadError, match="encoder-decoder"):
         load(tmp_path)
 
