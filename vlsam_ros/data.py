@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -51,6 +51,22 @@ class View:
         """The view's part of an image (H, W, …), without a copy."""
         x0, y0, x1, y1 = self.xyxy
         return image[y0:y1, x0:x1]
+
+
+class Pixels(np.ndarray):
+    """A view's pixels, RGB uint8 (H, W, 3), and what models keep of them: ``array.view(Pixels)``.
+
+    What a model made of a view serves the next question about it, and goes with the array. So the pixels must not
+    change while it lives.
+
+    Attributes:
+        kept: by whom it is kept.
+    """
+
+    kept: dict[Any, Any]
+
+    def __array_finalize__(self, _: object) -> None:
+        self.kept = {}
 
 
 @dataclass(frozen=True)
@@ -194,6 +210,50 @@ class LayerQK:
 
 
 @dataclass(frozen=True)
+class BatchQK:
+    """Queries and keys of one decoder layer of B sequences that go on from V prefixes, those of a prefix together.
+
+    Row b goes on from prefix b // (B / V). All is causal, after rotary embedding, and on one device.
+
+    Attributes:
+        query: float tensor (B, heads, n, d), of the tokens after the prefix; each row's are a part of the n, see `Batch`.
+        key: float tensor (B, key heads, n, d).
+        before_query: float tensor (V, heads, P, d), of the prefixes.
+        before_key: float tensor (V, key heads, P, d).
+        scaling: factor on Q·Kᵀ.
+        softcap: tanh cap on the scaled scores, or None.
+    """
+
+    query: Tensor
+    key: Tensor
+    before_query: Tensor
+    before_key: Tensor
+    scaling: float
+    softcap: float | None = None
+
+    def of(self, row: int, own: tuple[int, int], before: LayerQK) -> LayerQK:
+        """One sequence: `own` is its part of the n, `before` its prefix."""
+        part = slice(*own)
+        return LayerQK(self.query[row, :, part], self.key[row, :, part], self.scaling, self.softcap, before=before)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sequences that were written together, all questions about some views whose prefixes are equally long.
+
+    Attributes:
+        own: for each row the [start, stop) of its tokens among the n after the prefix; the rest is padding, which
+            nothing sees.
+        layers: number of decoder layers.
+        layer: layer index -> its Q and K; read one at a time.
+    """
+
+    own: tuple[tuple[int, int], ...]
+    layers: int
+    layer: Callable[[int], BatchQK] = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a VLM said about one view, with the evidence for it.
 
@@ -208,6 +268,8 @@ class Answer:
         layer: layer index -> its Q and K; read one at a time.
         truncated: the answer ended because it reached the token limit.
         probabilities: what the model gave each generated token, in [0, 1]; empty if unknown.
+        batch, row: what it was written together with, and its row in that; None if it was written alone.
+        looped: the answer was ended because it said the same again and again.
     """
 
     question: str
@@ -220,6 +282,9 @@ class Answer:
     layer: Callable[[int], LayerQK] = field(repr=False)
     truncated: bool = False
     probabilities: tuple[float, ...] = ()
+    batch: Batch | None = field(default=None, repr=False)
+    row: int = 0
+    looped: bool = False
 
 
 @dataclass(frozen=True)

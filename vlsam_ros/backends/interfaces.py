@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -24,8 +24,17 @@ class Vlm(Protocol):
         """
         ...
 
-    def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
-        """The same for several views, which a model may answer together; one list of answers per view."""
+    def answer_views(
+        self, views: Sequence[np.ndarray], questions: Sequence[str], meanwhile: Callable[[], None] | None = None
+    ) -> list[list[Answer]]:
+        """The same for several views, which a model may answer together; one list of answers per view.
+
+        What it makes of views that are `Pixels` it keeps with them, as far as memory allows.
+
+        Args:
+            meanwhile: called once, when the views are on their way through the device and before the answers are
+                written: work for the same device that can go on beside that.
+        """
         ...
 
     def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
@@ -52,6 +61,10 @@ class Segmenter(Protocol):
 
     name: str
     demonstration: bool
+
+    def prepare(self, views: Sequence[np.ndarray]) -> None:
+        """Begin to encode views that are `Pixels`, if the device can do that beside other work; does not wait."""
+        ...
 
     def embed(self, view: np.ndarray) -> Embedding:
         """Encode an RGB uint8 view (H, W, 3) once."""
