@@ -43,17 +43,31 @@ class VlmOptions:
     threads: int = option(
         0, "CPU threads for both models (0: torch decides; on a busy machine 1 is much faster)", low=0, high=256
     )
-    view_batch: int = option(
-        1, "most views answered at once; more is faster on a GPU and takes more memory", low=1, high=32
+    view_batch: int = option(0, "most views answered at once (0: as many as the memory holds)", low=0, high=32)
+    view_tokens: int = option(
+        0,
+        "about so many image tokens for each view, whatever its size, as far as the model's family lets the picture's "
+        "size decide: views of one aspect are then alike, and small ones are enlarged (0: by their own size)",
+        low=0,
+        high=16384,
     )
     image_tokens: int = option(
         8192,
-        "most image tokens of one view: a larger picture is shown smaller, as far as the model's family lets its size "
-        "decide (0: as many as the model makes of it)",
+        "most image tokens of one view without `vlm.view_tokens`: a larger picture is shown smaller, as far as the "
+        "model's family lets its size decide (0: as many as the model makes of it)",
         low=0,
         high=65536,
     )
     max_new_tokens: int = option(64, "longest answer to one question, in tokens", low=1, high=2048)
+    max_repeats: int = option(
+        4, "an answer that says the same so often in a row ends there, and is marked (0: never)", low=0, high=64
+    )
+    compile: str = option(
+        "auto",
+        "compile the step that writes a token, with CUDA graphs on a GPU; takes a minute or more at the start ('auto': "
+        "on cuda, where the model's family can be compiled)",
+        choices=("auto", "on", "off"),
+    )
     answers: str = option(
         "free",
         "'free': in the model's own words; 'json': held to a JSON list of short names (needs the package xgrammar, "

@@ -99,7 +99,7 @@ class VLSam:
         with _timed(timings, "total"):
             with _timed(timings, "vlm"):
                 questions = questions_for(self.vlm, all_views[0].crop(image), self.config.questions)
-            steps = plan(all_views, questions, self.config.vlm.view_batch, hurry=budget_s is not None)
+            steps = plan(all_views, questions, self.config.vlm.view_batch or len(all_views), hurry=budget_s is not None)
             for step in until_spent(budget_s, steps, started):
                 looks = self.look([view.crop(image) for view in step.views], step.questions, timings)
                 asked += len(step.views) * len(step.questions)
