@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 import transformers as hf
 from safetensors.torch import load_file, save_file
@@ -446,3 +449,33 @@ def reweigh(folder: Path, change: Callable[[dict], object]) -> None:
     weights = load_file(folder / "model.safetensors")
     change(weights)
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def say(vlm: Any, ids: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model of transformers answers with these tokens, its limit is 64."""
+    monkeypatch.setattr(vlm, "_limits", limits := replace(vlm._limits, tokens=64))
+    monkeypatch.setattr(vlm._model.generation_config, "max_new_tokens", 65)
+    generate = vlm._model.generate
+
+    def generated(**given: Any) -> torch.Tensor:
+        first: list[int] = []
+
+        def allowed(_: int, seen: torch.Tensor) -> list[int]:
+            first.append(len(seen))
+            return [ids[min(len(seen) - first[0], len(ids) - 1)]]
+
+        return generate(**given, prefix_allowed_tokens_fn=allowed)
+
+    def chooser() -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        first: list[int] = []
+
+        def chosen(seen: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            first.append(seen.shape[1])
+            return seen.new_full((len(seen),), ids[min(seen.shape[1] - first[0], len(ids) - 1)])
+
+        return chosen
+
+    monkeypatch.setattr(vlm._model, "generate", generated)
+    if vlm._batch:
+        monkeypatch.setattr(vlm._batch, "_limits", limits)
+        monkeypatch.setattr(vlm._batch, "_chooser", chooser)

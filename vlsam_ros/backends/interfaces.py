@@ -37,6 +37,10 @@ class Vlm(Protocol):
         """
         ...
 
+    def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
+        """Get ready for so many questions about so many views like these, so that no later call has to."""
+        ...
+
     def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
         """Free text about a view, and whether the limit cut it off; no attention is kept.
 

@@ -81,7 +81,7 @@ def _tokens(vlm: TransformersVlm, question: str) -> torch.Tensor:
     ids = torch.cat([prompt.prefix, prompt.tails[0]])
     with torch.inference_mode():
         out = vlm._model.generate(**prompt.inputs(ids), **vlm._search)[0, len(ids) :]
-    return vlm._tokens(out, vlm._limit)[0]
+    return vlm._tokens(out, vlm._limits.tokens)[0]
 
 
 def _eager(vlm: TransformersVlm, inputs: dict[str, torch.Tensor]) -> list[torch.Tensor]:

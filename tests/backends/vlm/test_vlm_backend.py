@@ -13,6 +13,7 @@ from transformers.image_utils import ChannelDimension
 from transformers.models.llava_next.modeling_llava_next import unpad_image
 
 from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm import text, together, transformers_vlm
 from vlsam_ros.backends.vlm.layouts import FAMILIES, _unpadded, processed_part
 from vlsam_ros.backends.vlm.text import token_spans
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
@@ -116,10 +117,10 @@ REUSE = {
 def test_questions_together_equal_each_alone(models: Callable, name: str) -> None:
     vlm = models(name)
     assert vlm._reuse == REUSE[name]
-    together = vlm.answer(NOISE, QUESTIONS)
+    shared_prefix = vlm.answer(NOISE, QUESTIONS)
     alone = [_alone(vlm, NOISE, q) for q in QUESTIONS]
     assert name in ("paligemma", "smolvlm") or len({answer.text for answer in alone}) > 1
-    for shared, own in zip(together, alone, strict=True):
+    for shared, own in zip(shared_prefix, alone, strict=True):
         _same(shared, own)
 
 
@@ -137,25 +138,22 @@ def test_views_of_other_grids_and_as_many_tokens_keep_their_positions(
     models: Callable, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """2 × 6 and 3 × 4 tokens are one batch, and the text behind them begins at other positions."""
-    vlm, sizes = models(name), []
+    vlm = models(name)
     cell = 2 * vlm._prompter._processor.image_processor.patch_size
     views = [np.resize(NOISE, (h * cell, w * cell, 3)) for h, w in ((2, 6), (3, 4))]
-    ask = vlm._ask
-    with monkeypatch.context() as patch:
-        patch.setattr(vlm, "_ask", lambda prompts, *rest: sizes.append(len(prompts)) or ask(prompts, *rest))
-        together = vlm.answer_views(views, QUESTIONS[:3])
-    assert sizes == [2] and [a[0].layout.grid_hw for a in together] == [(2, 6), (3, 4)]
-    for view, answers in zip(views, together, strict=True):
+    sizes = _prefixes(vlm, monkeypatch)
+    found = vlm.answer_views(views, QUESTIONS[:3])
+    assert sizes == [2] and [a[0].layout.grid_hw for a in found] == [(2, 6), (3, 4)]
+    for view, answers in zip(views, found, strict=True):
         for question, answer in zip(QUESTIONS, answers, strict=False):
             _same(answer, _alone(vlm, view, question))
 
 
 def test_views_of_one_size_are_one_batch(models: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    vlm, sizes = models("qwen2_5_vl"), []
-    ask = vlm._ask
-    monkeypatch.setattr(vlm, "_ask", lambda prompts, *rest: sizes.append(len(prompts)) or ask(prompts, *rest))
+    vlm = models("qwen2_5_vl")
+    sizes = _prefixes(vlm, monkeypatch)
     vlm.answer_views([NOISE, NOISE, NOISE[:30], NOISE], QUESTIONS[:1])
-    assert sizes == [2, 1, 1]
+    assert sizes == [3, 1]
 
 
 @pytest.mark.parametrize("name", ["blip-2", "instructblip", "minigpt_4"])
@@ -218,14 +216,12 @@ def test_a_prefix_lm_sees_its_whole_prompt_from_both_sides(models: Callable) -> 
 @pytest.mark.parametrize("name", [*FAMILIES, *tiny_models.VARIANTS])
 def test_names_find_their_sub_words(models: Callable, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The text is forced: random weights name nothing."""
-    vlm, text = models(name), "two traffic cones, a dog and a café"
-    encoded = vlm._tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
-    monkeypatch.setattr(vlm, "_limit", 64)
-    monkeypatch.setattr(vlm._model.generation_config, "max_new_tokens", 65)
-    monkeypatch.setattr(vlm._model, "generate", _forced(vlm._model.generate, [*encoded["input_ids"], 1]))
+    vlm, said = models(name), "two traffic cones, a dog and a café"
+    encoded = vlm._tokenizer(said, return_offsets_mapping=True, add_special_tokens=False)
+    tiny_models.say(vlm, [*encoded["input_ids"], 1], monkeypatch)
     for answer in vlm.answer(NOISE, QUESTIONS[:2]):
-        assert (answer.text, answer.truncated) == (text, False)
-        for parsed in (named := parse_names(text, QuestionOptions())):
+        assert (answer.text, answer.truncated) == (said, False)
+        for parsed in (named := parse_names(said, QuestionOptions())):
             ((start, end),) = parsed.spans
             offsets = enumerate(encoded["offset_mapping"], answer.first_row)
             expected = [row for row, (a, b) in offsets if max(a, start) < min(b, end)]
@@ -235,21 +231,6 @@ def test_names_find_their_sub_words(models: Callable, name: str, monkeypatch: py
         for heat in (m.heat for m in found):
             assert heat.shape == answer.layout.grid_hw and heat.min() == 0
             assert heat.max() == 1 or name == "llava_sliding"  # whose layers don't reach back to the image
-
-
-def _forced(generate: Callable, ids: list[int]) -> Callable:
-    """A model's `generate` that writes these tokens."""
-
-    def inner(**given: object) -> torch.Tensor:
-        first: list[int] = []
-
-        def allowed(_: int, seen: torch.Tensor) -> list[int]:
-            first.append(len(seen))
-            return [ids[min(len(seen) - first[0], len(ids) - 1)]]
-
-        return generate(**given, prefix_allowed_tokens_fn=allowed)
-
-    return inner
 
 
 def test_views_of_other_sizes_in_between_change_nothing(models: Callable) -> None:
@@ -278,15 +259,10 @@ def test_an_answer_ends_at_an_end_token(models: Callable) -> None:
         assert (len(tokens), truncated) == (length, cut)
 
 
-def test_an_empty_answer_has_rows_for_the_prompt_only(models: Callable) -> None:
+def test_an_empty_answer_has_rows_for_the_prompt_only(models: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     vlm = models("qwen2_vl")
-    head = vlm._model.lm_head.weight.data
-    saved = head.clone()
-    head.zero_()
-    vlm._model.generation_config.suppress_tokens = [i for i in range(len(head)) if i != 1]
+    tiny_models.say(vlm, [1], monkeypatch)
     answers = vlm.answer(NOISE, QUESTIONS[:2])
-    head.copy_(saved)
-    vlm._model.generation_config.suppress_tokens = [tiny_models.SPECIAL.index(tiny_models.IMAGE)]
     assert [(a.text, a.token_spans, a.truncated) for a in answers] == [("", (), False)] * 2
     assert all(a.first_row == a.length == a.layer(0).length for a in answers)
 
@@ -294,9 +270,9 @@ def test_an_empty_answer_has_rows_for_the_prompt_only(models: Callable) -> None:
 @pytest.mark.parametrize("name", ["llava", "qwen2_5_vl", "gemma3", "paligemma", "instructblip"])
 def test_free_text_has_a_limit_of_its_own(models: Callable, name: str) -> None:
     vlm = models(name)
-    text, truncated = vlm.write(NOISE, QUESTIONS[1], 20)
-    assert truncated and text.startswith(vlm.answer(NOISE, QUESTIONS[1:2])[0].text)
-    assert vlm.write(NOISE, QUESTIONS[1], 8)[0] in text
+    said, truncated = vlm.write(NOISE, QUESTIONS[1], 20)
+    assert truncated and said.startswith(vlm.answer(NOISE, QUESTIONS[1:2])[0].text)
+    assert vlm.write(NOISE, QUESTIONS[1], 8)[0] in said
 
 
 def test_a_question_can_not_write_control_tokens(models: Callable) -> None:
@@ -310,14 +286,15 @@ def test_a_model_that_wants_to_write_image_tokens_writes_others(
     models: Callable, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vlm, image, seen = models(name), tiny_models.SPECIAL.index(tiny_models.IMAGE), []
-    text = vlm._tokens
-    monkeypatch.setattr(vlm, "_tokens", lambda ids, most: seen.append(ids) or text(ids, most))
+    answered = text.answered
+    for module in (together, transformers_vlm):
+        monkeypatch.setattr(module, "answered", lambda *a, **rest: seen.append(a[2]) or answered(*a, **rest))
     prefer = vlm._model.get_output_embeddings().register_forward_hook(
         lambda *a: a[2].index_fill(-1, torch.tensor([image]), 1e4)
     )
     answers = vlm.answer(NOISE, QUESTIONS[:2])
     prefer.remove()
-    assert len(seen) == 2 and not any((ids == image).any() for ids in seen)
+    assert len(seen) == 2 and all(ids and image not in ids for ids in seen)
     assert all(a.layer(0).length == a.length for a in answers)
 
 
@@ -381,12 +358,19 @@ def test_the_part_of_the_view_that_padding_to_a_square_leaves() -> None:
 
 
 def _alone(vlm: TransformersVlm, view: np.ndarray, question: str) -> Answer:
-    """A question by itself, on no shared prefix."""
-    with torch.inference_mode():
-        saved, vlm._reuse = vlm._reuse, "none"
-        answer = vlm.answer(view, [question])[0]
-        vlm._reuse = saved
-    return answer
+    """A question by itself, on no shared prefix, by transformers' own search and one more pass."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vlm, "_reuse", "none")
+        patch.setattr(vlm, "_batch", None)
+        return vlm.answer(view, [question])[0]
+
+
+def _prefixes(vlm: TransformersVlm, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many views' prefixes go through the model at once, as it goes."""
+    sizes: list[int] = []
+    prefix = vlm._batch._prefix
+    monkeypatch.setattr(vlm._batch, "_prefix", lambda prompts: sizes.append(len(prompts)) or prefix(prompts))
+    return sizes
 
 
 def _same(ours: Answer, theirs: Answer) -> None:

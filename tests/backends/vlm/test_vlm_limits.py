@@ -18,7 +18,7 @@ from transformers import AutoModelForImageTextToText
 
 from vlsam_ros.backends import load_segmenter, load_vlm
 from vlsam_ros.backends.devices import pick_dtype
-from vlsam_ros.backends.vlm import memory
+from vlsam_ros.backends.vlm import memory, together, transformers_vlm
 from vlsam_ros.backends.vlm.capture import Recorder
 from vlsam_ros.backends.vlm.layouts import FAMILIES
 from vlsam_ros.backends.vlm.loading import quantisation
@@ -181,15 +181,16 @@ def test_fewer_questions_and_views_at_once_give_the_same_answers(
     checkpoint: Callable, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     views = [VIEW, VIEW[::-1].copy()]
-    vlm = load(checkpoint(family), view_batch=2)
+    vlm = load(checkpoint(family))
     expected = [[a.text for a in own] for own in vlm.answer_views(views, QUESTIONS)]
     monkeypatch.setattr(memory, "available", lambda device: 10**12)
-    sizes, at_once = [], vlm._at_once
-    monkeypatch.setattr(vlm, "_at_once", lambda *a: sizes.append(at_once(*a)) or sizes[-1])
+    sizes, at_once = [], memory.at_once
+    for module in (together, transformers_vlm):
+        monkeypatch.setattr(module, "at_once", lambda *a: sizes.append(at_once(*a)) or sizes[-1])
     vlm.answer_views(views, QUESTIONS)
-    assert sizes[0] == ((2, 5) if family != "gemma3" else (1, 5))
+    assert sizes[-1] == ((2, 5) if family != "gemma3" else (1, 5))
     prompt = vlm._prompter(VIEW, QUESTIONS)
-    one = vlm._memory(prompt, 6, 1, 1, (len(prompt.prefix) * 5 + 50 * 5) * 2)
+    one = vlm._memory(prompt, 6, 1, (len(prompt.prefix) * 5 + 50 * 5) * 2)
     monkeypatch.setattr(memory, "available", lambda device: one.total * 1.3)
     found = vlm.answer_views(views, QUESTIONS)
     assert sizes[-1][0] == 1 and sizes[-1][1] < 5
@@ -290,6 +291,7 @@ def test_whatever_a_model_raises_is_typed(
 
     vlm = load(checkpoint("llava"))
     monkeypatch.setattr(vlm._model, "generate", fail)
+    monkeypatch.setattr(vlm._model, "forward", fail)
     for ask in (lambda: vlm.answer(VIEW, ["?"]), lambda: vlm.write(VIEW, "Write.", 8)):
         with pytest.raises(VlmError, match="failed on 1 views of 100 × 60 pixels: .") as caught:
             ask()

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from transformers import AutoConfig, AutoModelForImageTextToText, DynamicCache
+from transformers import AutoConfig, AutoModelForImageTextToText
 
 from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm import memory
-from vlsam_ros.backends.vlm.capture import Recorder
 from vlsam_ros.config import VlmOptions
 from vlsam_ros.errors import ModelLoadError, VlmError
 
@@ -37,20 +36,21 @@ def test_weights_are_those_of_the_model(folder: Path, dtype: torch.dtype) -> Non
 
 def test_cache_and_kept_are_those_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vlm = load_vlm(VlmOptions(model=str(tiny_models.qwen2_5_vl(tmp_path)), device="cpu", max_new_tokens=5))
-    caches, recorders = [], []
-    check = Recorder.check
-    monkeypatch.setattr(Recorder, "check", lambda self, *a: recorders.append(self) or check(self, *a))
-    monkeypatch.setattr(
-        "vlsam_ros.backends.vlm.transformers_vlm.DynamicCache",
-        lambda **k: caches.append(DynamicCache(**k)) or caches[-1],
-    )
+    prefixes, benches, written = [], [], []
+    for owner, name, seen in ((vlm._batch, "_prefix", prefixes), (vlm._batch, "_bench", benches)):
+        call = getattr(owner, name)
+        monkeypatch.setattr(owner, name, lambda *a, call=call, seen=seen: seen.append(call(*a)) or seen[-1])
+    write = vlm._batch._decoder.write
+    monkeypatch.setattr(vlm._batch._decoder, "write", lambda *a: written.append(write(*a)) or written[-1])
     vlm.answer_views([VIEW, VIEW], QUESTIONS)
     prompt = vlm._prompter(VIEW, QUESTIONS)
     lengths = len(prompt.prefix), max(map(len, prompt.tails)), 5
     need = memory.generation(vlm._model.config, torch.float32, *lengths, views=2, questions=3)
-    assert sum(t.nbytes for layer in caches[-1].layers for t in (layer.keys, layer.values)) == need.cache
-    kept = [c for calls in recorders[-1]._calls.values() for c in calls]
-    assert sum(c.query.nbytes + c.key.nbytes for c in kept) == need.kept
+    ((prefix,), ((bench, _),), (run,)) = prefixes, benches, written
+    cache = [t for layer in bench.cache.layers for t in (layer.keys, layer.values)]
+    assert sum(t.nbytes for t in (*cache, *prefix.values)) == need.cache
+    kept = [t for c in prefix.calls for t in (c.query, c.key)]
+    assert sum(t.nbytes for t in (*kept, *run.queries, *run.keys)) == need.kept
     assert need.total == need.cache + need.kept + need.working and need.working > 0
     assert "GiB" in str(need)
 
@@ -58,7 +58,7 @@ def test_cache_and_kept_are_those_of_a_run(tmp_path: Path, monkeypatch: pytest.M
 def test_too_little_memory_is_an_error_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     vlm = load_vlm(VlmOptions(model=str(tiny_models.llava(tmp_path)), device="cpu", max_new_tokens=5))
     monkeypatch.setattr(memory, "available", lambda device: 1000)
-    monkeypatch.setattr(vlm._model, "generate", lambda **_: pytest.fail("it ran"))
+    monkeypatch.setattr(vlm._model, "forward", lambda **_: pytest.fail("it ran"))
     with pytest.raises(VlmError, match=r"answers need .* GiB .* lower vlm.image_tokens, vlm.view_batch or"):
         vlm.answer(VIEW, QUESTIONS)
     with pytest.raises(ModelLoadError, match="smaller model, vlm.dtype float16, or vlm.quantisation"):

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
@@ -43,7 +44,6 @@ class Recorder:
 
     def __init__(self) -> None:
         self._calls: dict[int, list[Call]] = defaultdict(list)
-        self._prefixes: dict[tuple[int, int], LayerQK] = {}
 
     def add(self, layer: int, call: Call) -> None:
         """Keep one call of a layer."""
@@ -70,21 +70,16 @@ class Recorder:
         first = calls[0]
         return LayerQK(query, key, first.scaling, first.softcap, None if first.mask is None else first.mask[0, 0])
 
-    def layer_after(self, index: int, prefix: int, row: int, keep: Tensor) -> LayerQK:
-        """Like `layer`, where the first call was a prefix that several sequences go on from.
+    def causal(self) -> list[Call]:
+        """The one call of each layer, if that was causal; a cache may share its memory.
 
-        Args:
-            prefix: the sequence of the first call's batch.
-            row: the sequence of the later calls' batch.
-            keep: bool (M,) over the tokens after the prefix.
+        Raises:
+            VlmError: a layer has a mask of its own.
         """
-        first, *rest = self._calls[index]
-        if first.mask is not None:
-            raise VlmError(f"layer {index}: expected a causal prefix, got one with a mask of its own")
-        before = self._prefixes.setdefault(
-            (index, prefix), LayerQK(first.query[prefix], first.key[prefix], first.scaling, first.softcap)
-        )
-        return LayerQK(*_joined(rest, row, keep), first.scaling, first.softcap, before=before)
+        calls = [self._calls[index][0] for index in range(len(self._calls))]
+        if masked := [index for index, call in enumerate(calls) if call.mask is not None]:
+            raise VlmError(f"layers {masked}: expected a causal prefix, got one with a mask of its own")
+        return calls
 
 
 def _joined(calls: Sequence[Call], row: int, keep: Tensor) -> tuple[Tensor, Tensor]:
@@ -92,6 +87,20 @@ def _joined(calls: Sequence[Call], row: int, keep: Tensor) -> tuple[Tensor, Tens
     query = torch.cat([c.query[row] for c in calls], 1)[:, : len(keep)][:, keep]
     key = torch.cat([c.key[row] for c in calls], 1)[:, : len(keep)][:, keep]
     return query, key
+
+
+class Tape(NamedTuple):
+    """Where a step on a static cache writes its queries: buffers that stay where they are, as a CUDA graph needs.
+
+    Attributes:
+        queries: for each layer (B, heads, n, d).
+        rows: int64 (r, 1), the step's sequences among the B.
+        slots: int64 (1, m), its tokens among the n.
+    """
+
+    queries: Sequence[Tensor]
+    rows: Tensor
+    slots: Tensor
 
 
 _RECORDER: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
@@ -113,13 +122,31 @@ def recording(model: PreTrainedModel) -> Iterator[Recorder]:
 def _capture(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
-    recorder = _RECORDER.get()
-    if recorder is not None:
-        new = key[:, :, -query.shape[2] :].clone()  # a view would keep every step's whole cache alive
+    tape: Tape | None = options.pop("tape", None)
+    if tape is not None:
+        tape.queries[module.layer_idx][tape.rows, :, tape.slots] = query.transpose(1, 2)
+    elif (recorder := _RECORDER.get()) is not None:
+        new = key[:, :, -query.shape[2] :]
+        new = new if new.shape == key.shape else new.clone()  # a view would keep every step's whole cache alive
         recorder.add(module.layer_idx, Call(query, new, attention_mask, options["scaling"], options.get("softcap")))
     if options.get("softcap") is not None:  # which SDPA can't
         return _softcapped(module, query, key, value, attention_mask, options["scaling"], options["softcap"])
+    if tape is not None:
+        return _grouped(query, key, value, attention_mask, options["scaling"]), None
     return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+
+
+def _grouped(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, scaling: float) -> Tensor:
+    """Attention of few queries (B, heads, n, d), seen as more queries of the key heads, which are not repeated.
+
+    Returns:
+        (B, n, heads, d).
+    """
+    (rows, heads, n, d), groups = query.shape, key.shape[1]
+    if (each := heads // groups) > 1 and n > 1 and mask is not None:
+        mask = mask.repeat(1, 1, each, 1)
+    out = scaled_dot_product_attention(query.reshape(rows, groups, each * n, d), key, value, mask, scale=scaling)
+    return out.reshape(rows, heads, n, -1).transpose(1, 2)
 
 
 def _softcapped(

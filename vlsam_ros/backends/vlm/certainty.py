@@ -12,6 +12,8 @@ from transformers import LogitsProcessor
 
 from ...errors import VlmError
 
+NOT_FINITE = "expected finite logits, got NaN or infinity; try vlm.dtype bfloat16 or float32"
+
 
 @contextmanager
 def finite_logits(head: nn.Module) -> Iterator[None]:
@@ -33,7 +35,7 @@ def finite_logits(head: nn.Module) -> Iterator[None]:
     finally:
         hook.remove()
     if finite and not finite[0]:
-        raise VlmError("expected finite logits, got NaN or infinity; try vlm.dtype bfloat16 or float32")
+        raise VlmError(NOT_FINITE)
 
 
 class Certainty(LogitsProcessor):

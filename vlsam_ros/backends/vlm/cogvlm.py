@@ -10,7 +10,7 @@ view, stretched to a square, row-major.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from math import isqrt
@@ -57,9 +57,16 @@ class CogVlm:
         with torch.inference_mode(), self._typed_errors(picture):
             return [self._ask(picture, question, len(questions) - i) for i, question in enumerate(questions)]
 
-    def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
+    def answer_views(
+        self, views: Sequence[np.ndarray], questions: Sequence[str], meanwhile: Callable[[], None] | None = None
+    ) -> list[list[Answer]]:
         """The same for several views, one after the other."""
+        if meanwhile:
+            meanwhile()
         return [self.answer(view, questions) for view in views]
+
+    def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
+        """Nothing: its own code is not compiled."""
 
     def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
         """Free text about an RGB uint8 view (H, W, 3), and whether the limit cut it off; see `interfaces.Vlm`."""

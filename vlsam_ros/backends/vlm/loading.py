@@ -14,7 +14,6 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
     AutoTokenizer,
-    BitsAndBytesConfig,
     PreTrainedConfig,
     PreTrainedModel,
 )
@@ -26,8 +25,9 @@ from ..checkpoint import local, read, read_model, read_processor, reason, requir
 from ..devices import pick_device, pick_dtype
 from .cogvlm import ARCHITECTURE, CogVlm
 from .layouts import FAMILIES, REFUSED, Family, refusal
-from .memory import Memory, empty, require_for_loading, spared, weights_of
+from .memory import Memory, empty, require_for_loading, spared
 from .prompting import Prompter
+from .quantised import check, held, method_of, quantisation, unpacked
 from .transformers_vlm import TransformersVlm
 
 
@@ -48,8 +48,10 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm:
     family = _family(config)
     spare = _require_memory(config, source, options, device)
     processor = _read(read_processor, AutoProcessor, source, trust)
-    model = _read_model(source, options, device, spare)
-    prompter = Prompter(processor, family, config.image_token_id, device, model.dtype, options.image_tokens)
+    model = _read_model(config, source, options, device, spare)
+    prompter = Prompter(
+        processor, family, config.image_token_id, device, model.dtype, options.image_tokens, options.view_tokens
+    )
     _try_out(prompter, processor, source)
     return TransformersVlm(model, processor.tokenizer, prompter, name, demonstration, options)
 
@@ -63,7 +65,7 @@ def _load_cogvlm(config: PreTrainedConfig, source: str, name: str, options: VlmO
         raise ConfigError(f"vlm.answers: CogVLM answers in its own words; expected 'free', got {options.answers!r}")
     tokenizer = _read(read, AutoTokenizer, source, True)
     spare = _require_memory(config, source, options, device, AutoModelForCausalLM, trust_remote_code=True)
-    model = _read_model(source, options, device, spare, AutoModelForCausalLM)
+    model = _read_model(config, source, options, device, spare, AutoModelForCausalLM)
     if not hasattr(model, "build_conversation_input_ids"):
         raise ModelLoadError(f"the code of {source!r} has no build_conversation_input_ids, as CogVLM's has")
     return CogVlm(model.eval(), tokenizer, name, options.max_new_tokens)
@@ -87,27 +89,23 @@ def _require_memory(
     kind: Any = AutoModelForImageTextToText,
     **trust: bool,
 ) -> list[str]:
-    """Raises `ModelLoadError` unless the device can hold a configuration's model; the modules not to be quantised."""
+    """Raises `ModelLoadError` unless the device can hold a configuration's model; the modules not to be quantised.
+
+    Raises:
+        ConfigError: the weights can't be quantised as the option says.
+    """
+    if options.quantisation != "none" and device.type != "cuda":
+        raise ConfigError(f"vlm.quantisation: {options.quantisation!r} needs a cuda device, got {device}")
+    check(config, source, options.quantisation)
     with failures(ModelLoadError, f"{kind.__name__} can't build the model of {source!r}"):
         model = empty(config, kind, **trust)
-        need = Memory(weights=weights_of(model, pick_dtype(options.dtype, device), options.quantisation))
+        need = Memory(weights=held(config, model, source, pick_dtype(options.dtype, device), options.quantisation))
     require_for_loading(need, device, source)
     return spared(model)
 
 
-def quantisation(name: str, dtype: torch.dtype, spare: Sequence[str]) -> BitsAndBytesConfig:
-    """What bitsandbytes is told: ``int8``, or ``int4`` as nf4; `dtype` computes, `spare` names modules left alone."""
-    four = name == "int4"
-    return BitsAndBytesConfig(
-        load_in_4bit=four,
-        load_in_8bit=not four,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_compute_dtype=dtype,
-        llm_int8_skip_modules=list(spare),
-    )
-
-
 def _read_model(
+    config: PreTrainedConfig,
     source: str,
     options: VlmOptions,
     device: torch.device,
@@ -116,9 +114,10 @@ def _read_model(
 ) -> PreTrainedModel:
     settings: dict[str, Any] = {"dtype": pick_dtype(options.dtype, device)}
     if options.quantisation != "none":
-        if device.type != "cuda":
-            raise ConfigError(f"vlm.quantisation: {options.quantisation!r} needs a cuda device, got {device}")
         settings["quantization_config"] = quantisation(options.quantisation, settings["dtype"], spare)
+    if unpacked(config):
+        settings["config"] = config
+    elif options.quantisation != "none" or method_of(config):
         settings["device_map"] = {"": device}
     model = _read(read_model, kind, source, options.trust_remote_code, strict=True, **settings)
     return model if "device_map" in settings else model.to(device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import SimpleNamespace
@@ -119,7 +120,8 @@ def generation(
     text = config.get_text_config()
     widths = [_widths(layer) for layer in getattr(text, "per_layer_config", None) or [text] * text.num_hidden_layers]
     size, batch = dtype.itemsize, views * questions
-    cache = 2 * sum(key for _, key in widths) * size * (prefix + tail + new_tokens) * batch
+    keys = sum(key for _, key in widths) * size
+    cache = 2 * keys * (prefix + tail + new_tokens) * batch + keys * prefix * views  # whose values stay, too
     kept = prefix * views + (tail + new_tokens) * batch if kept is None else kept
     inner = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
     width = 6 * text.hidden_size + 2 * inner + max(query + 2 * key for query, key in widths)
@@ -168,6 +170,28 @@ def require_for_loading(need: Memory, device: torch.device, source: str) -> None
             f"{source!r} needs {need} on {device}, of which {have / GIB:.2f} GiB are free; take a smaller model, "
             "vlm.dtype float16, or vlm.quantisation int8 or int4"
         )
+
+
+def at_once(
+    need: Callable[[int, int], Memory], views: int, questions: int, device: torch.device, most: int = 0
+) -> tuple[int, int]:
+    """How many of some views, and how many questions about each, fit into the memory at once: all, or halves of them.
+
+    Args:
+        need: what so many questions about each of so many views take.
+        most: rows at the most (0: any number).
+
+    Raises:
+        VlmError: not even one question about one view fits.
+    """
+    while True:
+        memory = need(views, questions)
+        if views * questions == 1:
+            require_for_answers(memory, device)
+            return 1, 1
+        if views * questions <= (most or views * questions) and fits(memory, device):
+            return views, questions
+        views, questions = (-(-views // 2), questions) if views > 1 else (1, -(-questions // 2))
 
 
 def fits(need: Memory, device: torch.device) -> bool:

@@ -30,6 +30,13 @@ LEAST_PX = 28
 """A picture is shown no smaller than this on its shorter side."""
 
 
+GROWTH = 4
+"""How often a larger size is tried for a picture that has too few tokens."""
+
+SAME_ASPECT = 0.03
+"""Pictures whose aspects differ by less are shown at one size, if all are to have as many tokens."""
+
+
 @dataclass(frozen=True)
 class ViewPrompt:
     """The prompts of B questions about one view.
@@ -51,20 +58,6 @@ class ViewPrompt:
     layout: ImageLayout
     answer_type: int = 0
     opening: str = ""
-
-    def batch(self) -> tuple[Tensor, Tensor]:
-        """[prefix][pads][tail] of every question: ids and attention mask (0 on pads), int64 (B, P + longest tail).
-
-        Pads repeat the prefix's first token: a penalty on tokens that the sequence has already must not see new ones.
-        """
-        longest = max(len(t) for t in self.tails)
-        ids = self.prefix.new_full((len(self.tails), len(self.prefix) + longest), int(self.prefix[0]))
-        ids[:, : len(self.prefix)] = self.prefix
-        mask = torch.ones_like(ids)
-        for row, tail in enumerate(self.tails):
-            ids[row, ids.shape[1] - len(tail) :] = tail
-            mask[row, len(self.prefix) : ids.shape[1] - len(tail)] = 0
-        return ids, mask
 
     def inputs(self, ids: Tensor, answer: int = 0) -> dict[str, Tensor]:
         """The model's inputs for a whole sequence (N,) that begins with the prefix, as a batch of one.
@@ -103,9 +96,10 @@ class Prompter:
         device: torch.device,
         dtype: torch.dtype,
         image_tokens: int = 0,
+        view_tokens: int = 0,
     ) -> None:
-        """`image_token` is the id of the image's tokens, `image_tokens` how many a view may have (0: any number)."""
-        self._most = image_tokens
+        """`image_token` is the id of the image's tokens; see `VlmOptions` for the other two."""
+        self._most, self._each = view_tokens or image_tokens, view_tokens
         self._shown_wh: dict[tuple[int, int], tuple[int, int]] = {}
         self._processor, self.family, self._image_token = processor, family, image_token
         self._device, self._dtype = device, dtype
@@ -127,9 +121,7 @@ class Prompter:
         layout = self.family.layout(self._processor, first, columns, (picture.height, picture.width))
         scale_xy = padded.shape[1] / picture.width, padded.shape[0] / picture.height
         if self.family.reuse == "batch":
-            heads, tails = zip(*(self._around_image(text, special) for text in texts), strict=True)
-            if any(not torch.equal(head, heads[0]) for head in heads):
-                raise VlmError("the chat template puts the question before the image, so questions can't share it")
+            tails = self._parted(texts)
             prefix = whole[: len(whole) - len(tails[0])]
             if not torch.equal(whole[len(prefix) :], tails[0]):
                 raise VlmError("the processor's tokens don't end with those of the question")
@@ -151,27 +143,66 @@ class Prompter:
             next((mark for mark in THOUGHTS if texts[0].rstrip().endswith(mark)), ""),
         )
 
+    def tails(self, questions: Sequence[str]) -> list[Tensor]:
+        """The tokens after the prefix, for questions about a view whose prefix is there; int64 (n,) each.
+
+        Raises:
+            VlmError: the template puts the question before the image.
+        """
+        tails = self._parted([self._rendered(question) for question in questions])
+        return [tail.to(self._device) for tail in tails]
+
+    def spare(self, layout: ImageLayout) -> int:
+        """How many more image tokens another view may have than one with this layout, if all are to have as many."""
+        return max(0, self._each - len(layout.positions))
+
+    def _parted(self, texts: Sequence[str]) -> Sequence[Tensor]:
+        """The tokens after the image, if those before it are the same for all prompts."""
+        special = not texts[0].startswith(self._processor.tokenizer.bos_token or "\0")
+        heads, tails = zip(*(self._around_image(text, special) for text in texts), strict=True)
+        if any(not torch.equal(head, heads[0]) for head in heads):
+            raise VlmError("the chat template puts the question before the image, so questions can't share it")
+        return tails
+
     def _shown(self, picture: Image.Image, text: str, special: bool) -> tuple[Image.Image, Any]:
-        """The picture, smaller if it would have too many tokens, and the processor's output for it.
+        """The picture at the size that has the tokens it should have, and the processor's output for it.
 
         Processors bound pictures themselves, so that only a much smaller one may have fewer tokens. Where not even the
         smallest has, the family's number is fixed, and the picture stays as it is.
         """
         whole = picture.size
-        if size := self._shown_wh.get(whole):
+        if size := self._known(whole):
             shown = picture if size == whole else picture.resize(size)
             return shown, self._processed(shown, text, special)
-        inputs = self._processed(picture, text, special)
-        first = last = (len(self._columns(inputs)), picture, inputs)
+
+        def at(scale: float) -> tuple[int, Image.Image, Any]:
+            size = [max(1, round(side * scale)) for side in whole]
+            shown = picture if scale == 1 else picture.resize(size)
+            inputs = self._processed(shown, text, special)
+            return len(self._columns(inputs)), shown, inputs
+
+        first = last = at(1)
         scale, least, before = 1.0, LEAST_PX / min(whole), first[0] + 1
         while self._most and last[0] > self._most and scale > least:
             scale = max(least, scale * (0.98 * sqrt(self._most / last[0]) if last[0] < before else 0.7))
-            smaller = picture.resize([max(1, round(side * scale)) for side in whole])
-            before, inputs = last[0], self._processed(smaller, text, special)
-            last = (len(self._columns(inputs)), smaller, inputs)
-        _, shown, inputs = last if last[0] < first[0] else first
-        self._shown_wh[whole] = shown.size  # views of this size need not be tried again
-        return shown, inputs
+            before, last = last[0], at(scale)
+        best, scale = (last if last[0] < first[0] else first), 1.0
+        for _ in range(GROWTH if best[0] < self._each and best is first else 0):
+            scale *= sqrt(self._each / last[0])
+            last = at(scale)
+            if last[0] == first[0]:
+                break
+            best = max((b for b in (best, last) if b[0] <= self._each), key=lambda b: b[0])
+        self._shown_wh[whole] = best[1].size  # views of this size need not be tried again
+        return best[1:]
+
+    def _known(self, size_wh: tuple[int, int]) -> tuple[int, int] | None:
+        """The size at which a picture of this size is shown; with `vlm.view_tokens`, or of nearly its aspect."""
+        if size_wh in self._shown_wh or not self._each:
+            return self._shown_wh.get(size_wh)
+        aspect = size_wh[0] / size_wh[1]
+        alike = (shown for (w, h), shown in self._shown_wh.items() if abs(w / h / aspect - 1) < SAME_ASPECT)
+        return next(alike, None)
 
     def _columns(self, inputs: Any) -> np.ndarray:
         """Where the image's tokens are in the processor's output for one prompt: int64 (n,), n >= 1."""

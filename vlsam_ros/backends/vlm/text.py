@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any
 
+from ...data import Answer
+
 
 def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
     """The text of `ids` without outer blanks, and for each token its [start, end) characters in it.
@@ -24,6 +26,21 @@ def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple
         unfinished = len(part) > agreed  # a stand-in for a character whose other parts are still to come
         spans.append((start, min(end + unfinished, len(text))))
     return text, tuple(spans)
+
+
+def answered(
+    decode: Callable[[list[int]], str], question: str, tokens: Sequence[int], opening: str, length: int, **rest: Any
+) -> Answer:
+    """The `Answer` that some tokens are, the last of a sequence of `length`; `rest` are other fields of it.
+
+    Args:
+        opening: the mark that the template has begun a thought with, whose end mark may never come.
+    """
+    text, spans = token_spans(decode, tokens)
+    if shift := len(opening):
+        text, spans = opening + text, tuple((start + shift, end + shift) for start, end in spans)
+    first = length - len(tokens)
+    return Answer(question=question, text=text, token_spans=spans, first_row=first, length=length, **rest)
 
 
 def end_tokens(model: Any, tokenizer: Any) -> list[int]:

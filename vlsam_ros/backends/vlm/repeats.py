@@ -1,0 +1,69 @@
+"""Answers that say the same again and again: one such row would keep the whole batch writing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import StoppingCriteria
+
+LONGEST = 32
+"""Tokens of the longest part whose repetition is noticed."""
+
+LEAST = 8
+"""Tokens that its repetitions take at the least: a few dots or dashes are no loop."""
+
+
+class Repeats:
+    """Whether an answer's end is one and the same part again and again; numbers count as equal, as lists have them.
+
+    Args:
+        decode: tokens -> text.
+        most: so many repetitions in a row are a loop (0: none ever is).
+    """
+
+    def __init__(self, decode: Callable[[list[int]], str], most: int) -> None:
+        self._decode, self._most = decode, most
+        self._signs: dict[int, int] = {}
+
+    def __call__(self, tokens: Sequence[int]) -> bool:
+        """Of the tokens that a row has written so far."""
+        if not self._most or len(tokens) < LEAST:
+            return False
+        signs = [self._sign(token) for token in tokens[-LONGEST * self._most :]]
+        return any(
+            signs[-1] == signs[-1 - part] and self._repeated(signs, part)
+            for part in range(1, min(LONGEST, len(signs) // 2) + 1)
+        )
+
+    def _repeated(self, signs: Sequence[int], part: int) -> bool:
+        length = part * max(self._most, -(-LEAST // part))
+        return len(signs) >= length and signs[-length:-part] == signs[part - length :]
+
+    def _sign(self, token: int) -> int:
+        """The token, or -1 if it is a number."""
+        if token not in self._signs:
+            self._signs[token] = -1 if self._decode([token]).strip().isdigit() else token
+        return self._signs[token]
+
+
+class RepeatsStop(StoppingCriteria):
+    """Ends the rows of a generation that repeat themselves.
+
+    Attributes:
+        at: row -> how many of its tokens count.
+    """
+
+    def __init__(self, repeats: Callable[[Sequence[int]], bool], first: int) -> None:
+        """`first` tokens are the prompt."""
+        self.at: dict[int, int] = {}
+        self._repeats, self._first = repeats, first
+
+    def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
+        """All tokens so far (B, n) -> which rows end, bool (B,)."""
+        for row, tokens in enumerate(input_ids[:, self._first :].tolist()):
+            if row not in self.at and self._repeats(tokens):
+                self.at[row] = len(tokens) - 1
+        return torch.tensor([row in self.at for row in range(len(input_ids))], device=input_ids.device)

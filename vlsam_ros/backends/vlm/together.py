@@ -1,0 +1,312 @@
+"""Answers to all questions about all views as one batch, for models whose layers see all earlier tokens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import (
+    CompileConfig,
+    DynamicCache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    SuppressTokensLogitsProcessor,
+)
+
+from ...data import Answer, ImageLayout, Pixels
+from .capture import recording
+from .decoding import Asked, Bench, Decoder, Limits, Prefix
+from .memory import Memory, at_once, fits, generation
+from .prompting import Prompter, ViewPrompt, joined
+from .text import answered
+
+CLOSE = 1.25
+"""Views are one batch if the longest prefix has at most so many times the tokens of the shortest."""
+
+LENGTHS = 128
+"""Columns of a compiled step's cache are a multiple of this, those after the prefixes of half of it."""
+
+WARM_STEPS = 3
+"""Steps that compile, record and replay a step."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A view that the model has seen.
+
+    Attributes:
+        prefix, view: what it made of it, and the view's place in that.
+        layout: the image tokens, as positions in the prefix.
+        opening: the mark that the template has begun a thought with, or an empty string.
+    """
+
+    prefix: Prefix
+    view: int
+    layout: ImageLayout
+    opening: str
+
+
+class Together:
+    """The batch of a keyframe.
+
+    Args:
+        model: its text goes on after the questions, which come after the image.
+        search: its generation settings, without beams.
+        limits: when an answer has ended.
+        decode: tokens -> text.
+        grammar: makes what holds an answer to a form; None: nothing does.
+        wanted: the option `vlm.compile`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        prompter: Prompter,
+        search: GenerationConfig,
+        limits: Limits,
+        decode: Callable[[list[int]], str],
+        grammar: Callable[[], LogitsProcessor] | None,
+        wanted: str,
+    ) -> None:
+        self._model, self._prompter, self._limits, self._decode, self._grammar = (
+            model,
+            prompter,
+            limits,
+            decode,
+            grammar,
+        )
+        self._layers = model.config.get_text_config().num_hidden_layers
+        self._temperature = search.temperature if search.do_sample else 0.0
+        self._fair = LogitsProcessorList()
+        if search.repetition_penalty not in (None, 1.0):
+            self._fair.append(RepetitionPenaltyLogitsProcessor(search.repetition_penalty))
+        if search.suppress_tokens:
+            self._fair.append(SuppressTokensLogitsProcessor(search.suppress_tokens, model.device))
+        self._decoder = Decoder(model, pipelined=model.device.type == "cuda" and grammar is None)
+        self._benches: list[Bench] = []
+        self._warm, self._said = False, set[str]()
+        self.compiled = wanted == "on" or (wanted == "auto" and model.device.type == "cuda")
+        if self.compiled:
+            self._compile()
+
+    def _compile(self) -> None:
+        """The step through transformers' own means; its graph is made when it first runs."""
+        quantiser = getattr(self._model, "hf_quantizer", None)
+        if not self._model._can_compile_fullgraph:
+            return self._slower(f"models of type {self._model.config.model_type!r} can't be compiled")
+        if quantiser is not None and not quantiser.is_compileable:
+            return self._slower(f"weights quantised by {quantiser.quantization_config.quant_method} can't be compiled")
+        mode = "reduce-overhead" if self._model.device.type == "cuda" else "default"
+        call = self._model.get_decoder().get_compiled_call(CompileConfig(fullgraph=True, mode=mode))
+
+        def step(**inputs: Any) -> Any:
+            torch.compiler.cudagraph_mark_step_begin()
+            return call(**inputs)
+
+        self._decoder.step = step
+
+    def _slower(self, reason: str) -> None:
+        """From now on without a compiled step."""
+        self._say(f"vlm.compile: the step runs uncompiled, which takes longer: {reason}")
+        self.compiled, self._benches = False, []
+        self._decoder.step = self._model.get_decoder()
+
+    def _say(self, text: str) -> None:
+        """Once."""
+        if text not in self._said:
+            self._said.add(text)
+            log.warning(text)
+
+    def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
+        """Compile what so many questions about so many views like these take; see `interfaces.Vlm`."""
+        if not self.compiled:
+            return
+        try:
+            self.answers(views, questions, None, WARM_STEPS)
+        except Exception as error:  # compilers and drivers raise nearly anything
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            self._slower(f"it could not be compiled, or its graph did not fit into the memory: {reason}")
+        self._warm = True
+
+    def answers(
+        self,
+        views: Sequence[np.ndarray],
+        questions: Sequence[str],
+        meanwhile: Callable[[], None] | None,
+        least: int = 0,
+    ) -> list[list[Answer]]:
+        """Each view's prefix once, then all questions about all views on those; see `interfaces.Vlm`.
+
+        Args:
+            least: steps to run, whatever is said.
+        """
+        seen: dict[int, Seen] = {
+            i: v.kept[self] for i, v in enumerate(views) if isinstance(v, Pixels) and self in v.kept
+        }
+        fresh = [i for i in range(len(views)) if i not in seen]
+        seen |= zip(fresh, self._see([views[i] for i in fresh], questions), strict=True)
+        if meanwhile:
+            meanwhile()
+        tails = self._prompter.tails(questions)
+        answers: list[list[Answer]] = [[] for _ in views]
+        for group in self._close(seen):
+            whole = [seen[i] for i in group]
+            some, asked = self._at_once(whole, tails, len(views))
+            for part in (group[i : i + some] for i in range(0, len(group), some)):
+                for rows in (slice(i, i + asked) for i in range(0, len(questions), asked)):
+                    new = self._run([seen[i] for i in part], tails[rows], questions[rows], least)
+                    for i, own in zip(part, new, strict=True):
+                        answers[i] += own
+            if fits(self._need(whole, tails, some, asked, len(views)), self._model.device):
+                for view, one in ((views[i], seen[i]) for i in group):
+                    if isinstance(view, Pixels):
+                        view.kept[self] = one
+        return answers
+
+    def _see(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[Seen]:
+        """The prefixes of views, those that are alike as one batch, as far as memory allows."""
+        prompts = [self._prompter(view, questions[:1]) for view in views]
+        seen: dict[int, Seen] = {}
+        groups: list[list[int]] = []
+        for i, prompt in enumerate(prompts):
+            group = next((g for g in groups if prompts[g[0]].alike(prompt)), None)
+            group.append(i) if group is not None else groups.append([i])
+        for group in groups:
+            length = len(prompts[group[0]].prefix)
+
+            def need(some: int, _: int, length: int = length) -> Memory:
+                return generation(self._model.config, self._model.dtype, length, 0, 0, some, 0)
+
+            most, _ = at_once(need, len(group), 1, self._model.device)
+            for part in (group[i : i + most] for i in range(0, len(group), most)):
+                prefix = self._prefix([prompts[i] for i in part])
+                for place, i in enumerate(part):
+                    seen[i] = Seen(prefix, place, prompts[i].layout, prompts[i].opening)
+        return [seen[i] for i in range(len(views))]
+
+    def _prefix(self, prompts: Sequence[ViewPrompt]) -> Prefix:
+        """What the model makes of views whose prompts are alike."""
+        cache: Any = DynamicCache(config=self._model.config)
+        with recording(self._model) as recorder:
+            self._model(**joined(prompts), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        ids = prompts[0].prefix
+        recorder.check(self._layers, len(ids))
+        deltas = getattr(self._model.model, "rope_deltas", None)  # Qwen-VL: where each sequence's text goes on
+        shift = ids.new_zeros(len(prompts), 1) if deltas is None else deltas.to(ids).reshape(-1, 1)
+        return Prefix(ids, recorder.causal(), [layer.values for layer in cache.layers], shift)
+
+    def _close(self, seen: Mapping[int, Seen]) -> Iterator[list[int]]:
+        """Which views can be one batch without much padding, those that were seen together side by side."""
+        order = sorted(seen, key=lambda i: (len(seen[i].prefix), id(seen[i].prefix), seen[i].view))
+        group = order[:1]
+        for i in order[1:]:
+            if len(seen[i].prefix) > CLOSE * len(seen[group[0]].prefix):
+                self._say(
+                    "views with few and with many image tokens are answered one after the other; vlm.view_tokens makes "
+                    "them alike"
+                )
+                yield group
+                group = []
+            group.append(i)
+        yield group
+
+    def _at_once(self, seen: Sequence[Seen], tails: Sequence[Tensor], left: int) -> tuple[int, int]:
+        """How many of these views, and how many questions about each, are one batch.
+
+        Raises:
+            VlmError: the memory does not suffice for a single one.
+        """
+        most = max(bench.rows for bench in self._benches) if self._warm and self._benches else 0
+        need = partial(self._need, seen, tails, left=left)
+        return at_once(need, len(seen), len(tails), self._model.device, most)
+
+    def _need(self, seen: Sequence[Seen], tails: Sequence[Tensor], views: int, asked: int, left: int) -> Memory:
+        """What so many questions about each of so many of these views take; `left` views' Q and K are kept in all."""
+        prefix, tail = max(len(s.prefix) for s in seen), max(map(len, tails))
+        kept = left * (prefix + len(tails) * (tail + self._limits.tokens))
+        sizes = prefix, tail, self._limits.tokens, views, asked, kept
+        need = generation(self._model.config, self._model.dtype, *sizes)
+        ready = any(b.holds(views * asked, *self._columns(prefix, tail)) for b in self._benches)
+        return replace(need, cache=0) if ready else need
+
+    def _columns(self, prefix: int, tail: int) -> tuple[int, int]:
+        """Columns of the cache, and those of them that come after the prefixes."""
+        return prefix + tail + self._limits.tokens, tail + self._limits.tokens
+
+    def _bench(self, seen: Sequence[Seen], rows: int, tail: int) -> tuple[Bench, bool]:
+        """Where so many rows are run, and whether that has been or can be compiled."""
+        prefix = max(len(s.prefix) for s in seen)
+        length, tokens = self._columns(prefix, tail)
+        config = self._model.config
+        if not self.compiled:
+            return Bench(config, rows, length, tokens, seen[0].prefix), False
+        ready = [bench for bench in self._benches if bench.holds(rows, length, tokens)]
+        if not ready and self._warm:
+            self._say(f"vlm.compile: no compiled step holds {rows} × {length} tokens, so these run uncompiled")
+            return Bench(config, rows, length, tokens, seen[0].prefix), False
+        if not ready:
+            spare = self._prompter.spare(seen[0].layout)
+            length, tokens = (-(-n // step) * step for n, step in ((length + spare, LENGTHS), (tokens, LENGTHS // 2)))
+            self._benches.append(Bench(config, rows, length, tokens, seen[0].prefix))
+            ready = self._benches[-1:]
+        return min(ready, key=lambda bench: (bench.rows, bench.length)), True
+
+    def _run(
+        self, seen: Sequence[Seen], tails: Sequence[Tensor], questions: Sequence[str], least: int
+    ) -> Iterator[list[Answer]]:
+        """The answers about each view of one batch."""
+        asked = [Asked(s.prefix, s.view, tails) for s in seen]
+        bench, compiled = self._bench(seen, len(seen) * len(tails), max(map(len, tails)))
+        with recording(self._model):  # for its attention; what is recorded is on the bench
+            try:
+                written = self._decoder.write(bench, asked, self._limits, self._fair, self._chooser(), compiled, least)
+            except Exception as error:
+                if compiled and self._warm:
+                    self._slower(f"it failed: {str(error).partition(chr(10))[0]}")
+                raise
+        rows = zip(written.batches(asked), written.rows, written.probabilities, strict=True)
+        for s in seen:
+            own = []
+            for question in questions:
+                (batch, place, layer), row, given = next(rows)
+                start, stop = batch.own[place]
+                own.append(
+                    answered(
+                        self._decode,
+                        question,
+                        row.tokens,
+                        s.opening,
+                        length=len(s.prefix) + stop - start,
+                        layout=s.layout,
+                        layers=self._layers,
+                        layer=layer,
+                        truncated=row.truncated,
+                        probabilities=tuple(given[: len(row.tokens)]),
+                        batch=batch,
+                        row=place,
+                        looped=row.looped,
+                    )
+                )
+            yield own
+
+    def _chooser(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Tokens so far and scores -> the next tokens: the likeliest that the grammar allows, or sampled ones."""
+        held = self._grammar() if self._grammar else None
+
+        def chosen(ids: Tensor, scores: Tensor) -> Tensor:
+            scores = held(ids, scores) if held else scores
+            if not self._temperature:
+                return scores.argmax(-1)
+            return torch.multinomial((scores / self._temperature).softmax(-1), 1)[:, 0]
+
+        return chosen
