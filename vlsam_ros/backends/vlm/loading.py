@@ -20,6 +20,7 @@ from transformers import (
 
 from ...config import VlmOptions
 from ...embedded import VLMS, vlm_path
+from ...embedded.winograd import fused
 from ...errors import ConfigError, ModelLoadError, failures
 from ..checkpoint import local, read, read_model, read_processor, reason, require_layers
 from ..devices import pick_device, pick_dtype
@@ -49,6 +50,8 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm:
     spare = _require_memory(config, source, options, device)
     processor = _read(read_processor, AutoProcessor, source, trust)
     model = _read_model(config, source, options, device, spare)
+    if demonstration and device.type == "cpu" and model.dtype == torch.float32:
+        fused(model.model.vision_tower)
     prompter = Prompter(
         processor, family, config.image_token_id, device, model.dtype, options.image_tokens, options.view_tokens
     )
