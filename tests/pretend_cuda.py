@@ -117,7 +117,7 @@ class Device(TorchDispatchMode):
                 )
         out = func(*tree_map_only(Cuda, _elem, args), **_on_cpu(kwargs))
         kernel = not (func.is_view or packet in FREE or packet.__name__.startswith(NEW))
-        if kernel:
+        if kernel and any(not isinstance(t, Tensor) or t.numel() for t in tree_leaves(out)):
             self.counts.add("ops", packet.__name__)
             if flops := _flops(packet, args, kwargs, out):
                 self.counts.add("flops", packet.__name__, flops)
@@ -144,9 +144,10 @@ class Device(TorchDispatchMode):
             raise RuntimeError(f"{func} uses what another stream is still making; wait for that stream first")
 
     def _upload(self, source: Tensor, target: Tensor | None, args: Any, kwargs: Mapping[str, Any]) -> Tensor:
-        self.counts.add("uploads", "upload")
-        if not _non_blocking(args, kwargs):
-            self.time.wait("upload")
+        if source.numel():
+            self.counts.add("uploads", "upload")
+            if not _non_blocking(args, kwargs):
+                self.time.wait("upload")
         if target is None:
             return self._made(aten._to_copy(source, **_on_cpu(kwargs)), aten._to_copy.default, [], True)
         return self._made(_elem(target).copy_(source), aten.copy_.default, [target], True)
@@ -155,7 +156,7 @@ class Device(TorchDispatchMode):
         copied = aten._to_copy(_elem(source), **_on_cpu(kwargs))
         target = torch.empty_like(copied) if target is None else target
         self.time.download(target, copied)
-        if not _non_blocking(args, kwargs):
+        if source.numel() and not _non_blocking(args, kwargs):
             self.time.wait("download")
         return target
 
@@ -245,6 +246,7 @@ def pretended(
         "default_stream": lambda *_: device.time.default,
         "synchronize": device.time.synchronize,
     }
+    tensor = torch.tensor  # which would read numbers in a list where no operation is seen
     flags = torch._C._only_lift_cpu_tensors(), torch.__future__.get_swap_module_params_on_conversion()
     torch._C._ensureCUDADeviceGuardSet()
     with ExitStack() as restored:
@@ -254,6 +256,8 @@ def pretended(
         torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor makes a CPU tensor, and then a copy that is seen
         torch.__future__.set_swap_module_params_on_conversion(True)  # Module.to can't turn a CPU tensor into another
         restored.enter_context(mock.patch.multiple(torch.cuda, **fakes))
+        fetched = lambda data, **options: tensor(tree_map_only(Cuda, Tensor.item, data), **options)  # noqa: E731
+        restored.enter_context(mock.patch.object(torch, "tensor", fetched))
         restored.enter_context(torch.backends.cudnn.flags(enabled=False))  # whose operations the CPU has not
         restored.enter_context(device)
         yield counts

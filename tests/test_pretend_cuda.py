@@ -62,6 +62,7 @@ WORK: dict[str, tuple[Callable[[Tensor], object], int, int, int]] = {
     "item": (lambda x: x.sum().item(), 1, 0, 1),
     "truth": (lambda x: bool((x > 3).any()), 1, 0, 2),
     "list": (lambda x: x.tolist(), 1, 0, 0),
+    "list of numbers": (lambda x: torch.tensor([x[0, 0], x[1, 0]], device="cuda"), 3, 1, 0),
     "download": (lambda x: x.cpu(), 1, 0, 0),
     "download, not waited for": (lambda x: x.to("cpu", non_blocking=True), 0, 0, 0),
     "copy to the host": (lambda x: torch.empty(3, 4).copy_(x), 1, 0, 0),
@@ -89,6 +90,7 @@ WORK: dict[str, tuple[Callable[[Tensor], object], int, int, int]] = {
     "reshaped with a copy": (lambda x: x.T.reshape(-1), 0, 0, 1),
     "nothing to move": (lambda x: x.to("cuda").float().contiguous(), 0, 0, 0),
     "allocation": (lambda x: torch.empty(3, device="cuda").new_empty(2), 0, 0, 0),
+    "nothing in it": (lambda x: torch.cat([x[:0], x.new_tensor([])[:, None].expand(0, 4)]).cpu(), 0, 0, 0),
     "linear": (lambda x: linear(x[None], x, x.flatten()[:3]), 0, 0, 1),
     "synchronised": (lambda _: torch.cuda.synchronize(), 1, 0, 0),
 }
