@@ -62,29 +62,31 @@ class Clock:
         forget_peak()
         self._since = time.process_time()
 
-    def wrap(self, call: Callable, name: str | Callable[[dict], str]) -> Callable:
-        """The function as a stage, named after its keyword arguments if `name` is a function."""
+    def wrap(self, call: Callable, name: str) -> Callable:
+        """The function as a part of a stage."""
 
         @wraps(call)
         def inside(*args: Any, **kwargs: Any) -> Any:
-            with self.stage(name if isinstance(name, str) else name(kwargs)):
+            with self.stage(name):
                 return call(*args, **kwargs)
 
         return inside
 
 
-STAGES = ("vision", "prefill", "decode", "flow", "points", "SAM encode", "SAM decode", "merge", "rest")
+STAGES = ("processor", "vision", "prefill", "decode", "flow", "points", "SAM encode", "SAM decode", "merge", "rest")
 
 
 @contextmanager
 def watched(detector: VLSam, clock: Clock) -> Iterator[None]:
     """Every stage of a detector under the clock, until the block ends."""
-    model, segmenter = detector.vlm._model, detector.segmenter
-    tower = model.model.vision_tower if hasattr(model.model, "vision_tower") else model.model.visual
+    vlm, segmenter = detector.vlm, detector.segmenter
+    inner = vlm._model.model
+    tower = inner.vision_tower if hasattr(inner, "vision_tower") else inner.visual
     places = [
+        (vlm._prompter, "_processed", "processor"),
         (tower, "forward", "vision"),
-        (model, "forward", lambda given: "decode" if given["input_ids"].shape[1] == 1 else "prefill"),
-        (model, "generate", "decode"),
+        (vlm._batch, "_prefix", "prefill"),
+        (vlm._batch._decoder, "write", "decode"),
         (attention, "flow", "flow"),
         *((prompts, name, "points") for name in ("seeds", "territories", "batch", "reseed", "coverage")),
         (segmenter, "embed", "SAM encode"),
