@@ -39,15 +39,22 @@ class Call:
     softcap: float | None
 
 
+class _LastLayer(Exception):
+    """All that is wanted of a forward pass is there."""
+
+
 class Recorder:
     """The calls of every decoder layer, in order; their new tokens, put together, are the sequence."""
 
-    def __init__(self) -> None:
+    def __init__(self, last: int | None = None) -> None:
         self._calls: dict[int, list[Call]] = defaultdict(list)
+        self._last = last
 
     def add(self, layer: int, call: Call) -> None:
-        """Keep one call of a layer."""
+        """Keep one call of a layer; after the one that is wanted last the forward pass ends."""
         self._calls[layer].append(call)
+        if layer == self._last:
+            raise _LastLayer
 
     def check(self, layers: int, length: int) -> None:
         """Raises `VlmError` unless each of the model's layers was recorded over `length` tokens."""
@@ -107,16 +114,35 @@ _RECORDER: ContextVar[Recorder | None] = ContextVar("recorder", default=None)
 
 
 @contextmanager
-def recording(model: PreTrainedModel) -> Iterator[Recorder]:
-    """Records the language model's attention inside the block; the implementation it had before comes back after it."""
-    recorder, before = Recorder(), model.config.get_text_config()._attn_implementation
-    model.set_attn_implementation({TEXT: NAME})
+def listening(model: PreTrainedModel) -> Iterator[None]:
+    """Our attention function in the language model inside the block; the one it had before comes back after it."""
+    before = model.config.get_text_config()._attn_implementation
+    if before != NAME:
+        model.set_attn_implementation({TEXT: NAME})
+    try:
+        yield
+    finally:
+        if before != NAME:
+            model.set_attn_implementation({TEXT: before})
+
+
+@contextmanager
+def recording(model: PreTrainedModel, last: int | None = None) -> Iterator[Recorder]:
+    """Records the language model's attention inside the block.
+
+    Args:
+        last: the block ends when this layer's queries and keys are there and its cache is filled: its attention and all
+            that follows need not be computed.
+    """
+    recorder = Recorder(last)
     token = _RECORDER.set(recorder)
     try:
-        yield recorder
+        with listening(model):
+            yield recorder
+    except _LastLayer:
+        pass
     finally:
         _RECORDER.reset(token)
-        model.set_attn_implementation({TEXT: before})
 
 
 def _capture(

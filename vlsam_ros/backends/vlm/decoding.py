@@ -317,7 +317,7 @@ class _Run:
         self._sees[..., self._longest + self._used] = True
         self._used += 1
         self._place, self._slot = self._place + 1, self._slot + 1
-        return self._through(step, self.ids[:, -1:], self._sees, self._place, self._slot)
+        return self._through(step, self._last, self._sees, self._place, self._slot)
 
     def _through(self, step: Callable[..., Any], ids: Tensor, mask: Tensor, places: Tensor, slots: Tensor) -> Tensor:
         bench = self._bench
@@ -328,8 +328,9 @@ class _Run:
     def hear(self, logits: Tensor, scores: Tensor, token: Tensor) -> None:
         """What the model said of the next tokens (B,)."""
         self._finite = self._finite & logits.isfinite().all()
-        self._heard.append((self._alive, scores.softmax(-1).gather(1, token[:, None])[:, 0]))
-        self.ids = torch.cat([self.ids, token[:, None]], 1)
+        self._last = token[:, None]
+        self._heard.append((self._alive, scores.softmax(-1).gather(1, self._last)[:, 0]))
+        self.ids = torch.cat([self.ids, self._last], 1)
 
     def take(self, tokens: Sequence[int], limits: Limits) -> None:
         """The next tokens, on the host."""
@@ -355,8 +356,10 @@ class _Run:
         for layer in self._bench.cache.layers:
             layer.keys, layer.values = (t.index_select(0, staying) for t in (layer.keys, layer.values))
         self._alive = [self._alive[slot] for slot in stay]
-        parts = self.ids, self._sees, self._place, self._index, hidden
-        self.ids, self._sees, self._place, self._index, hidden = (part.index_select(0, staying) for part in parts)
+        parts = self.ids, self._last, self._sees, self._place, self._index, hidden
+        self.ids, self._last, self._sees, self._place, self._index, hidden = (
+            part.index_select(0, staying) for part in parts
+        )
         return hidden
 
     def _keep(self, slots: Sequence[int]) -> None:

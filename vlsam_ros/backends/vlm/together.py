@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from transformers import (
-    CompileConfig,
     DynamicCache,
     GenerationConfig,
     LogitsProcessor,
@@ -100,14 +99,14 @@ class Together:
             self._compile()
 
     def _compile(self) -> None:
-        """The step through transformers' own means; its graph is made when it first runs."""
+        """The step as one graph, on CUDA a CUDA graph; it is made when it first runs."""
         quantiser = getattr(self._model, "hf_quantizer", None)
         if not self._model._can_compile_fullgraph:
             return self._slower(f"models of type {self._model.config.model_type!r} can't be compiled")
         if quantiser is not None and not quantiser.is_compileable:
             return self._slower(f"weights quantised by {quantiser.quantization_config.quant_method} can't be compiled")
         mode = "reduce-overhead" if self._model.device.type == "cuda" else "default"
-        call = self._model.get_decoder().get_compiled_call(CompileConfig(fullgraph=True, mode=mode))
+        call = torch.compile(self._model.get_decoder(), fullgraph=True, mode=mode)
 
         def step(**inputs: Any) -> Any:
             torch.compiler.cudagraph_mark_step_begin()
@@ -197,7 +196,7 @@ class Together:
     def _prefix(self, prompts: Sequence[ViewPrompt]) -> Prefix:
         """What the model makes of views whose prompts are alike."""
         cache: Any = DynamicCache(config=self._model.config)
-        with recording(self._model) as recorder:
+        with recording(self._model, last=self._layers - 1) as recorder:
             self._model(**joined(prompts), past_key_values=cache, use_cache=True, logits_to_keep=1)
         ids = prompts[0].prefix
         recorder.check(self._layers, len(ids))
@@ -267,13 +266,12 @@ class Together:
         """The answers about each view of one batch."""
         asked = [Asked(s.prefix, s.view, tails) for s in seen]
         bench, compiled = self._bench(seen, len(seen) * len(tails), max(map(len, tails)))
-        with recording(self._model):  # for its attention; what is recorded is on the bench
-            try:
-                written = self._decoder.write(bench, asked, self._limits, self._fair, self._chooser(), compiled, least)
-            except Exception as error:
-                if compiled and self._warm:
-                    self._slower(f"it failed: {str(error).partition(chr(10))[0]}")
-                raise
+        try:
+            written = self._decoder.write(bench, asked, self._limits, self._fair, self._chooser(), compiled, least)
+        except Exception as error:
+            if compiled and self._warm:
+                self._slower(f"it failed: {str(error).partition(chr(10))[0]}")
+            raise
         rows = zip(written.batches(asked), written.rows, written.probabilities, strict=True)
         for s in seen:
             own = []

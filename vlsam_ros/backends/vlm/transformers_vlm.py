@@ -17,7 +17,7 @@ from transformers.cache_utils import DynamicLayer
 from ...config import VlmOptions
 from ...data import Answer, ImageLayout, check_image
 from ...errors import ConfigError, VlmError, failures
-from .capture import Recorder, recording
+from .capture import Recorder, listening, recording
 from .certainty import Certainty, finite_logits
 from .decoding import Limits
 from .memory import Memory, at_once, generation, require_for_answers
@@ -110,7 +110,8 @@ class TransformersVlm:
             return [[] for _ in views]
         with torch.no_grad(), self._typed_errors(views):
             if self._batch:
-                return self._batch.answers(views, questions, meanwhile)
+                with listening(self._model):
+                    return self._batch.answers(views, questions, meanwhile)
             if meanwhile:
                 meanwhile()
             return [self._apart(view, questions, len(views) - i) for i, view in enumerate(views)]
@@ -118,7 +119,7 @@ class TransformersVlm:
     def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
         """See `interfaces.Vlm`."""
         if self._batch:
-            with torch.no_grad():
+            with torch.no_grad(), listening(self._model):
                 self._batch.warm_up(views, questions)
 
     def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
