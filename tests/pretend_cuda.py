@@ -18,6 +18,7 @@ import torch
 from pretend_counts import Counts
 from pretend_streams import Stream, Timeline
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
@@ -44,7 +45,6 @@ class Cuda(Tensor):
 
     elem: Tensor
     home: Device
-    __torch_function__ = torch._C._disabled_torch_function_impl
 
     @staticmethod
     def __new__(cls, elem: Tensor, home: Device) -> Cuda:
@@ -58,6 +58,14 @@ class Cuda(Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Reached where no `Device` is entered: in another thread, or too late."""
         return next(t for t in tree_leaves((args, kwargs)) if isinstance(t, Cuda)).home.run(func, args, kwargs or {})
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Changes nothing, but that attention stays whole."""
+        with torch._C.DisableTorchFunctionSubclass():
+            if func is scaled_dot_product_attention and isinstance(args[0], Cuda):
+                return args[0].home.run(aten.scaled_dot_product_attention.default, args, kwargs or {})
+            return func(*args, **(kwargs or {}))
 
     def __repr__(self, *_: Any, **__: Any) -> str:
         return f"Cuda({self.elem})"

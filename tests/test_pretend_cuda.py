@@ -120,12 +120,13 @@ def test_products_are_counted(case: str, inference: bool) -> None:
     assert _counts(call, inference).total("flops") == expected
 
 
-def test_attention_is_one_operation() -> None:
+@pytest.mark.parametrize("inference", [False, True])
+def test_attention_is_one_operation(inference: bool) -> None:
     def attend(x: Tensor) -> Tensor:
         query = x.expand(2, 4, 3, 4)
         return scaled_dot_product_attention(query, query[:, :2], query[:, :2], is_causal=True, enable_gqa=True)
 
-    counts = _counts(attend, True)
+    counts = _counts(attend, inference)
     assert (counts.total("ops"), counts.total("flops")) == (1, 2 * 2 * 2 * 4 * 3 * 3 * 4)
 
 
