@@ -79,7 +79,8 @@ STAGES = ("processor", "vision", "prefill", "decode", "flow", "points", "SAM enc
 @contextmanager
 def watched(detector: VLSam, clock: Clock) -> Iterator[None]:
     """Every stage of a detector under the clock, until the block ends."""
-    vlm, segmenter = detector.vlm, detector.segmenter
+    vlm: Any = detector.vlm
+    segmenter = detector.segmenter
     inner = vlm._model.model
     tower = inner.vision_tower if hasattr(inner, "vision_tower") else inner.visual
     places = [
