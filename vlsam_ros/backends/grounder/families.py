@@ -19,7 +19,7 @@ class Proposals:
 
     Attributes:
         scores: float (n, Q) in [0, 1].
-        xyxy: float (n, Q, 4), in pixels of the view; not clipped.
+        xyxy: float (n, Q, 4), in pixels of the view, on the host; not clipped.
         masks: float (n, Q, h, w), logits over the view, or None.
     """
 
@@ -70,7 +70,7 @@ def owl(
     """
     text = _clip_tokens(model, processor, [f"a photo of a {name}" for name in names])
     out = model(**_pixels(model, processor, view), **text)
-    boxes = box_convert(out.pred_boxes[0].float(), "cxcywh", "xyxy")
+    boxes = box_convert(out.pred_boxes[0].float().cpu(), "cxcywh", "xyxy")
     boxes = boxes * max(view.shape[:2]) if square else _scaled(boxes, view)
     yield Proposals(out.logits[0].float().sigmoid().T, boxes.expand(len(names), -1, -1))
 
@@ -162,6 +162,6 @@ def _chunks(tokenizer: Any, names: Sequence[str], limit: int) -> Iterator[list[s
 
 
 def _scaled(boxes: Tensor, view: np.ndarray) -> Tensor:
-    """Boxes (..., 4) from shares of the view to its pixels."""
+    """Boxes (..., 4) from shares of the view to its pixels, on the host."""
     height, width = view.shape[:2]
-    return boxes * boxes.new_tensor([width, height, width, height])
+    return boxes.cpu() * torch.tensor([width, height, width, height])

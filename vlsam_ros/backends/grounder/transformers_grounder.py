@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ from .families import Proposals, Propose
 
 MOST_CHARS = 128
 """A longer name loses its beginning: no family's text holds more."""
+
+MASKS_AT_ONCE = 16
+"""Masks that are scaled together: at 4K they take half a gigabyte."""
 
 LEAST_SIDE_PX = 1.0
 """A box that is thinner inside the view is no place."""
@@ -70,21 +73,22 @@ class TransformersGrounder:
 
     def _kept(self, proposals: Proposals, names: np.ndarray, size_hw: tuple[int, int]) -> Grounded:
         """The best proposals of each name, cut to the view; those without a place in it are left out."""
-        self._require_finite("scores", proposals.scores)
-        self._require_finite("boxes", proposals.xyxy[proposals.scores > self.threshold])
-        boxes = clip_boxes_to_image(proposals.xyxy, size_hw)
+        scores, xyxy = proposals.scores.cpu(), proposals.xyxy.cpu()
+        self._require_finite("scores", scores)
+        self._require_finite("boxes", xyxy[scores > self.threshold])
+        boxes = clip_boxes_to_image(xyxy, size_hw)
         placed = (boxes[..., 2:] - boxes[..., :2] >= LEAST_SIDE_PX).all(-1)
-        best = proposals.scores.where(placed, 0).topk(min(self.max_boxes, boxes.shape[1]))
+        best = scores.where(placed, 0).topk(min(self.max_boxes, boxes.shape[1]))
         name, rank = (best.values > self.threshold).nonzero(as_tuple=True)
         box = best.indices[name, rank]
         masks = None
         if proposals.masks is not None:
             self._require_finite("masks", chosen := proposals.masks[name, box])
-            masks = tuple(_mask(logits, size_hw) for logits in chosen)
+            masks = tuple(mask for some in chosen.split(MASKS_AT_ONCE) for mask in _masks(some, size_hw))
         return Grounded(
-            xyxy=boxes[name, box].cpu().numpy(),
-            scores=best.values[name, rank].cpu().numpy(),
-            names=names[name.cpu().numpy()],
+            xyxy=boxes[name, box].numpy(),
+            scores=best.values[name, rank].numpy(),
+            names=names[name.numpy()],
             masks=masks,
         )
 
@@ -98,10 +102,10 @@ def plain(name: str) -> str:
     return " ".join(_WORD.findall(unicodedata.normalize("NFKC", name).lower()))[-MOST_CHARS:].strip()
 
 
-def _mask(logits: Tensor, size_hw: tuple[int, int]) -> Mask:
-    """Logits (h, w) over a view -> mask on its pixels."""
-    chances = interpolate(logits.float().sigmoid()[None, None], size_hw, mode="bilinear", align_corners=False)[0, 0]
-    return Mask.from_dense((chances > 0.5).cpu().numpy())
+def _masks(logits: Tensor, size_hw: tuple[int, int]) -> Iterator[Mask]:
+    """Logits (n, h, w) over a view -> masks on its pixels."""
+    chances = interpolate(logits.float().sigmoid()[None], size_hw, mode="bilinear", align_corners=False)[0]
+    return map(Mask.from_dense, (chances > 0.5).cpu().numpy())
 
 
 _NOTHING = Grounded(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
