@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,8 +47,15 @@ class FakeVlm:
         }
         return [self._say(question, view.shape[:2], seen) for question in questions]
 
-    def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
+    def answer_views(
+        self, views: Sequence[np.ndarray], questions: Sequence[str], meanwhile: Callable[[], None] | None = None
+    ) -> list[list[Answer]]:
+        if meanwhile:
+            meanwhile()
         return [self.answer(view, questions) for view in views]
+
+    def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
+        pass
 
     def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
         return self.answer(view, [request])[0].text, False
@@ -92,6 +99,9 @@ class FakeSegmenter:
 
     def __init__(self, candidates: int = 3) -> None:
         self.candidates, self.embedded, self.log = candidates, 0, []
+
+    def prepare(self, views: Sequence[np.ndarray]) -> None:
+        pass
 
     def embed(self, view: np.ndarray) -> FakeEmbedding:
         self.embedded += 1

@@ -131,13 +131,13 @@ def test_an_honest_nothing_is_an_answer() -> None:
 
 
 @pytest.mark.parametrize("beside", [{}, {"grounder.mode": "both"}, {"verify.ask": True}, {"attention.preset": "decaf"}])
-def test_queries_and_keys_of_a_view_go_before_the_next_is_asked(beside: dict) -> None:
+def test_queries_and_keys_of_a_step_go_before_the_next_is_asked(beside: dict) -> None:
     class Watched(FakeVlm):
         alive: list[weakref.ref] = []
 
-        def answer_views(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[list[Answer]]:
+        def answer_views(self, views: Sequence[np.ndarray], *rest: object) -> list[list[Answer]]:
             assert [ref for ref in self.alive if ref()] == []
-            return super().answer_views(views, questions)
+            return super().answer_views(views, *rest)
 
         def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
             assert not questions[0].startswith("Is there") or [ref for ref in self.alive if ref()] == []
@@ -146,7 +146,8 @@ def test_queries_and_keys_of_a_view_go_before_the_next_is_asked(beside: dict) ->
             return answers
 
     vlm = Watched()
-    VLSam(vlm, FakeSegmenter(), Config.from_flat(beside), FakeGrounder())(picture((200, 320), BOXES))
+    config = Config.from_flat({"vlm.view_batch": 3, **beside})
+    VLSam(vlm, FakeSegmenter(), config, FakeGrounder())(picture((200, 320), BOXES))
     assert len(vlm.alive) >= 8
 
 
@@ -239,6 +240,44 @@ def test_budget_asks_more_questions_before_it_looks_at_tiles():
     assert hurried.skipped[0] == "full: B?" and hurried.skipped[1:] == tuple(
         v for v in dict.fromkeys(v for v, _, _ in whole.answers) if v != "full"
     )
+
+
+def test_a_view_is_one_array_in_all_steps_of_a_frame():
+    """So that what a model made of it is there when it is asked about again."""
+
+    class Keeping(FakeVlm):
+        def __init__(self):
+            super().__init__()
+            self.fresh = []
+
+        def answer_views(self, views, *rest):
+            self.fresh.append([view.kept.setdefault(self, len(self.fresh)) == len(self.fresh) for view in views])
+            return super().answer_views(views, *rest)
+
+    vlm, config = Keeping(), Config.from_flat({"questions.questions": ["A?", "B?"]})
+    VLSam(vlm, FakeSegmenter(), config)(picture((200, 320), BOXES), budget_s=600)
+    assert vlm.fresh == [[True], [True] * 3, [False] * 4, [True] * 4]
+
+
+def test_the_next_frame_knows_how_long_a_step_takes():
+    """The first looks at one view until it knows, the next at as many as fit."""
+
+    class Counted(SlowVlm):
+        def __init__(self):
+            super().__init__()
+            self.sizes = []
+
+        def answer_views(self, views, *rest):
+            self.sizes.append(len(views))
+            return super().answer_views(views, *rest)
+
+    vlm = Counted()
+    detector = VLSam(vlm, FakeSegmenter())
+    for _ in range(2):
+        assert detector(picture((200, 320), BOXES), budget_s=600).skipped == ()
+    assert vlm.sizes == [1, 3, 4, 4, 4]
+    hurried = detector(picture((200, 320), BOXES), budget_s=0.35)
+    assert 1 < vlm.sizes[5] <= 4 and "tile_1_1" in hurried.skipped
 
 
 def test_a_known_horizon_moves_the_far_field():

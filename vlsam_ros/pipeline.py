@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 
 import cv2
@@ -13,9 +14,9 @@ import numpy as np
 
 from .backends.interfaces import Embedding, Grounder, Segmenter, Vlm
 from .config import Config
-from .data import Answer, Detection, Detections, NamedMap, View, check_image
+from .data import Answer, Detection, Detections, NamedMap, Pixels, View, check_image
 from .ensemble.merge import merge
-from .ensemble.schedule import left_out, plan, until_spent
+from .ensemble.schedule import Pace, Step, left_out, plan, until_spent
 from .ensemble.tiling import lift, views
 from .errors import ConfigError, GrounderError, SegmenterError, VlmError, VlsamError, out_of_memory
 from .localisation.grounding import detections, names_in
@@ -24,6 +25,8 @@ from .recognition.attention import fuse, named_maps, wants_background
 from .recognition.questions import questions_for
 from .recognition.unanswered import no_answer
 from .recognition.verify import verify
+
+FULL_HD = (1080, 1920)
 
 HEAT_CELL_PX = 8
 """Frame pixels on a side of one cell of the fused heat map."""
@@ -49,6 +52,7 @@ class Look:
         named: whether it named anything.
         maps: one for each name.
         instances: in pixels of the view.
+        tokens: how many image tokens it has.
     """
 
     said: list[tuple[str, str]]
@@ -56,6 +60,7 @@ class Look:
     named: bool
     maps: list[NamedMap]
     instances: list[Detection]
+    tokens: int
 
 
 class VLSam:
@@ -73,6 +78,7 @@ class VLSam:
     ) -> None:
         self.vlm, self.segmenter, self.config = vlm, segmenter, config or Config()
         self.grounder = grounder if self.config.grounder.mode != "attention" else None
+        self._looking, self._merging, self._tokens = Pace(), Pace(), dict[str, int]()
         if grounder is None and self.config.grounder.mode != "attention":
             raise ConfigError(f"grounder.mode {self.config.grounder.mode!r}: expected a grounder, got none")
 
@@ -95,20 +101,29 @@ class VLSam:
         said: list[tuple[str, str, str]] = []
         problems: list[str] = []
         heat = np.zeros([-(-side // HEAT_CELL_PX) for side in size_hw], np.float32)
-        all_views, asked, named = views(size_hw, self.config.views, horizon), 0, False
+        all_views, named = views(size_hw, self.config.views, horizon), False
+        pixels: dict[str, Pixels] = {}
+        done: list[Step] = []
         with _timed(timings, "total"):
             with _timed(timings, "vlm"):
                 questions = questions_for(self.vlm, all_views[0].crop(image), self.config.questions)
-            steps = plan(all_views, questions, self.config.vlm.view_batch or len(all_views), hurry=budget_s is not None)
-            for step in until_spent(budget_s, steps, started):
-                looks = self.look([view.crop(image) for view in step.views], step.questions, timings)
-                asked += len(step.views) * len(step.questions)
+            steps = self._steps(all_views, questions, hurry=budget_s is not None)
+            for step in until_spent(budget_s, steps, started, partial(self._cost, done)):
+                load, begun = self._load(done, step), perf_counter()
+                for view in step.views:
+                    if view.name not in pixels:
+                        pixels[view.name] = np.ascontiguousarray(view.crop(image)).view(Pixels)
+                looks = self.look([pixels[view.name] for view in step.views], step.questions, timings)
+                done.append(step)
                 named |= any(look.named for look in looks)
                 for view, look in zip(step.views, looks, strict=True):
+                    self._tokens[view.name] = look.tokens
                     said += [(view.name, *words) for words in look.said]
                     problems += [f"{view.name}: {question}: {reason}" for question, reason in look.doubts]
                     found += [lift(d, view) for d in look.instances]
                     paint(heat, look.maps, view)
+                self._looking.learn(load, perf_counter() - begun)
+            asked = sum(step.size for step in done)
             if len(problems) == asked and not named:
                 raise VlmError(f"{self.vlm.name} answered none of {asked} questions: {'; '.join(problems)}")
             with _timed(timings, "merge"):
@@ -116,6 +131,7 @@ class VLSam:
                     merge([d for d in found if bool(d.reason) is doubted], all_views, size_hw, self.config)
                     for doubted in (False, True)
                 )
+            self._merging.learn((asked, 1), timings["merge"])
         return replace(
             self.nothing(size_hw),
             items=believed,
@@ -125,6 +141,45 @@ class VLSam:
             heat=heat,
             answers=tuple(said),
             timings_s=dict(timings),
+        )
+
+    def warm_up(self, size_hw: tuple[int, int] = FULL_HD) -> None:
+        """Get the models ready for the views and questions of the options, so that no frame has to wait for that.
+
+        Args:
+            size_hw: of the frames to come; others of about the same aspect have views that are alike, if
+                `vlm.view_tokens` makes them so.
+        """
+        options, frame = self.config.questions, np.zeros((*size_hw, 3), np.uint8)
+        count = options.generated if options.mode == "generated" else len(options.questions)
+        questions = [options.questions[i % len(options.questions)] for i in range(count)]
+        steps = self._steps(views(size_hw, self.config.views), questions, bool(self.config.node.latency_budget_s))
+        for step in sorted(steps, key=lambda step: step.size):  # the small ones are to run on no larger one's buffers
+            pixels = [np.ascontiguousarray(view.crop(frame)).view(Pixels) for view in step.views]
+            self.segmenter.prepare(pixels)
+            self.vlm.warm_up(pixels, [*step.questions, *self._aside()])
+
+    def _steps(self, all_views: Sequence[View], questions: Sequence[str], hurry: bool) -> list[Step]:
+        return plan(all_views, questions, self.config.vlm.view_batch or len(all_views), hurry)
+
+    def _load(self, done: Sequence[Step], step: Step) -> tuple[float, float, float]:
+        """What there is to do in a step: image tokens of views not seen before, answers, and one step."""
+        seen = {view for before in done for view in before.views}
+        typical = float(np.mean(list(self._tokens.values()))) if self._tokens else 1.0
+        tokens = sum(self._tokens.get(view.name, typical) for view in step.views if view not in seen)
+        return tokens, step.size, 1.0
+
+    def _cost(self, done: Sequence[Step], step: Step) -> float | None:
+        """Seconds that a step will take, and merging after it; None if nothing is known of it."""
+        looking = self._looking.expected(self._load(done, step))
+        merging = self._merging.expected((sum(s.size for s in (*done, step)), 1)) or 0.0
+        return None if looking is None else looking + merging
+
+    def _aside(self) -> list[str]:
+        """What is asked beside the questions, whose answer names nothing."""
+        attends = self.config.grounder.mode != "grounder"
+        return (
+            [self.config.attention.background_question] if attends and wants_background(self.config.attention) else []
         )
 
     def nothing(self, size_hw: tuple[int, int]) -> Detections:
@@ -139,44 +194,49 @@ class VLSam:
 
     def look(self, views: Sequence[np.ndarray], questions: Sequence[str], timings: dict[str, float]) -> list[Look]:
         """What comes of each view (H, W, 3). No answer's Q and K outlive it."""
-        config, aside, attends = self.config, [], self.config.grounder.mode != "grounder"
-        if attends and wants_background(config.attention):
-            aside = [config.attention.background_question]
+        config, aside, attends = self.config, self._aside(), self.config.grounder.mode != "grounder"
         with _timed(timings, "vlm"):
-            answered = self.vlm.answer_views(views, [*questions, *aside])
+            prepare = partial(self.segmenter.prepare, views)
+            answered = self.vlm.answer_views(views, [*questions, *aside], prepare)
         if (got := [len(own) for own in answered]) != [len(questions) + len(aside)] * len(views):
             raise VlmError(f"expected {len(questions) + len(aside)} answers for each of {len(views)} views, got {got}")
+        background = [own.pop() if aside else None for own in answered]
+        with _timed(timings, "attention"):
+            maps = [
+                fuse(named_maps(own, config.questions, config.attention, beside)) if attends else []
+                for own, beside in zip(answered, background, strict=True)
+            ]
+        names = [names_in(own, config.questions) for own in answered]
+        said = [[(a.question, a.text) for a in own] for own in answered]
+        doubts = [[(a.question, self._doubt(a)) for a in own] for own in answered]
+        tokens = [len(own[0].layout.positions) for own in answered]
+        del answered, background
         looks = []
-        for pixels in views:
-            answers = answered.pop(0)
-            background = answers.pop() if aside else None
-            grounded, embedding = self._ground(pixels, answers, timings) if self.grounder else ([], None)
-            with _timed(timings, "attention"):
-                maps = fuse(named_maps(answers, config.questions, config.attention, background)) if attends else []
+        for i, pixels in enumerate(views):
+            grounded, embedding = self._ground(pixels, names[i], timings) if self.grounder else ([], None)
             with _timed(timings, "segmenter"):
-                instances = [*grounded, *refine(self.segmenter, pixels, maps, config, embedding)]
-            said = [(a.question, a.text) for a in answers]
-            names, placed = names_in(answers, config.questions), {d.label for d in instances}
-            doubts = [(a.question, self._doubt(a)) for a in answers]
-            doubts += [(q, f"no place for {n!r}") for n, (q, _) in names.items() if attends and n not in placed]
-            del answers, background
+                instances = [*grounded, *refine(self.segmenter, pixels, maps[i], config, embedding)]
+            placed = {d.label for d in instances}
+            doubts[i] += [(q, f"no place for {n!r}") for n, (q, _) in names[i].items() if attends and n not in placed]
             with _timed(timings, "verify"):
                 verdicts, instances = verify(self.vlm, pixels, instances, config)
-            said += [(a.question, a.text) for a in verdicts]
-            looks.append(Look(said, [(q, why) for q, why in doubts if why], bool(names), maps, instances))
+            said[i] += [(a.question, a.text) for a in verdicts]
+            del verdicts
+            doubted = [(q, why) for q, why in doubts[i] if why]
+            looks.append(Look(said[i], doubted, bool(names[i]), maps[i], instances, tokens[i]))
         return looks
 
     def _doubt(self, answer: Answer) -> str:
         """Why an answer leaves open what there is; empty if it does not."""
-        cut_off = "cut off at vlm.max_new_tokens" if answer.truncated else ""
+        ended = "cut off, as it repeats itself" if answer.looped else "cut off at vlm.max_new_tokens"
+        cut_off = ended if answer.truncated else ""
         return no_answer(answer.text, answer.truncated, self.config.questions) or cut_off
 
     def _ground(
-        self, pixels: np.ndarray, answers: Sequence[Answer], timings: dict[str, float]
+        self, pixels: np.ndarray, names: Mapping[str, tuple[str, float]], timings: dict[str, float]
     ) -> tuple[list[Detection], Embedding | None]:
         """The second path: instances of the names in the answers, and the view's embedding if they took one."""
         assert self.grounder
-        names = names_in(answers, self.config.questions)
         with _timed(timings, "grounder"):
             found = self.grounder.locate(pixels, list(names))
         with _timed(timings, "segmenter"):
@@ -203,7 +263,9 @@ def load(config: Config | None = None) -> VLSam:
 
         torch.set_num_threads(config.vlm.threads)
     grounder = load_grounder(config.grounder) if grounds else None
-    return VLSam(load_vlm(config.vlm), load_segmenter(config.segmenter), config, grounder)
+    detector = VLSam(load_vlm(config.vlm), load_segmenter(config.segmenter), config, grounder)
+    detector.warm_up()
+    return detector
 
 
 def paint(canvas: np.ndarray, maps: Sequence[NamedMap], view: View) -> None:

@@ -1,10 +1,11 @@
 """What comes first, and what a budget leaves out."""
 
+import numpy as np
 import pytest
 
 from vlsam_ros.config import ViewOptions
 from vlsam_ros.ensemble import schedule
-from vlsam_ros.ensemble.schedule import Step, left_out, plan, until_spent
+from vlsam_ros.ensemble.schedule import Pace, Step, left_out, plan, until_spent
 from vlsam_ros.ensemble.tiling import views
 
 VIEWS = views((900, 1600), ViewOptions(far=2, tile_rows=1))
@@ -60,9 +61,11 @@ def clock(monkeypatch):
     return now
 
 
-def run(clock: list[float], budget_s: float | None, each_s: float, questions: str = "A") -> list[str]:
+def run(clock, budget_s, each_s, questions="A", batch=1, known=True):
+    """The steps that are begun, if each answer takes `each_s` seconds, and that is known."""
     done = []
-    for step in until_spent(budget_s, plan(VIEWS, list(questions), 1, budget_s is not None), clock[0]):
+    steps = plan(VIEWS, list(questions), batch, budget_s is not None)
+    for step in until_spent(budget_s, steps, clock[0], lambda s: each_s * s.size if known else None):
         done.append(step)
         clock[0] += each_s * step.size
     return said(done)
@@ -83,9 +86,60 @@ def test_a_step_of_more_answers_is_expected_to_take_longer(clock):
     assert run(clock, 7.0, 1.0, "ABC") == ["full:A", "far_0:A", "far_1:A", "full:BC", "far_0:BC"]
 
 
+@pytest.mark.parametrize(
+    ("budget_s", "expected"),
+    [
+        (0.0, ["full:A"]),
+        (1.5, ["full:A"]),
+        (2.0, ["full,far_0:A"]),
+        (3.0, ["full,far_0,far_1:A"]),
+        (5.0, ["full,far_0,far_1:A", "full:BC"]),
+        (11.0, ["full,far_0,far_1:A", "full,far_0,far_1:BC"]),
+        (15.0, ["full,far_0,far_1:A", "full,far_0,far_1:BC", "tile_0_0,tile_0_1:ABC"]),
+    ],
+)
+def test_of_a_step_as_many_views_as_fit_are_looked_at(clock, budget_s, expected):
+    assert run(clock, budget_s, 1.0, "ABC", 32) == expected
+
+
+@pytest.mark.parametrize(("budget_s", "views"), [(0.0, 1), (2.5, 3), (9.0, 5)])
+def test_where_nothing_is_known_one_view_is_looked_at_at_a_time(clock, budget_s, views):
+    assert run(clock, budget_s, 1.0, "A", 32, known=False) == [f"{name}:A" for name in NAMES[:views]]
+
+
 def test_time_spent_before_counts(clock):
     steps = plan(VIEWS, ["A"], 1, True)
-    assert len(list(until_spent(3.0, steps, clock[0] - 4.0))) == 1
+    assert len(list(until_spent(3.0, steps, clock[0] - 4.0, lambda _: 0.1))) == 1
+
+
+def test_the_pace_of_what_was_never_done_is_unknown():
+    assert Pace().expected((1, 2)) is None
+
+
+@pytest.mark.parametrize("costs", [(0.5, 0.02, 0.3), (0.0, 0.1, 0.0), (0.001, 0.0, 2.0)])
+def test_the_pace_is_learnt_from_what_loads_took(costs):
+    pace, rng = Pace(), np.random.default_rng(0)
+    for _ in range(40):
+        load = (*rng.integers(0, 3000, 1), *rng.integers(1, 30, 1), 1)
+        pace.learn(load, float(np.dot(load, costs)))
+    assert pace.expected((1200, 7, 1)) == pytest.approx(np.dot((1200, 7, 1), costs), rel=1e-6)
+
+
+def test_loads_that_grow_together_share_what_they_cost_and_none_is_negative():
+    pace = Pace()
+    pace.learn((600, 2, 1), 3.0)
+    assert pace.expected((600, 2, 1)) == pytest.approx(3.0)
+    assert 3.0 < pace.expected((1200, 4, 1)) <= 6.0 and 0 < pace.expected((0, 2, 1)) < 3.0
+    pace.learn((1200, 4, 1), 2.5)  # less for more, as the first one warmed up
+    expected = [pace.expected((600 * n, 2 * n, 1)) for n in (0, 1, 2, 4)]
+    assert expected == sorted(expected) and expected[0] >= 0
+
+
+def test_a_pace_that_changes_is_followed():
+    pace = Pace(runs=8)
+    for seconds in [1.0] * 20 + [2.0] * 8:
+        pace.learn((1, 1), seconds)
+    assert pace.expected((1, 1)) == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
+
+import numpy as np
 
 from ..data import View
 
@@ -26,8 +29,7 @@ def plan(views: Sequence[View], questions: Sequence[str], batch: int, hurry: boo
     """The work on a frame in the order of its importance, at most `batch` views at a time.
 
     Without hurry each view is looked at once and asked everything. In a hurry the first question alone goes to the full
-    view and the bands along the horizon, then the other questions go to them, then all questions to the tiles. A view
-    that is looked at twice is encoded twice.
+    view and the bands along the horizon, then the other questions go to them, then all questions to the tiles.
     """
     first, rest = tuple(questions[:1]), tuple(questions[1:])
     tiles = [view for view in views if view.name.startswith("tile")]
@@ -38,19 +40,81 @@ def plan(views: Sequence[View], questions: Sequence[str], batch: int, hurry: boo
     ]
 
 
-def until_spent(budget_s: float | None, steps: Sequence[Step], started: float) -> Iterator[Step]:
-    """The steps that time allows, the first always.
+class Pace:
+    """How long some kind of work takes, learnt from how long it took.
 
-    A step is not begun if, at the last one's seconds per answer, it would end more than `budget_s` seconds after
-    `started` (on `perf_counter`); nor is any after it.
+    Seconds are a sum of what each unit of the load costs, never negative, fitted to the last runs; loads that always
+    grew together share what they cost.
     """
-    each_s = 0.0
-    for i, step in enumerate(steps):
-        begun = perf_counter()
-        if i and budget_s is not None and begun - started + each_s * step.size > budget_s:
-            return
+
+    def __init__(self, runs: int = 64) -> None:
+        self._runs: deque[tuple[tuple[float, ...], float]] = deque(maxlen=runs)
+        self._costs: np.ndarray | None = None
+
+    def learn(self, load: Sequence[float], seconds: float) -> None:
+        """What a run took: its load is an amount of each unit, >= 0."""
+        self._runs.append((tuple(load), seconds))
+        self._costs = None
+
+    def expected(self, load: Sequence[float]) -> float | None:
+        """Seconds that a load will take; None before anything is known."""
+        if not self._runs:
+            return None
+        if self._costs is None:
+            loads, seconds = (np.array(column, float) for column in zip(*self._runs, strict=True))
+            self._costs = _not_negative(loads, seconds)
+        return float(np.asarray(load, float) @ self._costs)
+
+
+def _not_negative(loads: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """Costs (U,) >= 0 with which loads (N, U) make seconds (N,): least squares without those that would be negative."""
+    scale = loads.max(0)
+    used, costs = scale > 0, np.zeros(loads.shape[1])
+    while used.any():
+        fitted = np.linalg.lstsq(loads[:, used] / scale[used], seconds, rcond=1e-6)[0]
+        costs[:] = 0
+        costs[used] = np.maximum(fitted, 0) / scale[used]
+        if (fitted >= 0).all():
+            break
+        used[used] = fitted >= 0
+    return costs
+
+
+def until_spent(
+    budget_s: float | None, steps: Sequence[Step], started: float, cost: Callable[[Step], float | None]
+) -> Iterator[Step]:
+    """The steps, or as many of their views as time allows, and of the first at least one view.
+
+    A part of a step is not begun if it would end more than `budget_s` seconds after `started` (on `perf_counter`); once
+    not even one view fits, nothing more is.
+
+    Args:
+        cost: seconds that a step, and what is to be done after the last one, will take; None: not known yet, so that
+            one view alone is looked at.
+    """
+    todo, begun = deque(steps), False
+    while todo:
+        step = todo.popleft()
+        if budget_s is not None:
+            fit = _fitting(step, started + budget_s - perf_counter(), cost)
+            if begun and not fit:
+                return
+            if rest := step.views[max(fit, 1) :]:
+                todo.appendleft(Step(rest, step.questions))
+            step = Step(step.views[: max(fit, 1)], step.questions)
+        begun = True
         yield step
-        each_s = (perf_counter() - begun) / step.size
+
+
+def _fitting(step: Step, left_s: float, cost: Callable[[Step], float | None]) -> int:
+    """How many of a step's views fit into the time that is left; one, if nothing is known and there is any."""
+    for n in range(len(step.views), 0, -1):
+        seconds = cost(Step(step.views[:n], step.questions))
+        if seconds is None:
+            return int(left_s > 0)
+        if seconds <= left_s:
+            return n
+    return 0
 
 
 def left_out(views: Sequence[View], questions: Sequence[str], asked: Collection[tuple[str, str]]) -> tuple[str, ...]:

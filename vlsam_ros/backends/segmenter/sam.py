@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -109,6 +109,9 @@ class SamSegmenter:
         self._sam, self._device, self._dtype = sam, device, dtype
         floats = sam.mask_hw[0] * sam.mask_hw[1] * sam.channels // 8
         self._together = max(1, BLOCK_BYTES // (4 * floats)) if device.type == "cpu" else 2**31
+
+    def prepare(self, views: Sequence[np.ndarray]) -> None:
+        """See `interfaces.Segmenter`."""
 
     @torch.inference_mode()
     def embed(self, view: np.ndarray) -> SamEmbedding:
