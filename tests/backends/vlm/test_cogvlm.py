@@ -1,14 +1,12 @@
 """CogVLM through its own code: a stand-in with the same interface, saved and loaded as a user's checkpoint would be."""
 
-import json
 import shutil
 import sys
 from pathlib import Path
 
-import cogvlm_code
 import numpy as np
 import pytest
-import tiny_models
+import tiny_cogvlm
 import torch
 from PIL import Image
 from torch.nn import functional
@@ -30,22 +28,7 @@ def load(folder: Path, **options: object) -> CogVlm:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cogvlm")
-    torch.manual_seed(0)
-    model = cogvlm_code.CogVLMForCausalLM(cogvlm_code.CogVLMConfig())
-    with torch.no_grad():
-        for layer in model.model.layers:
-            layer.self_attn.language_expert_query_key_value.weight *= 2  # peaked attention: equality is not vacuous
-    model.save_pretrained(folder)
-    tiny_models.tokenizer().save_pretrained(folder)
-    shutil.copy(cogvlm_code.__file__, folder / "cogvlm_code.py")
-    config = json.loads((folder / "config.json").read_text())
-    config["auto_map"] = {
-        "AutoConfig": "cogvlm_code.CogVLMConfig",
-        "AutoModelForCausalLM": "cogvlm_code.CogVLMForCausalLM",
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
+    return tiny_cogvlm.build(tmp_path_factory.mktemp("cogvlm"))
 
 
 @pytest.fixture(scope="module")
