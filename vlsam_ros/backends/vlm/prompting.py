@@ -101,6 +101,7 @@ class Prompter:
         """`image_token` is the id of the image's tokens; see `VlmOptions` for the other two."""
         self._most, self._each = view_tokens or image_tokens, view_tokens
         self._shown_wh: dict[tuple[int, int], tuple[int, int]] = {}
+        self._alike_wh: dict[tuple[int, int], tuple[int, int]] = {}
         self._processor, self.family, self._image_token = processor, family, image_token
         self._device, self._dtype = device, dtype
         self._control = control_tokens(processor.tokenizer)
@@ -194,6 +195,8 @@ class Prompter:
                 break
             best = max((b for b in (best, last) if b[0] <= self._each), key=lambda b: b[0])
         self._shown_wh[whole] = best[1].size  # views of this size need not be tried again
+        if last is first or last[0] != first[0]:  # the size decides
+            self._alike_wh[whole] = best[1].size
         return best[1:]
 
     def _known(self, size_wh: tuple[int, int]) -> tuple[int, int] | None:
@@ -201,8 +204,7 @@ class Prompter:
         if size_wh in self._shown_wh or not self._each:
             return self._shown_wh.get(size_wh)
         aspect = size_wh[0] / size_wh[1]
-        alike = (shown for (w, h), shown in self._shown_wh.items() if abs(w / h / aspect - 1) < SAME_ASPECT)
-        return next(alike, None)
+        return next((shown for (w, h), shown in self._alike_wh.items() if abs(w / h / aspect - 1) < SAME_ASPECT), None)
 
     def _columns(self, inputs: Any) -> np.ndarray:
         """Where the image's tokens are in the processor's output for one prompt: int64 (n,), n >= 1."""

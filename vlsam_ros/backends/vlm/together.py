@@ -116,15 +116,15 @@ class Together:
 
     def _slower(self, reason: str) -> None:
         """From now on without a compiled step."""
-        self._say(f"vlm.compile: the step runs uncompiled, which takes longer: {reason}")
+        self._say("vlm.compile: the step runs uncompiled, which takes longer: %s", reason)
         self.compiled, self._benches = False, []
         self._decoder.step = self._model.get_decoder()
 
-    def _say(self, text: str) -> None:
-        """Once."""
+    def _say(self, text: str, *details: object) -> None:
+        """Once, whatever the details."""
         if text not in self._said:
             self._said.add(text)
-            log.warning(text)
+            log.warning(text, *details)
 
     def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
         """Compile what so many questions about so many views like these take; see `interfaces.Vlm`."""
@@ -251,7 +251,7 @@ class Together:
             return Bench(config, rows, length, tokens, seen[0].prefix), False
         ready = [bench for bench in self._benches if bench.holds(rows, length, tokens)]
         if not ready and self._warm:
-            self._say(f"vlm.compile: no compiled step holds {rows} × {length} tokens, so these run uncompiled")
+            self._say("vlm.compile: no compiled step holds %d × %d tokens, so these run uncompiled", rows, length)
             return Bench(config, rows, length, tokens, seen[0].prefix), False
         if not ready:
             spare = self._prompter.spare(seen[0].layout)
