@@ -99,33 +99,40 @@ here, and MobileSAM's the classifier of its encoder."""
 LLAVA_SPECIAL = {"<s>": 1, "</s>": 2, "<pad>": 32_001, "<image>": 32_000}
 
 
+def special(name: str, tiny: bool) -> dict[str, int]:
+    """A VLM's special tokens and their ids, which are small where the vocabulary is."""
+    tokens = LLAVA_SPECIAL if name in LLAVA else QWEN
+    return {token: i for i, token in enumerate(tokens)} if tiny else tokens
+
+
 def vlm_config(name: str, tiny: bool = False) -> Any:
     """The configuration of a VLM (see `VLMS`)."""
+    ids = special(name, tiny)
     if name in LLAVA:
-        return _llava_config(*((_TINY_TEXT, Tower(64, 128, 2, 4)) if tiny else LLAVA[name]), side=112 if tiny else 336)
+        return _llava_config(*(_TINY if tiny else LLAVA[name]), ids, side=112 if tiny else 336)
     if name in QWEN2_5:
-        return _qwen2_5_config(*((_TINY_TEXT, Tower(64, 128, 2, 4, (1,))) if tiny else QWEN2_5[name]))
+        return _qwen2_5_config(*(_TINY if tiny else QWEN2_5[name]), ids)
     if name in QWEN3:
-        return _qwen3_config(*((_TINY_TEXT._replace(tied=True), Tower(64, 128, 2, 4, (0,))) if tiny else QWEN3[name]))
+        return _qwen3_config(*(_TINY if tiny else QWEN3[name]), ids)
     raise ValueError(f"expected one of {', '.join(VLMS)}, got {name!r}")
 
 
-_TINY_TEXT = Text(128, 256, 2, 4, 2, 152_064, head=32, sections=(6, 5, 5))
+_TINY = Text(128, 256, 2, 4, 2, 2048, head=32, sections=(6, 5, 5)), Tower(64, 128, 2, 4, (1,))
 
 
-def _qwen3_config(text: Text, tower: Tower) -> hf.Qwen3VLConfig:
+def _qwen3_config(text: Text, tower: Tower, ids: Mapping[str, int]) -> hf.Qwen3VLConfig:
     rope = {"rope_type": "default", "rope_theta": 5e6, "mrope_section": list(text.sections), "mrope_interleaved": True}
     vision = _tower(tower, text) | {"deepstack_visual_indexes": list(tower.marked)}
-    return hf.Qwen3VLConfig(**_parts(text, rope, vision, 262_144), **_qwen_marks(text))
+    return hf.Qwen3VLConfig(**_qwen(text, rope, vision, ids, 262_144))
 
 
-def _qwen2_5_config(text: Text, tower: Tower) -> hf.Qwen2_5_VLConfig:
+def _qwen2_5_config(text: Text, tower: Tower, ids: Mapping[str, int]) -> hf.Qwen2_5_VLConfig:
     rope = {"rope_type": "default", "rope_theta": 1e6, "mrope_section": list(text.sections)}
     vision = _tower(tower, text) | {"window_size": 112, "fullatt_block_indexes": list(tower.marked)}
-    return hf.Qwen2_5_VLConfig(**_parts(text, rope, vision, 128_000), **_qwen_marks(text))
+    return hf.Qwen2_5_VLConfig(**_qwen(text, rope, vision, ids, 128_000))
 
 
-def _llava_config(text: Text, tower: Tower, side: int) -> hf.LlavaConfig:
+def _llava_config(text: Text, tower: Tower, ids: Mapping[str, int], side: int) -> hf.LlavaConfig:
     vision = {
         "hidden_size": tower.hidden,
         "intermediate_size": tower.inner,
@@ -136,10 +143,11 @@ def _llava_config(text: Text, tower: Tower, side: int) -> hf.LlavaConfig:
         "projection_dim": 768,
     }
     parts = _parts(text, {"rope_type": "default", "rope_theta": 1e4}, vision, 4096)
+    marks = {"bos_token_id": ids["<s>"], "eos_token_id": ids["</s>"], "pad_token_id": ids["<pad>"]}
     return hf.LlavaConfig(
-        text_config=hf.LlamaConfig(**parts["text_config"], bos_token_id=1, eos_token_id=2, pad_token_id=32_001),
+        text_config=hf.LlamaConfig(**parts["text_config"], **marks),
         vision_config=hf.CLIPVisionConfig(**vision),
-        image_token_index=LLAVA_SPECIAL["<image>"],
+        image_token_index=ids["<image>"],
         image_seq_length=(side // 14) ** 2,
         tie_word_embeddings=False,
     )
@@ -171,10 +179,15 @@ def _tower(tower: Tower, text: Text) -> dict[str, Any]:
     }
 
 
-def _qwen_marks(text: Text) -> dict[str, Any]:
-    marks = ("image_pad", "video_pad", "vision_start", "vision_end")
+def _qwen(
+    text: Text, rope: dict[str, Any], vision: dict[str, Any], ids: Mapping[str, int], longest: int
+) -> dict[str, Any]:
+    parts = _parts(text, rope, vision, longest)
+    parts["text_config"] |= {"bos_token_id": ids["<|endoftext|>"], "eos_token_id": ids["<|im_end|>"]}
     names = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
-    return {n: QWEN[f"<|{m}|>"] for n, m in zip(names, marks, strict=True)} | {"tie_word_embeddings": text.tied}
+    marks = ("image_pad", "video_pad", "vision_start", "vision_end")
+    own = {name: ids[f"<|{mark}|>"] for name, mark in zip(names, marks, strict=True)}
+    return parts | own | {"tie_word_embeddings": text.tied}
 
 
 def vlm(
@@ -183,10 +196,9 @@ def vlm(
     """A VLM (see `VLMS`) that answers every question with `ANSWER`, written in so many tokens."""
     model = vlm_model(name, device, dtype, tiny)
     answer = pieces(ANSWER, tokens)
-    processor = _processor(name, model.config, answer)
-    prompter = Prompter(
-        processor, FAMILIES[model.config.model_type], model.config.image_token_id, device, dtype, options.image_tokens
-    )
+    processor = _processor(name, model.config, special(name, tiny), answer)
+    family, most = FAMILIES[model.config.model_type], (options.image_tokens, options.view_tokens)
+    prompter = Prompter(processor, family, model.config.image_token_id, device, dtype, *most)
     prompt = prompter(np.zeros((64, 64, 3), np.uint8), ["What is here?"])
     ids = processor.tokenizer.convert_tokens_to_ids([byte_text(piece) for piece in answer])
     teach(model, [int(prompt.tails[0][-1]), *ids, processor.tokenizer.eos_token_id])
@@ -269,21 +281,21 @@ def tokenizer(
     )
 
 
-def _processor(name: str, config: Any, answer: Sequence[str]) -> Any:
+def _processor(name: str, config: Any, ids: Mapping[str, int], answer: Sequence[str]) -> Any:
     """A model's processor with its published settings, and a tokenizer of the profile's questions and the answer."""
     texts = [*Config.from_file(profile_path("desktop")).questions.questions, "user: assistant:", "assistant\n"]
     if name in LLAVA:
         side = config.vision_config.image_size
         return hf.LlavaProcessor(
             hf.CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side}),
-            tokenizer(LLAVA_SPECIAL, {"image_token": "<image>"}, texts, answer),
+            tokenizer(ids, {"image_token": "<image>"}, texts, answer),
             patch_size=14,
             vision_feature_select_strategy="default",
             num_additional_image_tokens=1,
             chat_template=TEMPLATE,
         )
     named = {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"}
-    words = tokenizer(QWEN, named, texts, answer)
+    words = tokenizer(ids, named, texts, answer)
     if name in QWEN2_5:
         images = hf.Qwen2VLImageProcessor(size={"shortest_edge": 56**2, "longest_edge": 28**2 * 16_384})
         return hf.Qwen2_5_VLProcessor(images, words, hf.Qwen2VLVideoProcessor(), chat_template=QWEN_TEMPLATE)
@@ -335,7 +347,7 @@ def segmenter_model(name: str, device: torch.device, tiny: bool = False) -> nn.M
     torch.manual_seed(0)
     with torch.device(device):
         if name in VIT:
-            networks = _vit(*((32, 2, 2, (1,), SIDE) if tiny else VIT[name]))
+            networks = _vit(*((32, 2, 2, (1,), SIDE, 32) if tiny else VIT[name]))
         elif name in HIERA:
             networks = hf.Sam2Model(hf.Sam2Config(**_sam2(hiera(name, tiny), tiny)))
         elif name == "EdgeTAM":
@@ -349,11 +361,13 @@ def segmenter_model(name: str, device: torch.device, tiny: bool = False) -> nn.M
     return _stirred(networks.eval())
 
 
-def _vit(width: int, layers: int, heads: int, everything: tuple[int, ...], side: int = 1024) -> nn.Module:
+def _vit(
+    width: int, layers: int, heads: int, everything: tuple[int, ...], side: int = 1024, dim: int = 256
+) -> nn.Module:
     """SAM as its authors build it, of which their own functions know the published sizes only."""
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 
-    grid, dim = (side // 16, side // 16), 256
+    grid = side // 16, side // 16
     encoder = ImageEncoderViT(
         img_size=side,
         embed_dim=width,
@@ -365,7 +379,7 @@ def _vit(width: int, layers: int, heads: int, everything: tuple[int, ...], side:
         window_size=14,
         global_attn_indexes=everything,
     )
-    transformer = TwoWayTransformer(depth=2, embedding_dim=dim, num_heads=8, mlp_dim=2048)
+    transformer = TwoWayTransformer(depth=2, embedding_dim=dim, num_heads=8, mlp_dim=8 * dim)
     prompts = PromptEncoder(dim, grid, (side, side), mask_in_chans=16)
     return Sam(encoder, prompts, MaskDecoder(transformer_dim=dim, transformer=transformer))
 
@@ -402,11 +416,13 @@ def repvit(tiny: bool = False) -> hf.EdgeTamVisionConfig:
 
 
 def _grids(tiny: bool) -> dict[str, Any]:
-    return {"backbone_feature_sizes": [[SIDE // n] * 2 for n in (4, 8, 16)]} if tiny else {}
+    return {"fpn_hidden_size": 32, "backbone_feature_sizes": [[SIDE // n] * 2 for n in (4, 8, 16)]} if tiny else {}
 
 
 def _sam2(vision: hf.PreTrainedConfig, tiny: bool) -> dict[str, Any]:
-    return {"vision_config": vision, **({"prompt_encoder_config": {"image_size": SIDE}} if tiny else {})}
+    prompts = {"prompt_encoder_config": {"hidden_size": 32, "image_size": SIDE, "mask_input_channels": 8}}
+    decoder = {"hidden_size": 32, "mlp_dim": 64, "num_attention_heads": 2, "iou_head_hidden_dim": 16}
+    return {"vision_config": vision, **(prompts | {"mask_decoder_config": decoder} if tiny else {})}
 
 
 def grounder(name: str, device: torch.device, dtype: torch.dtype, tiny: bool = False) -> TransformersGrounder:

@@ -1,0 +1,663 @@
+"""The real sizes on the card that is at hand, stage by stage, beside the least that the card itself would take.
+
+The architectures of `benchmarks.real` have random weights and a taught answer, so times and memory are those of real
+ones, and masks and scores mean nothing. Parts:
+
+- card: its bandwidth and its rate, on which every bound stands;
+- vlm: vision, prefill, a decode step (eager and compiled, with and without recording), answers, flow;
+- segmenter: encoder, decoder, masks;
+- grounder: a view and four names;
+- merge: merging;
+- keyframe: whole frames at the settings of the goals and of the profiles, and the obvious way (`benchmarks.obvious`).
+
+Results go into a file after every part, which keeps what earlier runs on the same card have measured; a part that fails
+is in it with its error. `--tiny` runs everything on a CPU with models of two layers; its times mean nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import signal
+import statistics
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+from unittest.mock import patch
+
+import cv2
+import numpy as np
+import torch
+import transformers as hf
+import yaml
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.masking_utils import sdpa_mask
+
+from benchmarks import merge as merging
+from benchmarks import real
+from benchmarks.common import finish, table
+from benchmarks.obvious import obvious
+from benchmarks.timing import GIB, Card, Row, Watch, flops, measured_card, rows_of, settle, timed
+from vlsam_ros import pipeline
+from vlsam_ros.backends.vlm import capture
+from vlsam_ros.backends.vlm.decoding import Asked
+from vlsam_ros.backends.vlm.prompting import Prompter
+from vlsam_ros.config import PROFILES, Config, profile_path
+from vlsam_ros.data import Answer, Detections, ImageLayout, NamedMap, Prompts
+from vlsam_ros.ensemble.merge import merge
+from vlsam_ros.ensemble.tiling import views
+from vlsam_ros.localisation.refine import refine
+from vlsam_ros.pipeline import VLSam
+from vlsam_ros.recognition import attention
+from vlsam_ros.synthetic.render import render
+from vlsam_ros.synthetic.scene import sample_world
+
+STAGES = (
+    "processor",
+    "vision",
+    "prefill",
+    "decode",
+    "answers",
+    "flow",
+    "encoder",
+    "decoder",
+    "masks",
+    "merging",
+    "rest",
+)
+"""Of a frame: "answers" is what becomes of the decoder's output, "masks" what becomes of the segmenter's."""
+
+PARTS = ("card", "vlm", "segmenter", "grounder", "merge", "keyframe")
+SEED = 30_000_000
+"""Of the first frame."""
+
+PLACES = 2
+"""Places of one name in a view, at the most: maps of random weights have peaks everywhere."""
+
+GOAL = {
+    "vlm.max_new_tokens": real.TOKENS,
+    "vlm.view_tokens": 600,
+    "views.far": 3,
+    "views.near": 0,
+    "views.tile_rows": 0,
+}
+"""The full frame and three far views; all of a size for the VLM."""
+
+QUESTIONS = 3
+"""Questions of the goals, and of a VLM's own part: the first of the desktop profile's."""
+
+STEPS = (8, real.TOKENS)
+"""Tokens of two runs whose difference tells what a step takes."""
+
+MOST_CAPTURE, MOST_STEP, LEAST_SPEEDUP = 1.05, 1.3, 15.0
+PLAIN = "benchmarks_plain"
+"""Attention as recorded runs have it, without the recording."""
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """Models and settings of whole frames; `most_s` is the goal, 0 for none."""
+
+    vlm: str
+    segmenter: str
+    options: Mapping[str, Any]
+    most_s: float = 0.0
+    note: str = ""
+
+
+@dataclass
+class Run:
+    """What all parts share.
+
+    Attributes:
+        changes: options over those of every keyframe.
+    """
+
+    device: torch.device
+    tiny: bool
+    repeats: int
+    changes: Mapping[str, Any]
+    card: Card = field(init=False)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """In which models compute."""
+        return torch.float32 if self.device.type == "cpu" else torch.bfloat16
+
+    @property
+    def tokens(self) -> int:
+        """Of an answer."""
+        return 12 if self.tiny else real.TOKENS
+
+    def frame(self, number: int = 0) -> np.ndarray:
+        """A picture, uint8 (900, 1600, 3)."""
+        image = render(sample_world(SEED + number, empty=False)).image
+        return cv2.resize(image, (320, 180), interpolation=cv2.INTER_AREA) if self.tiny else image
+
+    def config(self, options: Mapping[str, Any]) -> Config:
+        """Options on this device."""
+        here = {"vlm.device": str(self.device), "vlm.model": "embedded", "segmenter.model": "embedded"}
+        here["segmenter.device"] = str(self.device)
+        config = {**options, "prompts.max_seeds": PLACES, "merge.min_score": 0.0, "vlm.compile": "on"}
+        config |= {**self.changes, **here}
+        if self.tiny:
+            config |= {"vlm.max_new_tokens": self.tokens, "vlm.view_tokens": 64}
+        return Config.from_flat(config)
+
+    def vlm(self, name: str, config: Config) -> Any:
+        """A VLM with the options of a configuration."""
+        return real.vlm(name, config.vlm, self.device, self.dtype, self.tiny, self.tokens)
+
+    def segmenter(self, name: str) -> Any:
+        """A segmenter in the precision that it has by default."""
+        return real.segmenter(name, self.device, self.dtype, self.tiny)
+
+
+def questions() -> list[str]:
+    """The desktop profile's, most important first."""
+    return Config.from_file(profile_path("desktop")).questions.questions
+
+
+def keyframes() -> dict[str, Keyframe]:
+    """The goals, then the profiles with models of their sizes."""
+    goal = GOAL | {"questions.questions": questions()[:QUESTIONS]}
+    found = {
+        "goal, Qwen3-VL-4B + SAM 2.1 small": Keyframe("Qwen3-VL-4B", "SAM 2.1 small", goal, 0.5),
+        "goal, Qwen2.5-VL-7B + ViT-H": Keyframe("Qwen2.5-VL-7B", "ViT-H", goal, 1.0),
+        "goal, Qwen3-VL-8B + ViT-H": Keyframe("Qwen3-VL-8B", "ViT-H", goal, 1.0),
+    }
+    for profile in (name for name in PROFILES if name != "embedded"):
+        options = Config.from_file(profile_path(profile)).flat()
+        vlm = next((name for name in real.VLMS if name in options["vlm.model"]), options["vlm.model"])
+        file = options["segmenter.model"]
+        segmenter = next((name for name, part in FILES.items() if part in file.lower()), file)
+        full = "" if options["vlm.quantisation"] == "none" else f"in bfloat16, not {options['vlm.quantisation']}"
+        options["vlm.quantisation"] = "none"
+        found[f"{profile}, {vlm} + {segmenter}"] = Keyframe(vlm, segmenter, options, note=full)
+    return found
+
+
+FILES = {
+    "ViT-H": "vit_h",
+    "ViT-L": "vit_l",
+    "ViT-B": "vit_b",
+    "MobileSAM": "vit_t",
+    "SAM 2.1 tiny": "hiera-tiny",
+    "SAM 2.1 small": "hiera-small",
+    "SAM 2.1 large": "hiera-large",
+    "EdgeTAM": "edgetam",
+}
+"""Segmenter -> what its checkpoint is called."""
+
+
+def card_part(run: Run) -> Iterator[Row]:
+    """What the card can do; everything else is compared with it."""
+    yield Row("bandwidth", 0, note=f"{run.card.bandwidth / 1e12:.3f} TB/s")
+    yield Row("bfloat16 products", 0, note=f"{run.card.rate / 1e12:.1f} TFLOP/s")
+
+
+def vlm_part(run: Run, name: str) -> Iterator[Row]:
+    """One VLM: four views, three questions."""
+    config = run.config(GOAL | {"questions.questions": questions()[:QUESTIONS]})
+    started = perf_counter()
+    vlm = run.vlm(name, config)
+    yield Row("building", 1e3 * (perf_counter() - started), _held(run.device) / GIB)
+    together, image = vlm._batch, run.frame()
+    crops = [view.crop(image) for view in views(image.shape[:2], config.views)]
+    bounds, compiled = bounds_of(run, vlm, crops, config.questions.questions), together._decoder.step
+    one = Stepping(run, vlm, crops, config.questions.questions, bounds["step"])
+    yield one("step, eager", vlm._model.get_decoder(), recorded=True)
+    yield one("step, eager, not recorded", vlm._model.get_decoder(), recorded=False)
+    started = perf_counter()
+    vlm.warm_up(crops, config.questions.questions)
+    settle(run.device)
+    yield Row("warming up", 1e3 * (perf_counter() - started))
+    watches, said = [], []
+    for number in range(run.repeats + 1):
+        watch = Watch(run.device)
+        with watched(vlm, watch), watch.stage("rest"):
+            said = vlm.answer_views(crops, config.questions.questions)
+            for own in said:
+                attention.named_maps(own, config.questions, config.attention)
+        watches += [watch] if number else []
+    require_said([answer for own in said for answer in own])
+    bounds |= {"decode": bounds["step"] * (run.tokens + 1), "flow": flow_bound(run, said, config)}
+    yield from rows_of(watches, STAGES, bounds)
+    if not together.compiled:
+        raise RuntimeError("the step was not compiled")
+    yield one("step, compiled", compiled, recorded=True)
+    yield one("step, compiled, not recorded", compiled, recorded=False)
+
+
+def bounds_of(run: Run, vlm: Any, crops: Sequence[np.ndarray], asked: Sequence[str]) -> dict[str, float]:
+    """Bounds in ms of what a VLM makes of questions about views: vision, prefill, and a step of all rows."""
+    tower, seeing = tower_of(vlm), [0]
+    forward = tower.forward
+
+    def counted(*args: Any, **given: Any) -> Any:
+        out: list[Any] = []
+        seeing[0] += flops(lambda: out.append(forward(*args, **given)))
+        return out[0]
+
+    with torch.no_grad():
+        seen = vlm._batch._see(crops, asked)
+        whole = flops(lambda: vlm._batch._see(crops, asked))
+        with patch.object(tower, "forward", counted):
+            vlm._batch._see(crops, asked)
+    own = sum(map(len, vlm._prompter.tails(asked))) + len(asked) * run.tokens // 2  # half of the answer, on the average
+    tokens = sum(len(asked) * len(s.prefix) + own for s in seen)
+    return {
+        "vision": run.card.bound(seeing[0]),
+        "prefill": run.card.bound(whole - seeing[0], weight_bytes(vlm)),
+        "step": run.card.bound(0, weight_bytes(vlm) + cache_bytes(vlm, tokens)),
+    }
+
+
+def weight_bytes(vlm: Any) -> int:
+    """What a step reads of the weights: the decoder's, and the head's."""
+    table = vlm._model.get_input_embeddings().weight
+    head = vlm._model.get_output_embeddings().weight
+    own = [p for p in vlm._model.get_decoder().parameters() if p is not table]
+    return sum(p.numel() * p.element_size() for p in (*own, head))
+
+
+def cache_bytes(vlm: Any, tokens: int) -> int:
+    """Keys and values of so many tokens."""
+    text = vlm._model.config.get_text_config()
+    return 2 * text.num_hidden_layers * text.num_key_value_heads * text.head_dim * tokens * vlm._model.dtype.itemsize
+
+
+class Stepping:
+    """Times a step of all questions about some views: a token of every row, by decoder and head, and its choice."""
+
+    def __init__(self, run: Run, vlm: Any, crops: Sequence[np.ndarray], asked: Sequence[str], bound_ms: float) -> None:
+        self._run, self._vlm, self._bound_ms = run, vlm, bound_ms
+        with torch.no_grad():
+            seen, tails = vlm._batch._see(crops, asked), vlm._prompter.tails(asked)
+        self._asked = [Asked(s.prefix, s.view, tails) for s in seen]
+        self._bench, _ = vlm._batch._bench(seen, len(crops) * len(asked), max(map(len, tails)))
+
+    def __call__(self, stage: str, call: Callable[..., Any], recorded: bool) -> Row:
+        """What a long answer takes beyond a short one, for each token, where `call` runs the decoder."""
+        few, many = (2, self._run.tokens) if self._run.tiny else STEPS
+        stepping = patch.object(self._vlm._batch._decoder, "step", call)
+        with torch.no_grad(), recording_or_not(self._vlm._model, recorded), stepping:
+            short, _ = timed(self._run.device, partial(self._write, few), self._run.repeats, warm=2)
+            long, gib = timed(self._run.device, partial(self._write, many), self._run.repeats, warm=2)
+        return Row(stage, (long - short) / (many - few), gib, self._bound_ms)
+
+    def _write(self, tokens: int) -> None:
+        together = self._vlm._batch
+        limits = replace(self._vlm._limits, tokens=tokens, ends=(), repeats=lambda _: False)
+        together._decoder.write(self._bench, self._asked, limits, together._fair, together._chooser(), True)
+
+
+@contextmanager
+def recording_or_not(model: Any, recorded: bool) -> Iterator[None]:
+    """Attention as the detector runs it, or the same without keeping anything."""
+    if recorded:
+        with capture.recording(model):
+            yield
+        return
+    before = model.config.get_text_config()._attn_implementation
+    model.set_attn_implementation({capture.TEXT: PLAIN})
+    try:
+        yield
+    finally:
+        model.set_attn_implementation({capture.TEXT: before})
+
+
+def _plain(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: Any) -> tuple[Any, None]:
+    return capture._grouped(query, key, value, mask, options["scaling"]), None
+
+
+AttentionInterface.register(PLAIN, _plain)
+AttentionMaskInterface.register(PLAIN, sdpa_mask)
+
+
+def tower_of(vlm: Any) -> Any:
+    """A VLM's vision tower."""
+    inner = vlm._model.model
+    return inner.vision_tower if hasattr(inner, "vision_tower") else inner.visual
+
+
+@contextmanager
+def watched(vlm: Any, watch: Watch, segmenter: Any = None) -> Iterator[None]:
+    """The stages of a VLM, and of a detector with it, under a watch."""
+    places: list[tuple[Any, str, str]] = [
+        (Prompter, "__call__", "processor"),
+        (tower_of(vlm), "forward", "vision"),
+        (vlm._batch, "_prefix", "prefill"),
+        (vlm._batch, "answers", "answers"),
+        (vlm._batch._decoder, "write", "decode"),
+        (attention, "flow", "flow"),
+    ]
+    if segmenter is not None:
+        places += [
+            (segmenter, "embed", "encoder"),
+            (segmenter, "segment", "decoder"),
+            (pipeline, "refine", "masks"),
+            (pipeline, "merge", "merging"),
+        ]
+    with ExitStack() as stack:
+        for owner, method, stage in places:
+            stack.enter_context(patch.object(owner, method, watch.wrap(getattr(owner, method), stage)))
+        yield
+
+
+def flow_bound(run: Run, said: Sequence[Sequence[Answer]], config: Config) -> float:
+    """Of the flow's products, at the rate of bfloat16's."""
+
+    def maps() -> None:
+        for own in said:
+            attention.named_maps(own, config.questions, config.attention)
+
+    with torch.no_grad():
+        return run.card.bound(flops(maps))
+
+
+def require_said(answers: Sequence[Answer]) -> None:
+    """Raises `RuntimeError` unless all of them are the taught one."""
+    if wrong := [a.text for a in answers if a.text != real.ANSWER]:
+        raise RuntimeError(f"expected the answer {real.ANSWER!r}, got {wrong[0]!r} ({len(wrong)} of {len(answers)})")
+
+
+def segmenter_part(run: Run, name: str) -> Iterator[Row]:
+    """One segmenter: views of a frame, and prompts at random."""
+    config = run.config(GOAL)
+    started = perf_counter()
+    segmenter = run.segmenter(name)
+    yield Row("building", 1e3 * (perf_counter() - started), _held(run.device) / GIB)
+    image = run.frame()
+    crops = [view.crop(image) for view in views(image.shape[:2], config.views)]
+    one = run.card.bound(flops(lambda: segmenter.embed(crops[0])))
+    for some in (crops[:1], crops):
+        ms, gib = timed(run.device, partial(embedded, segmenter, some), run.repeats)
+        yield Row(f"encoder, {len(some)} views" if len(some) > 1 else "encoder", ms, gib, one * len(some))
+    embedding, rng = segmenter.embed(crops[0]), np.random.default_rng(0)
+    height, width = crops[0].shape[:2]
+    for count in (1, 16, 64):
+        points = rng.uniform(0, (width, height), (count, 2, 2)).astype(np.float32)
+        prompts = Prompts(points, np.tile(np.array([[1, 0]], np.int32), (count, 1)))
+        decode = partial(segmenter.segment, embedding, prompts, True)
+        ms, gib = timed(run.device, decode, run.repeats)
+        yield Row(f"decoder, {count} prompts", ms, gib, run.card.bound(flops(decode)))
+    maps = blobs((height, width))
+    ms, gib = timed(run.device, lambda: refine(segmenter, crops[0], maps, config, embedding), run.repeats)
+    yield Row("outlining", ms, gib, note=f"{len(maps)} names in {PLACES} places each, {config.refine.rounds} rounds")
+
+
+def embedded(segmenter: Any, crops: Sequence[np.ndarray]) -> list[Any]:
+    """Views encoded together."""
+    return [segmenter.embed(view) for view in crops]
+
+
+def blobs(size_hw: tuple[int, int]) -> list[NamedMap]:
+    """A map for each name, with two peaks that stand apart."""
+    h, w = 28, 50
+    layout = ImageLayout(np.arange(h * w).reshape(h, w), (0.0, 0.0, float(size_hw[1]), float(size_hw[0])))
+    yy, xx = np.mgrid[:h, :w]
+    found = []
+    for i, name in enumerate(real.NAMES):
+        spots = [(5 + 5 * i, 10 + 4 * i, 1.0), (22 - 4 * i, 30 + 4 * i, 0.9)]
+        heat = sum(top * np.exp(-((yy - y) ** 2 + (xx - x) ** 2) / 6) for y, x, top in spots)
+        found.append(NamedMap(name, np.asarray(heat, np.float32), layout))
+    return found
+
+
+def grounder_part(run: Run, name: str) -> Iterator[Row]:
+    """One grounder: a view and the names of an answer."""
+    started = perf_counter()
+    grounder = real.grounder(name, run.device, run.dtype, run.tiny)
+    yield Row("building", 1e3 * (perf_counter() - started), _held(run.device) / GIB)
+    locate = partial(grounder.locate, run.frame(), real.NAMES)
+    ms, gib = timed(run.device, locate, run.repeats)
+    yield Row(f"a view and {len(real.NAMES)} names", ms, gib, run.card.bound(flops(locate)))
+
+
+def merge_part(run: Run) -> Iterator[Row]:
+    """Merging, on large masks; on the CPU whatever the card."""
+    config = run.config(GOAL)
+    all_views = views(merging.SIZE_HW, config.views)
+    for count in (16, 32) if run.tiny else (32, 160):
+        found = merging.masks("discs", count, len(real.NAMES))
+        ms, _ = timed(run.device, partial(merge, found, all_views, merging.SIZE_HW, config), run.repeats)
+        yield Row(f"{count} masks of half a frame", ms)
+
+
+def keyframe_part(run: Run, keyframe: Keyframe) -> Iterator[Row]:
+    """Whole frames: as they come, stage by stage, and the obvious way if there is a goal."""
+    config = run.config(keyframe.options)
+    vlm, segmenter = run.vlm(keyframe.vlm, config), run.segmenter(keyframe.segmenter)
+    detector = VLSam(vlm, segmenter, config)
+    frames = [run.frame(number) for number in range(run.repeats)]
+    asked = config.questions.questions
+    crops = [view.crop(frames[0]) for view in views(frames[0].shape[:2], config.views)]
+    bounds = bounds_of(run, vlm, crops, asked)
+    started = perf_counter()
+    vlm.warm_up(crops, asked)
+    detector(frames[0])
+    settle(run.device)
+    yield Row("warming up", 1e3 * (perf_counter() - started), note=keyframe.note)
+    found: list[Detections] = []
+    ms = [timed(run.device, partial(_looked, detector, frame, found), 1, warm=0) for frame in frames]
+    if any(text != real.ANSWER for result in found for _, _, text in result.answers):
+        raise RuntimeError("expected the taught answer to every question")
+    bounds |= {
+        "decode": bounds["step"] * (run.tokens + 1),
+        "encoder": len(crops) * run.card.bound(flops(lambda: segmenter.embed(crops[0]))),
+    }
+    least = sum(bounds[stage] for stage in ("vision", "prefill", "decode", "encoder"))
+    note = f"{len(crops)} views, {len(asked)} questions, {len(found[0].items)} instances"
+    yield Row("keyframe", statistics.median(one for one, _ in ms), max(gib for _, gib in ms), least, note)
+    watches = []
+    for frame in frames[:2]:
+        watches.append(watch := Watch(run.device))
+        with watched(vlm, watch, segmenter), watch.stage("rest"):
+            detector(frame)
+    yield from rows_of(watches, STAGES, bounds)
+    if keyframe.most_s:
+        slow = obvious(detector)
+        slow.vlm.answer(crops[-1], asked[:1])
+        one, gib = timed(run.device, lambda: slow(frames[0]), 1, warm=0)
+        yield Row("the obvious way", one, gib)
+
+
+def _looked(detector: VLSam, frame: np.ndarray, found: list[Detections]) -> None:
+    found.append(detector(frame))
+
+
+def _held(device: torch.device) -> int:
+    return torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
+
+
+def plan(only: Sequence[str], models: Sequence[str]) -> list[tuple[str, str, Callable[[Run], Iterator[Row]]]]:
+    """The parts to be run: kind, title, what runs it. Those of `only`, and of models whose names hold one of these."""
+    parts: list[tuple[str, str, Callable[[Run], Iterator[Row]]]] = [("card", "", card_part)]
+    parts += [("segmenter", name, partial(segmenter_part, name=name)) for name in real.SEGMENTERS]
+    parts += [("grounder", name, partial(grounder_part, name=name)) for name in real.GROUNDERS]
+    parts += [("merge", "", merge_part)]
+    parts += [("vlm", name, partial(vlm_part, name=name)) for name in real.VLMS]
+    parts += [("keyframe", title, partial(keyframe_part, keyframe=k)) for title, k in keyframes().items()]
+    chosen = [part for part in parts if part[0] in only or part[0] == "card"]
+    return [part for part in chosen if not models or not part[1] or any(m.lower() in part[1].lower() for m in models)]
+
+
+class Said(logging.Handler):
+    """Keeps what is warned of."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See `logging.Handler`."""
+        self.lines.append(record.getMessage())
+
+
+def measured(run: Run, kind: str, title: str, part: Callable[[Run], Iterator[Row]], limit_s: float) -> dict[str, Any]:
+    """One part's figures, as far as it came, and why it came no further."""
+    said, rows, error, started = Said(), list[Row](), "", perf_counter()
+    logging.getLogger("vlsam_ros").addHandler(said)
+    try:
+        with time_limit(limit_s), compiling(run.device):
+            for row in part(run):
+                rows.append(row)
+    except Exception as reason:  # whatever a card, a compiler or a driver raises: the other parts go on
+        error = f"{type(reason).__name__}: {str(reason).strip() or 'no reason given'}"
+        traceback.print_exc()
+    finally:
+        logging.getLogger("vlsam_ros").removeHandler(said)
+        torch._dynamo.reset()
+        gc.collect()
+        torch.cuda.empty_cache()
+    spent = round(perf_counter() - started, 1)
+    return {"part": kind, "name": title, "seconds": spent, "rows": rows, "said": said.lines, "error": error}
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raises `TimeoutError` in a block that takes longer."""
+
+    def stop(*_: Any) -> None:
+        raise TimeoutError(f"took more than {seconds:.0f} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def compiling(device: torch.device) -> Iterator[None]:
+    """On a CPU a compiled step is traced only, as making code for it takes minutes."""
+    if device.type == "cuda":
+        yield
+        return
+    whole = torch.compile
+    with patch.object(torch, "compile", lambda call, **_: whole(call, fullgraph=True, backend="eager")):
+        yield
+
+
+def goals(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What was to be reached, and whether it was, as far as it was measured."""
+    out = []
+
+    def judge(goal: str, value: float, limit: float, least: bool = False) -> None:
+        met = value >= limit if least else value <= limit
+        out.append({"goal": goal, "limit": limit, "value": round(value, 3), "met": met})
+
+    most = {title: keyframe.most_s for title, keyframe in keyframes().items()}
+    for part in parts:
+        name, rows = part["name"], {row["stage"]: row for row in part["rows"]}
+        for kind in ("eager", "compiled"):
+            recorded, plain = rows.get(f"step, {kind}"), rows.get(f"step, {kind}, not recorded")
+            if recorded and plain:
+                judge(f"{name}: recording in a step, {kind}", recorded["ms"] / plain["ms"], MOST_CAPTURE)
+        if compiled := rows.get("step, compiled"):
+            judge(f"{name}: compiled step against its bytes", compiled["ratio"], MOST_STEP)
+        if (frame := rows.get("keyframe")) and most.get(name):
+            judge(f"{name}: keyframe, s", frame["ms"] / 1e3, most[name])
+            if slow := rows.get("the obvious way"):
+                judge(f"{name}: times faster than the obvious way", slow["ms"] / frame["ms"], LEAST_SPEEDUP, least=True)
+    return out
+
+
+def report(result: Mapping[str, Any]) -> None:
+    """Tables of all parts, and of the goals."""
+    for part in result["parts"]:
+        print(f"{part['part']} {part['name']}  ({part['seconds']} s)")
+        numbers = [[_short(r[key]) for key in ("ms", "gib", "bound_ms", "ratio")] for r in part["rows"]]
+        cells = [[r["stage"], *own, r["note"]] for r, own in zip(part["rows"], numbers, strict=True)]
+        table([["stage", "ms", "peak GiB", "bound ms", "ratio", ""], *cells])
+        for line in [*part["said"], *([f"failed: {part['error']}"] if part["error"] else [])]:
+            print(f"  {line}\n")
+    if result["tiny"]:
+        print("models of two layers: these times mean nothing, and no goal is judged")
+    elif result["goals"]:
+        verdict = {True: "met", False: "missed"}
+        cells = [[g["goal"], g["value"], g["limit"], verdict[g["met"]]] for g in result["goals"]]
+        table([["goal", "measured", "limit", ""], *cells])
+
+
+def _short(number: float) -> object:
+    """As a table has it: nothing for 0, no digits after the point of what is large."""
+    return (round(number) if number >= 100 else number) if number else ""
+
+
+def written(path: Path, run: Run, parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The results file with these parts; others that it has from the same card and versions stay.
+
+    Raises:
+        SystemExit: it is of another card, or of other versions.
+    """
+    of = {
+        "card": run.card.name,
+        "torch": torch.__version__,
+        "transformers": hf.__version__,
+        "tiny": run.tiny,
+    }
+    own = [{**p, "rows": [row.written() for row in p["rows"]]} for p in parts]
+    if path.exists():
+        earlier = json.loads(path.read_text())
+        if {key: earlier.get(key) for key in of} != of:
+            raise SystemExit(f"{path} is of {earlier.get('card')} with other versions; expected {of}, or a new --out")
+        new = {(p["part"], p["name"]) for p in own}
+        own = [p for p in earlier["parts"] if (p["part"], p["name"]) not in new] + own
+    result = {**of, "parts": own, "goals": [] if run.tiny else goals(own)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(PARTS), help=f"parts of {', '.join(PARTS)}; the card always is")
+    parser.add_argument("--models", default="", help="only parts whose title holds one of these, by commas")
+    parser.add_argument("--out", type=Path, help="results file; else benchmarks/results/<card>.json")
+    parser.add_argument("--repeat", type=int, default=5, help="of what is measured")
+    parser.add_argument("--limit", type=float, default=280, help="seconds of one part")
+    parser.add_argument("--total", type=float, default=540, help="seconds after which no part begins")
+    parser.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE", help="over the keyframes' own")
+    parser.add_argument("--tiny", action="store_true", help="models of two layers, on the CPU")
+    args = parser.parse_args()
+    started, only = perf_counter(), args.only.split(",")
+    if wrong := set(only) - set(PARTS):
+        parser.error(f"--only: expected parts of {', '.join(PARTS)}, got {', '.join(sorted(wrong))}")
+    device = torch.device("cpu" if args.tiny or not torch.cuda.is_available() else "cuda")
+    if device.type == "cpu" and not args.tiny:
+        parser.error("expected a CUDA card, found none; --tiny runs on a CPU")
+    changes = {name: yaml.safe_load(value) for name, _, value in (change.partition("=") for change in args.set)}
+    run = Run(device, args.tiny, 1 if args.tiny else args.repeat, changes)
+    run.card = measured_card(device, args.tiny)
+    name = "tiny" if args.tiny else run.card.name.lower().replace(" ", "_")
+    out = args.out or Path(__file__).parent / "results" / f"{name}.json"
+    parts: list[dict[str, Any]] = []
+    for kind, title, part in plan(only, [m for m in args.models.split(",") if m]):
+        left = args.total - (perf_counter() - started)
+        print(f"{kind} {title} …", flush=True)
+        if left > 0:
+            parts.append(measured(run, kind, title, part, min(args.limit, left)))
+        else:
+            parts.append({"part": kind, "name": title, "seconds": 0, "rows": [], "said": [], "error": "no time left"})
+        result = written(out, run, parts)
+    print(f"\n{run.card.name}, torch {torch.__version__}, transformers {hf.__version__}; {out}\n")
+    report(result)
+    failed = [f"{p['part']} {p['name']}".strip() for p in parts if p["error"]]
+    met = {} if args.tiny else {"goals_met": sum(g["met"] for g in result["goals"]), "goals": len(result["goals"])}
+    finish(card=run.card.name, tiny=args.tiny, parts=len(parts), failed=failed, seconds=perf_counter() - started, **met)
+
+
+if __name__ == "__main__":
+    main()
