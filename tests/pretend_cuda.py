@@ -19,6 +19,7 @@ from pretend_counts import Counts
 from pretend_streams import Stream, Timeline
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
+from torch.utils._device import _device_constructors
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 from torch.utils.flop_counter import flop_registry, sdpa_flop_count
@@ -254,6 +255,7 @@ def pretended(
         "default_stream": lambda *_: device.time.default,
         "synchronize": device.time.synchronize,
     }
+    _device_constructors()  # torch keeps what it finds there, and is to find the real torch.tensor
     tensor = torch.tensor  # which would read numbers in a list where no operation is seen
     flags = torch._C._only_lift_cpu_tensors(), torch.__future__.get_swap_module_params_on_conversion()
     torch._C._ensureCUDADeviceGuardSet()

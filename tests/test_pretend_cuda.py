@@ -10,6 +10,7 @@ import torch
 from pretend_cuda import Counts, pretended
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear, scaled_dot_product_attention
+from torch.utils._device import _device_constructors
 
 GRID = torch.arange(12.0).reshape(3, 4)
 
@@ -196,3 +197,11 @@ def test_tied_weights_stay_tied() -> None:
         model[1].weight = model[0].weight
         model.to("cuda")
         assert model[1].weight is model[0].weight and model[0].weight.is_cuda
+
+
+def test_the_meta_device_stays_what_it_was() -> None:
+    _device_constructors.cache_clear()
+    with pretended(), torch.device("meta"):
+        assert torch.tensor([1]).is_meta and nn.Linear(2, 2).weight.is_meta
+    with torch.device("meta"):
+        assert torch.tensor([1]).is_meta
