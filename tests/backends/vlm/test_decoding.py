@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -217,6 +218,21 @@ def test_rows_that_have_ended_leave_and_change_nothing(
     assert sizes[0] == 4 and sizes == sorted(sizes, reverse=True)
     assert len(sizes) == 1 + min(max(lengths), 6) + (pipelined and max(lengths) < 6)
     assert sizes[-1] <= 2 or sorted(lengths)[1] >= max(lengths) - 1
+
+
+def test_rows_that_end_leave_those_alone_that_a_grammar_holds(folder: Callable) -> None:
+    pytest.importorskip("xgrammar")
+    vlm = load(folder("llava"), answers="json", max_new_tokens=24, temperature=2.0)
+    quote = torch.zeros(vlm._model.config.get_text_config().vocab_size)
+    quote[vlm._tokenizer('"', add_special_tokens=False)["input_ids"]] = 8.0  # so that names end
+    vlm._model.get_output_embeddings().register_forward_hook(lambda *a: a[2] + quote)
+    torch.manual_seed(0)
+    answers = vlm.answer(VIEW, [f"What is {n}?" for n in range(16)])
+    assert len({len(a.token_spans) for a in answers}) > 4, "they are to end at different times"
+    item = r'"[A-Za-z][A-Za-z0-9 -]{0,47}"'
+    for answer in answers:
+        assert re.fullmatch(rf'\[({item}(, {item})*)?(, ?)?("[A-Za-z0-9 -]*"?|,|"|\])?', answer.text), answer.text
+        assert answer.truncated == (not answer.text.endswith("]"))
 
 
 class _Event:

@@ -204,7 +204,7 @@ class Decoder:
     """The decoder of a VLM and its head.
 
     Attributes:
-        step: what runs the decoder on one token a row on a bench that stays; the decoder itself, or what became of it.
+        step: what runs the decoder on one token a row; the decoder itself, or what a compiler made of it.
         pipelined: the next step is sent off before the last one's tokens are looked at, so that a GPU never waits.
     """
 
@@ -220,7 +220,8 @@ class Decoder:
         limits: Limits,
         likely: Callable[[Tensor, Tensor], Tensor],
         chosen: Callable[[Tensor, Tensor], Tensor],
-        stays: bool = False,
+        compiled: bool = False,
+        shrinks: bool = True,
         least: int = 0,
     ) -> Written:
         """Answers to the same number of questions about each of some views.
@@ -228,13 +229,14 @@ class Decoder:
         Args:
             likely: tokens so far int64 (B, n) and logits float32 (B, vocabulary) -> scores.
             chosen: the same of these scores -> tokens int64 (B,).
-            stays: the bench is used again, by `step`; else rows that have ended leave it.
+            compiled: steps are those of `step`, which wants the bench as it is.
+            shrinks: rows that have ended may leave the others, in all that these functions are given.
             least: steps to run, whether or not all rows have ended.
 
         Raises:
             VlmError: logits were not finite.
         """
-        run, step = _Run(bench, asked), self.step if stays else self._decoder
+        run, step = _Run(bench, asked), self.step if compiled else self._decoder
         hidden = run.ask(self._decoder)
         for number in range(limits.tokens + 1):
             logits = self._head(hidden[:, -1]).float()
@@ -247,7 +249,7 @@ class Decoder:
             run.take(token.tolist(), limits)
             if run.done and number >= least:
                 break
-            if not stays:
+            if shrinks and not compiled:
                 hidden = run.shrunk(hidden)
             if not self.pipelined and number < limits.tokens:
                 hidden = run.feed(step)

@@ -266,8 +266,11 @@ class Together:
         """The answers about each view of one batch."""
         asked = [Asked(s.prefix, s.view, tails) for s in seen]
         bench, compiled = self._bench(seen, len(seen) * len(tails), max(map(len, tails)))
+        shrinks = self._grammar is None  # which knows its rows by their places
         try:
-            written = self._decoder.write(bench, asked, self._limits, self._fair, self._chooser(), compiled, least)
+            written = self._decoder.write(
+                bench, asked, self._limits, self._fair, self._chooser(), compiled, shrinks, least
+            )
         except Exception as error:
             if compiled and self._warm:
                 self._slower(f"it failed: {str(error).partition(chr(10))[0]}")
