@@ -43,6 +43,18 @@ def test_batch_norms_go_and_the_embedding_stays() -> None:
         torch.testing.assert_close(quick(x), expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
 
 
+@pytest.mark.parametrize(("factor", "size", "bias"), [(4, 3, True), (2, 1, False), (1, 1, True)])
+def test_pixels_are_not_moved_before_a_convolution(factor: int, size: int, bias: bool) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3 * factor**2, 6, size, padding=size // 2, bias=bias)
+    module = nn.Sequential(nn.PixelUnshuffle(factor), conv, nn.ReLU())
+    x = torch.randn(2, 3, 8 * factor, 12 * factor)
+    with torch.inference_mode():
+        expected = module(x)
+        torch.testing.assert_close(fused(module)(x), expected, rtol=0, atol=5e-5)
+    assert nn.PixelUnshuffle not in [type(part) for part in module]
+
+
 @pytest.mark.parametrize(
     "conv",
     [

@@ -29,7 +29,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> the same shape."""
-        return torch.relu(x + self.body(x))
+        return self.body(x).add_(x).relu_()
 
 
 def conv3x3(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

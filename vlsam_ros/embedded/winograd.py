@@ -33,9 +33,11 @@ OUTPUT = torch.tensor([[1.0, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 
 def fused(module: nn.Module) -> nn.Module:
     """The same function for inference in float32 on a CPU; changes the module, and returns what stands in its place.
 
-    A convolution takes in the batch norm that follows it, and becomes `Winograd` where that is faster.
+    A convolution takes in the batch norm that follows it and the `PixelUnshuffle` that precedes it, and becomes
+    `Winograd` where that is faster.
     """
-    if isinstance(module, nn.Sequential) and [type(part) for part in module] == [nn.Conv2d, nn.BatchNorm2d]:
+    kinds = [type(part) for part in module] if isinstance(module, nn.Sequential) else []
+    if kinds == [nn.Conv2d, nn.BatchNorm2d]:
         module = fuse_conv_bn_eval(module[0].eval(), module[1].eval())
     if isinstance(module, nn.Conv2d):
         plain = (module.kernel_size, module.stride, module.padding, module.dilation, module.groups)
@@ -43,7 +45,20 @@ def fused(module: nn.Module) -> nn.Module:
         return Winograd(module) if suits else module
     for name, child in module.named_children():
         setattr(module, name, fused(child))
+    if kinds[:1] == [nn.PixelUnshuffle] and isinstance(module[1], nn.Conv2d):
+        module[0], module[1] = nn.Identity(), _of_pixels(module[1], module[0].downscale_factor)
     return module
+
+
+def _of_pixels(conv: nn.Conv2d, factor: int) -> nn.Conv2d:
+    """A convolution of stride 1 on the pixels that `PixelUnshuffle` would have made channels."""
+    inputs, size = conv.in_channels // factor**2, conv.kernel_size[0]
+    own = {"stride": factor, "padding": conv.padding[0] * factor, "bias": conv.bias is not None}
+    out = nn.Conv2d(inputs, conv.out_channels, size * factor, **own, dtype=conv.weight.dtype)
+    weight = conv.weight.unflatten(1, (inputs, factor, factor)).permute(0, 1, 4, 2, 5, 3)
+    out.weight = nn.Parameter(weight.flatten(4, 5).flatten(2, 3).contiguous())
+    out.bias = conv.bias
+    return out
 
 
 class Winograd(nn.Module):
