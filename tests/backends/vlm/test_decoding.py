@@ -289,6 +289,27 @@ def test_a_view_is_seen_once_while_its_pixels_live(folder: Callable, monkeypatch
     assert short.kept == {}, "kept although the memory is short"
 
 
+@pytest.mark.parametrize("family", ["gemma3", "gemma4", "paligemma", "blip-2", "instructblip"])
+def test_the_vision_encoder_of_a_model_that_reads_a_view_again_runs_once(
+    folder: Callable, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm, other = load(folder(family)), load(folder(family))
+    encoder = vlm._model.get_encoder(modality="image")
+    runs, layer = [], next(m for m in encoder.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear))
+    layer.register_forward_hook(lambda *_: runs.append(1))
+    views = [view.view(Pixels) for view in VIEWS[:2]]
+    found = vlm.answer_views(views, QUESTIONS)
+    assert len(runs) == 2
+    same([vlm.answer(views[0], QUESTIONS[1:2])], [found[0][1:2]])
+    assert len(runs) == 2
+    expected = [[other.answer(view, [q])[0] for q in QUESTIONS] for view in VIEWS[:2]]
+    same(found, expected)
+    for a, b in zip((a for own in found for a in own), (b for own in expected for b in own), strict=True):
+        assert (a.layout.spread is None) == (b.layout.spread is None)
+        assert a.layout.spread is None or np.allclose(a.layout.spread, b.layout.spread, atol=1e-6)
+    assert "forward" not in vars(encoder)
+
+
 # --- as many tokens for each view
 
 

@@ -15,12 +15,13 @@ from transformers import DynamicCache, GenerationConfig, LogitsProcessor, PreTra
 from transformers.cache_utils import DynamicLayer
 
 from ...config import VlmOptions
-from ...data import Answer, ImageLayout, check_image
+from ...data import Answer, ImageLayout, Pixels, check_image
 from ...errors import ConfigError, VlmError, failures
 from .capture import Recorder, listening, recording
 from .certainty import Certainty, finite_logits
 from .decoding import Limits
 from .memory import Memory, at_once, generation, require_for_answers
+from .once import Encoded
 from .prompting import Prompter, ViewPrompt
 from .qformer import watching
 from .repeats import Repeats, RepeatsStop
@@ -138,18 +139,23 @@ class TransformersVlm:
     def _apart(self, view: np.ndarray, questions: Sequence[str], left: int) -> list[Answer]:
         """Answers about one of the `left` views that are still to be answered: all their Q and K are kept."""
         alone = self._reuse == "none"  # what the image becomes depends on the question
+        kept = view.kept if isinstance(view, Pixels) else {}
+        encoded = kept.setdefault(self, Encoded())
         answers = []
         for i, group in enumerate([[q] for q in questions] if alone else [questions]):
             prompt = self._prompter(view, group)
+            encoded.pixels = prompt.image["pixel_values"] if encoded.pixels is None else encoded.pixels
+            prompt = replace(prompt, image={**prompt.image, "pixel_values": encoded.pixels})
             answer = max(len(t) for t in prompt.tails) + self._limits.tokens
             rest = left * len(questions) - (i if alone else 0)
-            kept = rest * (len(prompt.prefix) + answer)
+            tokens = rest * (len(prompt.prefix) + answer)
 
-            def need(views: int, asked: int, prompt: ViewPrompt = prompt, kept: int = kept) -> Memory:
-                return self._memory(prompt, self._limits.tokens, asked * self._beams, kept)
+            def need(views: int, asked: int, prompt: ViewPrompt = prompt, tokens: int = tokens) -> Memory:
+                return self._memory(prompt, self._limits.tokens, asked * self._beams, tokens)
 
             _, asked = at_once(need, 1, len(group), self._model.device)
-            answers += self._ask_alone(prompt, group, asked)
+            with encoded.once(self._model.get_encoder(modality="image")):
+                answers += self._ask_alone(prompt, group, asked)
         return answers
 
     def _memory(self, prompt: ViewPrompt, new_tokens: int, rows: int, kept: int) -> Memory:
