@@ -441,13 +441,14 @@ def keyframe_part(run: Run, keyframe: Keyframe) -> Iterator[Row]:
     asked = config.questions.questions
     crops = [view.crop(frames[0]) for view in views(frames[0].shape[:2], config.views)]
     bounds = bounds_of(run, vlm, crops, asked)
+    budget_s = config.node.latency_budget_s or None
     started = perf_counter()
-    vlm.warm_up(crops, asked)
-    detector(frames[0])
+    detector.warm_up(frames[0].shape[:2])
+    detector(frames[0], budget_s)
     settle(run.device)
     yield Row("warming up", 1e3 * (perf_counter() - started), note=keyframe.note)
     found: list[Detections] = []
-    ms = [timed(run.device, partial(_looked, detector, frame, found), 1, warm=0) for frame in frames]
+    ms = [timed(run.device, partial(_looked, detector, frame, budget_s, found), 1, warm=0) for frame in frames]
     if any(text != real.ANSWER for result in found for _, _, text in result.answers):
         raise RuntimeError("expected the taught answer to every question")
     bounds |= {
@@ -455,13 +456,14 @@ def keyframe_part(run: Run, keyframe: Keyframe) -> Iterator[Row]:
         "encoder": len(crops) * run.card.bound(flops(lambda: segmenter.embed(crops[0]))),
     }
     least = sum(bounds[stage] for stage in ("vision", "prefill", "decode", "encoder"))
-    note = f"{len(crops)} views, {len(asked)} questions, {len(found[0].items)} instances"
+    left_out = f", {len(found[-1].skipped)} views or questions left out" if found[-1].skipped else ""
+    note = f"{len(crops)} views, {len(asked)} questions, {len(found[-1].items)} instances{left_out}"
     yield Row("keyframe", statistics.median(one for one, _ in ms), max(gib for _, gib in ms), least, note)
     watches = []
     for frame in frames[:2]:
         watches.append(watch := Watch(run.device))
         with watched(vlm, watch, segmenter), watch.stage("rest"):
-            detector(frame)
+            detector(frame, budget_s)
     yield from rows_of(watches, STAGES, bounds)
     if keyframe.most_s:
         slow = obvious(detector)
@@ -470,8 +472,8 @@ def keyframe_part(run: Run, keyframe: Keyframe) -> Iterator[Row]:
         yield Row("the obvious way", one, gib)
 
 
-def _looked(detector: VLSam, frame: np.ndarray, found: list[Detections]) -> None:
-    found.append(detector(frame))
+def _looked(detector: VLSam, frame: np.ndarray, budget_s: float | None, found: list[Detections]) -> None:
+    found.append(detector(frame, budget_s))
 
 
 def _held(device: torch.device) -> int:
@@ -638,6 +640,8 @@ def main() -> None:
     device = torch.device("cpu" if args.tiny or not torch.cuda.is_available() else "cuda")
     if device.type == "cpu" and not args.tiny:
         parser.error("expected a CUDA card, found none; --tiny runs on a CPU")
+    if args.tiny:
+        torch.set_num_threads(1)
     changes = {name: yaml.safe_load(value) for name, _, value in (change.partition("=") for change in args.set)}
     run = Run(device, args.tiny, 1 if args.tiny else args.repeat, changes)
     run.card = measured_card(device, args.tiny)

@@ -226,14 +226,14 @@ def teach(model: Any, chain: Sequence[int]) -> None:
     """
     embeddings, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
     mlp, width = model.get_decoder().layers[-1].mlp, embeddings.shape[1]
-    rows = torch.randn(len(chain), width, device=embeddings.device, dtype=embeddings.dtype)
+    apart = torch.linalg.qr(torch.randn(width, len(chain)))[0].T.to(embeddings)
     with torch.no_grad():
-        embeddings[list(chain)] = rows
-        head[list(chain)] = rows
-        met = rows[:-1] / rows[:-1].norm(dim=1, keepdim=True)
-        mlp.gate_proj.weight[: len(met)] = met
-        mlp.up_proj.weight[: len(met)] = met  # silu(√width) · √width is about the width
-        mlp.down_proj.weight[:, : len(met)] = 2 * rows[1:].T / width
+        for table in (embeddings, head):
+            table[list(chain)] = apart * width**0.5
+        count = len(chain) - 1
+        for meeting in (mlp.gate_proj.weight, mlp.up_proj.weight):
+            meeting[:count] = apart[:-1]
+        mlp.down_proj.weight[:, :count] = 2 * apart[1:].T / width**0.5  # as silu(√width) · √width is about the width
 
 
 def pieces(text: str, number: int) -> list[str]:
