@@ -466,7 +466,7 @@ def say(vlm: Any, ids: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
 
         return generate(**given, prefix_allowed_tokens_fn=allowed)
 
-    def chooser() -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    def chooser(*_: Any) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
         first: list[int] = []
 
         def chosen(seen: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:

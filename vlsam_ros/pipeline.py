@@ -102,17 +102,15 @@ class VLSam:
         problems: list[str] = []
         heat = np.zeros([-(-side // HEAT_CELL_PX) for side in size_hw], np.float32)
         all_views, named = views(size_hw, self.config.views, horizon), False
-        pixels: dict[str, Pixels] = {}
+        pixels = {all_views[0].name: _pixels(image, all_views[0])}
         done: list[Step] = []
         with _timed(timings, "total"):
             with _timed(timings, "vlm"):
-                questions = questions_for(self.vlm, all_views[0].crop(image), self.config.questions)
+                questions = questions_for(self.vlm, pixels[all_views[0].name], self.config.questions)
             steps = self._steps(all_views, questions, hurry=budget_s is not None)
             for step in until_spent(budget_s, steps, started, partial(self._cost, done)):
                 load, begun = self._load(done, step), perf_counter()
-                for view in step.views:
-                    if view.name not in pixels:
-                        pixels[view.name] = np.ascontiguousarray(view.crop(image)).view(Pixels)
+                pixels |= {view.name: _pixels(image, view) for view in step.views if view.name not in pixels}
                 looks = self.look([pixels[view.name] for view in step.views], step.questions, timings)
                 done.append(step)
                 named |= any(look.named for look in looks)
@@ -155,7 +153,7 @@ class VLSam:
         questions = [options.questions[i % len(options.questions)] for i in range(count)]
         steps = self._steps(views(size_hw, self.config.views), questions, bool(self.config.node.latency_budget_s))
         for step in sorted(steps, key=lambda step: step.size):  # the small ones are to run on no larger one's buffers
-            pixels = [np.ascontiguousarray(view.crop(frame)).view(Pixels) for view in step.views]
+            pixels = [_pixels(frame, view) for view in step.views]
             self.segmenter.prepare(pixels)
             self.vlm.warm_up(pixels, [*step.questions, *self._aside()])
 
@@ -266,6 +264,11 @@ def load(config: Config | None = None) -> VLSam:
     detector = VLSam(load_vlm(config.vlm), load_segmenter(config.segmenter), config, grounder)
     detector.warm_up()
     return detector
+
+
+def _pixels(image: np.ndarray, view: View) -> Pixels:
+    """A view of an image (H, W, 3), side by side in memory, for the models to keep things with."""
+    return np.ascontiguousarray(view.crop(image)).view(Pixels)
 
 
 def paint(canvas: np.ndarray, maps: Sequence[NamedMap], view: View) -> None:

@@ -174,7 +174,7 @@ def test_what_no_compiled_step_holds_runs_uncompiled_or_in_parts(
 def ending(lengths: Sequence[int]) -> Callable:
     """Rows that write their likeliest tokens, and end after so many."""
 
-    def chooser() -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    def chooser(_: None) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
         step = [0]
 
         def chosen(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -282,6 +282,10 @@ def test_a_view_is_seen_once_while_its_pixels_live(folder: Callable, monkeypatch
     same(vlm.answer_views(views, QUESTIONS), expected)
     same([vlm.answer(views[2], QUESTIONS)], expected[2:])
     assert sizes == [3, 1, 2]
+    fresh = VIEW.copy().view(Pixels)
+    assert vlm.write(fresh, QUESTIONS[0], 6) == (expected[0][0].text, expected[0][0].truncated)
+    same([vlm.answer(fresh, QUESTIONS)], expected[:1])
+    assert sizes == [3, 1, 2, 1]
     monkeypatch.setattr(memory, "available", lambda device: 0)
     monkeypatch.setattr(memory, "require_for_answers", lambda *_: None)
     (short,) = [VIEW.copy().view(Pixels)]

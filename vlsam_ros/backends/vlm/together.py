@@ -23,7 +23,7 @@ from transformers import (
 from ...data import Answer, ImageLayout, Pixels
 from .capture import recording
 from .decoding import Asked, Bench, Decoder, Limits, Prefix
-from .memory import Memory, at_once, fits, generation
+from .memory import Memory, at_once, fits, generation, require_for_answers
 from .prompting import Prompter, ViewPrompt, joined
 from .text import answered
 
@@ -149,11 +149,7 @@ class Together:
         Args:
             least: steps to run, whatever is said.
         """
-        seen: dict[int, Seen] = {
-            i: v.kept[self] for i, v in enumerate(views) if isinstance(v, Pixels) and self in v.kept
-        }
-        fresh = [i for i in range(len(views)) if i not in seen]
-        seen |= zip(fresh, self._see([views[i] for i in fresh], questions), strict=True)
+        seen = self._seen(views, questions)
         if meanwhile:
             meanwhile()
         tails = self._prompter.tails(questions)
@@ -167,10 +163,35 @@ class Together:
                     for i, own in zip(part, new, strict=True):
                         answers[i] += own
             if fits(self._need(whole, tails, some, asked, len(views)), self._model.device):
-                for view, one in ((views[i], seen[i]) for i in group):
-                    if isinstance(view, Pixels):
-                        view.kept[self] = one
+                for i in group:
+                    self._keep(views[i], seen[i])
         return answers
+
+    def text(self, view: np.ndarray, request: str, most: int) -> tuple[str, bool]:
+        """Free text about a view, and whether the limit of so many tokens cut it off; no form holds it."""
+        seen, tails = self._seen([view], [request])[0], self._prompter.tails([request])
+        length = len(seen.prefix) + len(tails[0]) + most
+        need = generation(self._model.config, self._model.dtype, len(seen.prefix), len(tails[0]), most, kept=0)
+        require_for_answers(need, self._model.device)
+        bench = Bench(self._model.config, 1, length, length - len(seen.prefix), seen.prefix)
+        asked, limits = Asked(seen.prefix, seen.view, tails), replace(self._limits, tokens=most)
+        (row,) = self._decoder.write(bench, [asked], limits, self._fair, self._chooser(None)).rows
+        if fits(need, self._model.device):
+            self._keep(view, seen)
+        return seen.opening + self._decode(row.tokens), row.truncated
+
+    def _seen(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> dict[int, Seen]:
+        """What the model makes of each view, or has made of it."""
+        seen: dict[int, Seen] = {
+            i: v.kept[self] for i, v in enumerate(views) if isinstance(v, Pixels) and self in v.kept
+        }
+        fresh = [i for i in range(len(views)) if i not in seen]
+        return seen | dict(zip(fresh, self._see([views[i] for i in fresh], questions), strict=True))
+
+    def _keep(self, view: np.ndarray, seen: Seen) -> None:
+        """For the next question about it."""
+        if isinstance(view, Pixels):
+            view.kept[self] = seen
 
     def _see(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[Seen]:
         """The prefixes of views, those that are alike as one batch, as far as memory allows."""
@@ -266,10 +287,10 @@ class Together:
         """The answers about each view of one batch."""
         asked = [Asked(s.prefix, s.view, tails) for s in seen]
         bench, compiled = self._bench(seen, len(seen) * len(tails), max(map(len, tails)))
-        shrinks = self._grammar is None  # which knows its rows by their places
+        held = self._grammar() if self._grammar else None  # which knows its rows by their places
         try:
             written = self._decoder.write(
-                bench, asked, self._limits, self._fair, self._chooser(), compiled, shrinks, least
+                bench, asked, self._limits, self._fair, self._chooser(held), compiled, held is None, least
             )
         except Exception as error:
             if compiled and self._warm:
@@ -300,9 +321,8 @@ class Together:
                 )
             yield own
 
-    def _chooser(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """Tokens so far and scores -> the next tokens: the likeliest that the grammar allows, or sampled ones."""
-        held = self._grammar() if self._grammar else None
+    def _chooser(self, held: LogitsProcessor | None) -> Callable[[Tensor, Tensor], Tensor]:
+        """Tokens so far and scores -> the next tokens: the likeliest that a grammar allows, or sampled ones."""
 
         def chosen(ids: Tensor, scores: Tensor) -> Tensor:
             scores = held(ids, scores) if held else scores

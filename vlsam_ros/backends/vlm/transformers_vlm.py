@@ -127,13 +127,14 @@ class TransformersVlm:
         """Free text about an RGB uint8 view (H, W, 3), and whether the limit cut it off; see `interfaces.Vlm`."""
         check_image(view)
         with torch.no_grad(), self._typed_errors([view]):
+            if self._batch:
+                with listening(self._model):
+                    return self._batch.text(view, request, max_new_tokens)
             prompt = self._prompter(view, [request])
-            need = self._memory(prompt, max_new_tokens, 1, kept=0)
-            require_for_answers(need, self._model.device)
+            require_for_answers(self._memory(prompt, max_new_tokens, 1, kept=0), self._model.device)
             ids = torch.cat([prompt.prefix, prompt.tails[0]])
-            search = self._search | {"max_new_tokens": max_new_tokens}
-            written = self._generate(prompt.inputs(ids) | search)
-            tokens, truncated = self._tokens(written[0, len(ids) :], max_new_tokens - 1)
+            written = self._generate(prompt.inputs(ids) | self._search | {"max_new_tokens": max_new_tokens + 1})
+            tokens, truncated = self._tokens(written[0, len(ids) :], max_new_tokens)
             return prompt.opening + self._decode(tokens.tolist()), truncated
 
     def _apart(self, view: np.ndarray, questions: Sequence[str], left: int) -> list[Answer]:
