@@ -276,6 +276,7 @@ def tokenizer(
     merges = [tuple(pair) for pair in json.loads(bpe.to_str())["model"]["merges"]]
     bpe.model = models.BPE(vocab={**dict(zip(plain, free, strict=False)), **special}, merges=merges)
     names = [*special]
+    bpe.add_special_tokens(names)
     return hf.PreTrainedTokenizerFast(
         tokenizer_object=bpe, bos_token=names[0], eos_token=names[1], pad_token=names[2], extra_special_tokens=named
     )

@@ -13,7 +13,7 @@ from typing import Any
 from .errors import ConfigError
 from .options import Option, declared, device_option, dtype_option, in_file, kind, option
 
-PROFILES = ("embedded", "desktop", "jetson")
+PROFILES = ("embedded", "desktop", "jetson", "paper")
 """The profiles that come with the package, in config/."""
 
 OF_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
@@ -450,7 +450,7 @@ def own(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def profile_path(profile: str) -> Path:
-    """The file of a profile: a path, or one of the three that come with the package.
+    """The file of a profile: a path, or one of those that come with the package.
 
     Raises:
         ConfigError: there is no such profile.

@@ -15,7 +15,7 @@ from vlsam_ros.embedded import QUESTIONS
 from vlsam_ros.errors import VlmError
 from vlsam_ros.evaluation import ablate
 
-PROFILES = ["embedded", "desktop", "jetson"]
+PROFILES = ["embedded", "desktop", "jetson", "paper"]
 
 
 def rows_of(profile: str) -> tuple[Config, list[ablate.Row]]:

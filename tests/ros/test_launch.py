@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from vlsam_ros.config import PROFILES
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -81,7 +83,7 @@ def test_default_is_the_embedded_profile(launched) -> None:
     assert type(detector.kwargs["on_exit"]).__name__ == "Shutdown"
 
 
-@pytest.mark.parametrize("name", ["embedded", "desktop", "jetson"])
+@pytest.mark.parametrize("name", PROFILES)
 def test_named_profiles(launched, name: str) -> None:
     assert launched(profile=name)[0].kwargs["parameters"][0] == str(ROOT / "config" / f"{name}.yaml")
 

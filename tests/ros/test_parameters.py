@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vlsam_ros.config import Config, options
+from vlsam_ros.config import PROFILES, Config, options
 from vlsam_ros.errors import ConfigError
 from vlsam_ros.options import MAX_BYTES, in_file
 
@@ -29,12 +29,12 @@ def profile(name: str) -> dict[str, Any]:
     return flat(yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())["/**"]["ros__parameters"])
 
 
-@pytest.mark.parametrize("name", ["embedded", "desktop", "jetson"])
+@pytest.mark.parametrize("name", PROFILES)
 def test_profiles_are_valid(name: str) -> None:
     Config.from_flat(profile(name))
 
 
-@pytest.mark.parametrize("name", ["desktop", "jetson"])
+@pytest.mark.parametrize("name", PROFILES[1:])
 def test_profiles_name_only_what_differs(name: str) -> None:
     defaults = Config().flat()
     same = [key for key, value in profile(name).items() if defaults[key] == value and key != "node.keyframe_rate_hz"]
@@ -272,7 +272,7 @@ def test_dump_shows_every_parameter(declared) -> None:
     executor.remove_node(node)
 
 
-@pytest.mark.parametrize("name", ["embedded", "desktop", "jetson"])
+@pytest.mark.parametrize("name", PROFILES)
 def test_profiles_as_parameter_files(declared, name: str) -> None:
     config, _ = declared("--params-file", str(ROOT / "config" / f"{name}.yaml"))
     assert config == Config.from_flat(profile(name))
