@@ -200,10 +200,10 @@ class VLSam:
             raise VlmError(f"expected {len(questions) + len(aside)} answers for each of {len(views)} views, got {got}")
         background = [own.pop() if aside else None for own in answered]
         with _timed(timings, "attention"):
-            maps = [
-                fuse(named_maps(own, config.questions, config.attention, beside)) if attends else []
-                for own, beside in zip(answered, background, strict=True)
-            ]
+            named = (
+                named_maps(answered, config.questions, config.attention, background) if attends else [[] for _ in views]
+            )
+            maps = [fuse(own) for own in named]
         names = [names_in(own, config.questions) for own in answered]
         said = [[(a.question, a.text) for a in own] for own in answered]
         doubts = [[(a.question, self._doubt(a)) for a in own] for own in answered]

@@ -11,7 +11,7 @@ from vlsam_ros.data import Answer, ImageLayout, LayerQK, NamedMap
 from vlsam_ros.errors import ConfigError, VlmError
 from vlsam_ros.recognition import attention
 from vlsam_ros.recognition.flow import flow as flow_of
-from vlsam_ros.recognition.flow import merged_rows, resolved
+from vlsam_ros.recognition.flow import resolved
 
 GRID = ImageLayout(np.arange(1, 13).reshape(3, 4), (0.0, 0.0, 80.0, 60.0))
 
@@ -107,7 +107,7 @@ def naive_recursion(layers: list[LayerQK], merged: list[torch.Tensor], options: 
     ids=["sharp", "flat"],
 )
 def test_head_weight_of_the_worked_example(s, weight):
-    got, _ = merged(fixed_scores(s), torch.eye(3))
+    got = merged(fixed_scores(s), torch.eye(3))
     assert got.sum(1).tolist() == pytest.approx([weight] * 3, abs=1e-4)
     assert torch.allclose(got / weight, torch.tensor(s), atol=1e-3)
 
@@ -116,13 +116,17 @@ def flowed(a: Answer, start: torch.Tensor, options: AttentionOptions) -> torch.T
     return flow_of([a], [start], options)[0]
 
 
-def maps(a: Answer, rows: list[list[int]], options: AttentionOptions) -> np.ndarray:
-    return attention.maps([a], [rows], options)[0]
+def maps(a: Answer, rows: list[list[int]], options: AttentionOptions, background: Answer | None = None) -> np.ndarray:
+    return attention.maps([[a]], [[rows]], options, [background])[0][0]
 
 
-def merged(layer: LayerQK, rows: torch.Tensor, **options: object) -> tuple[torch.Tensor, torch.Tensor]:
-    done = resolved(AttentionOptions(**options), 1)
-    return merged_rows([layer], [rows], [torch.arange(1, 13)], done)[0]
+def named_maps(a: Answer) -> list[NamedMap]:
+    return attention.named_maps([[a]], QuestionOptions(), AttentionOptions())[0]
+
+
+def merged(layer: LayerQK, rows: torch.Tensor, **options: object) -> torch.Tensor:
+    """Rows times S'."""
+    return flowed(answer([layer]), rows, AttentionOptions(flow="last", regulariser="off", **options))
 
 
 CASES = {
@@ -231,14 +235,14 @@ def test_each_preset_finds_a_planted_blob_and_favours_no_place(preset):
     options, background = AttentionOptions(preset=preset), answer(noisy(19, []), "road", ((0, 4),), 19)
     columns, peaks = [], []
     for cell in range(12):
-        heat = attention.maps([answer(noisy(16, [cell]))], [[[16]]], options, background)[0][0]
+        heat = maps(answer(noisy(16, [cell])), [[16]], options, background)[0]
         peaks.append(int(heat.argmax()))
     if preset == "decaf":  # smoothed over a grid of 3 × 4 cells: a neighbour may win at the border
         assert all(abs(a // 4 - b // 4) <= 1 and abs(a % 4 - b % 4) <= 1 for a, b in enumerate(peaks))
     else:
         assert peaks == list(range(12))
     for seed in range(40):
-        flat = attention.maps([answer(noisy(16, [], seed=seed))], [[[16]]], options, background)[0][0]
+        flat = maps(answer(noisy(16, [], seed=seed)), [[16]], options, background)[0]
         columns.append(flat.reshape(-1).argmax() + 0.5)
     # Of 0 to 12. Without its cure a preset finds the first cells nearly always; the ramp per layer leans to the last.
     assert 3.5 < np.mean(columns) < (9.5 if preset == "decaf" else 11)
@@ -247,8 +251,7 @@ def test_each_preset_finds_a_planted_blob_and_favours_no_place(preset):
 def test_without_its_cure_each_preset_collapses_onto_the_first_cells():
     for options in (AttentionOptions(regulariser="off"), AttentionOptions(preset="decaf", contrast="none", sigma=0.0)):
         first = [
-            attention.maps([answer(noisy(16, [], seed=seed))], [[[16]]], options)[0][0].reshape(-1).argmax() + 0.5
-            for seed in range(40)
+            maps(answer(noisy(16, [], seed=seed)), [[16]], options)[0].reshape(-1).argmax() + 0.5 for seed in range(40)
         ]
         assert np.mean(first) < 3.5
 
@@ -256,12 +259,11 @@ def test_without_its_cure_each_preset_collapses_onto_the_first_cells():
 def test_a_name_seen_like_the_background_has_no_map():
     a = answer(random_layers())
     options = AttentionOptions(preset="decaf")
-    (heat,) = attention.maps(
-        [a], [[[16, 17, 18, 19]]], options, replace(a, text="abcd", token_spans=((0, 1), (1, 2), (2, 3), (3, 4)))
-    )
+    background = replace(a, text="abcd", token_spans=((0, 1), (1, 2), (2, 3), (3, 4)))
+    (heat,) = maps(a, [[16, 17, 18, 19]], options, background)
     assert not heat.any()
     with pytest.raises(ValueError, match="background"):
-        attention.maps([a], [[[16]]], options)
+        maps(a, [[16]], options)
 
 
 def test_half_precision_layers_are_read_as_float32():
@@ -344,12 +346,12 @@ def test_regridding_keeps_the_sum_and_the_place(xyxy):
 
 def test_no_name_no_map():
     assert maps(answer(random_layers()), [], AttentionOptions()).shape == (0, 3, 4)
-    assert attention.named_maps([answer(random_layers(), "none")], QuestionOptions(), AttentionOptions()) == []
+    assert named_maps(answer(random_layers(), "none")) == []
 
 
 def test_names_find_their_tokens():
     a = answer(random_layers(), "a dog, cat", ((0, 1), (1, 4), (4, 5), (5, 8), (8, 10)), first_row=14)
-    found = attention.named_maps([a], QuestionOptions(), AttentionOptions())
+    found = named_maps(a)
     expected = maps(a, [[15, 16], [17, 18]], AttentionOptions())
     assert [m.name for m in found] == ["dog", "cat"]
     assert np.array_equal([m.heat for m in found], expected)
@@ -358,15 +360,15 @@ def test_names_find_their_tokens():
 
 def test_names_without_tokens_are_left_out():
     a = answer(random_layers(), "dog, cat", ((0, 3), (3, 4)), first_row=18)
-    assert [m.name for m in attention.named_maps([a], QuestionOptions(), AttentionOptions())] == ["dog"]
+    assert [m.name for m in named_maps(a)] == ["dog"]
     beyond = answer(random_layers(), "dog, cat", ((0, 3), (3, 8)), first_row=19)
-    assert [m.name for m in attention.named_maps([beyond], QuestionOptions(), AttentionOptions())] == ["dog"]
+    assert [m.name for m in named_maps(beyond)] == ["dog"]
 
 
 def test_a_name_said_a_hundred_times_is_one_map_of_all_its_tokens():
     layers = random_layers(n=120)
     a = answer(layers, "dog, " * 100, tuple((5 * i, 5 * i + 5) for i in range(100)), first_row=20)
-    (found,) = attention.named_maps([a], QuestionOptions(), AttentionOptions())
+    (found,) = named_maps(a)
     assert found.name == "dog"
     assert np.allclose(found.heat, maps(a, [list(range(20, 120))], AttentionOptions())[0], atol=1e-5)
 
@@ -388,7 +390,7 @@ def test_golden_flow_of_the_worked_example():
 
 def test_a_truncated_answer_loses_its_last_name():
     a = replace(answer(random_layers()), truncated=True)
-    assert [m.name for m in attention.named_maps([a], QuestionOptions(), AttentionOptions())] == ["dog"]
+    assert [m.name for m in named_maps(a)] == ["dog"]
 
 
 @pytest.mark.parametrize(
@@ -462,7 +464,7 @@ def test_what_the_background_has_more_of_is_as_good_as_nothing():
     more = shares[0] / shares[0].sum() - shares[1] / shares[1].sum()
     assert (more < -0.1).any() and (more > 0.1).any()
     expected = np.where(more > 0, more, 0) / more.max()
-    heat = attention.maps([name], [[[16]]], options, background)[0][0].reshape(-1)
+    heat = maps(name, [[16]], options, background)[0].reshape(-1)
     assert np.allclose(heat, expected, atol=1e-5) and set(np.flatnonzero(heat > 0.5)) == {5, 6}
     assert heat[[0, 9]].max() == 0
 
@@ -482,7 +484,7 @@ def test_each_of_several_names_is_compared_with_the_background_crops_and_all():
         on_grid = on_grid.reshape(4, 3, 4).sum(1)
         return on_grid / on_grid.sum()
 
-    found = attention.maps([name, other], [[[17], [18]], [[16]]], options, background)
+    (found,) = attention.maps([[name, other]], [[[[17], [18]], [[16]]]], options, [background])
     for heat, a, row in zip([*found[0], *found[1]], (name, name, other), (17, 18, 16), strict=True):
         expected = np.maximum(shares(a, row) - shares(background, 19), 0)
         assert np.allclose(heat, attention.normalised(expected), atol=1e-5)
@@ -492,8 +494,8 @@ def test_a_background_on_another_grid_is_left_out():
     options = AttentionOptions(contrast="background", sigma=0.0)
     a = answer(random_layers())
     other = replace(a, layout=ImageLayout(np.arange(1, 9).reshape(2, 4), GRID.xyxy))
-    alone = attention.maps([a], [[[16]]], replace(options, contrast="none"))[0]
-    assert np.array_equal(attention.maps([a], [[[16]]], options, other)[0], alone)
+    alone = maps(a, [[16]], replace(options, contrast="none"))
+    assert np.array_equal(maps(a, [[16]], options, other), alone)
 
 
 @pytest.mark.parametrize(

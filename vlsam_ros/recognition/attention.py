@@ -18,6 +18,9 @@ from ..errors import VlmError
 from .flow import flow, resolved
 from .questions import parse_names
 
+ASIDE = -1
+"""Among a view's answers: the one about the background."""
+
 
 def wants_background(options: AttentionOptions) -> bool:
     """Whether the options need an answer about the background."""
@@ -25,22 +28,32 @@ def wants_background(options: AttentionOptions) -> bool:
 
 
 def named_maps(
-    answers: Sequence[Answer], questions: QuestionOptions, options: AttentionOptions, background: Answer | None = None
-) -> list[NamedMap]:
-    """One map for each name in each answer about one view; names without a token in the sequence are left out.
+    answered: Sequence[Sequence[Answer]],
+    questions: QuestionOptions,
+    options: AttentionOptions,
+    background: Sequence[Answer | None] | None = None,
+) -> list[list[NamedMap]]:
+    """For each view one map for each name in each answer about it; names without a token in the sequence are left out.
 
     Args:
-        background: the answer to `options.background_question`, for contrast ``background``.
+        answered: for each view its answers.
+        background: for each view its answer to `options.background_question`, for contrast ``background``.
     """
     names = [
-        [(n, rows) for n in parse_names(a.text, questions, a.truncated) if (rows := token_rows(a, n.spans))]
-        for a in answers
+        [
+            [(n, rows) for n in parse_names(a.text, questions, a.truncated) if (rows := token_rows(a, n.spans))]
+            for a in answers
+        ]
+        for answers in answered
     ]
-    heats = maps(answers, [[rows for _, rows in own] for own in names], options, background)
+    heats = maps(answered, [[[rows for _, rows in own] for own in view] for view in names], options, background)
     return [
-        NamedMap(n.name, heat, answer.layout, answer.question, certainty(answer, n.spans))
-        for answer, own, found in zip(answers, names, heats, strict=True)
-        for (n, _), heat in zip(own, found, strict=True)
+        [
+            NamedMap(n.name, heat, answer.layout, answer.question, certainty(answer, n.spans))
+            for answer, own, found in zip(*view, strict=True)
+            for (n, _), heat in zip(own, found, strict=True)
+        ]
+        for view in zip(answered, names, heats, strict=True)
     ]
 
 
@@ -75,45 +88,51 @@ def token_rows(answer: Answer, spans: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def maps(
-    answers: Sequence[Answer],
-    rows: Sequence[Sequence[Sequence[int]]],
+    answered: Sequence[Sequence[Answer]],
+    rows: Sequence[Sequence[Sequence[Sequence[int]]]],
     options: AttentionOptions,
-    background: Answer | None = None,
-) -> list[np.ndarray]:
-    """Maps of the names in each of A answers about one view.
+    background: Sequence[Answer | None] | None = None,
+) -> list[list[np.ndarray]]:
+    """Maps of the names in all answers about some views.
 
     Args:
-        answers: the sequences with their layers.
-        rows: for each answer, for each of its R names, the positions of all its tokens; their rows are averaged.
-        background: for contrast ``background``; all its tokens together make the map that is subtracted.
+        answered: for each view the sequences with their layers.
+        rows: for each view and answer, for each of its R names, the positions of all its tokens; their rows are
+            averaged.
+        background: for each view, for contrast ``background``: all that answer's tokens together make the map that is
+            subtracted.
 
     Returns:
-        For each answer float32 (R, h, w) on the image's grid, each map in [0, 1]; a constant map is all zeros.
+        For each view and answer float32 (R, h, w) on the image's grid, each map in [0, 1]; a constant map is all zeros.
 
     Raises:
         VlmError: the layers do not fit the sequence, or hold values that are not finite.
     """
-    out = [np.zeros((0, *a.layout.grid_hw), np.float32) for a in answers]
-    asked = [i for i, own in enumerate(rows) if own]
+    out = [[np.zeros((0, *a.layout.grid_hw), np.float32) for a in answers] for answers in answered]
+    asked = {(v, i): own for v, each in enumerate(rows) for i, own in enumerate(each) if own}
     if not asked:
         return out
-    sequences, starts = [answers[i] for i in asked], [_start(answers[i], rows[i]) for i in asked]
-    done = resolved(options, sequences[0].layers)
+    sequences = {(v, i): answered[v][i] for v, i in asked}
+    done = resolved(options, next(iter(sequences.values())).layers)
     if done.contrast == "background":
-        if background is None:
-            raise ValueError("contrast 'background' needs the answer about the background")
-        spoken = token_rows(background, [(0, len(background.text))])
-        sequences, starts = [*sequences, background], [*starts, _start(background, [spoken])]
-    seen = [_on_grid(a, f) for a, f in zip(sequences, flow(sequences, starts, done), strict=True)]
-    for answer, heats in zip(sequences, seen, strict=True):
-        if not np.isfinite(heats).all():
+        for v in {v for v, _ in asked}:
+            if (aside := background[v] if background else None) is None:
+                raise ValueError("contrast 'background' needs the answer about the background")
+            sequences[v, ASIDE] = aside
+            asked[v, ASIDE] = [token_rows(aside, [(0, len(aside.text))])]
+    starts = [_start(answer, asked[place]) for place, answer in sequences.items()]
+    some, wanted = list(sequences.values()), [answer.layout.positions for answer in sequences.values()]
+    seen = {}
+    for (place, answer), flowed in zip(sequences.items(), flow(some, starts, done, wanted), strict=True):
+        seen[place] = _on_grid(answer.layout, flowed.numpy())
+        if not np.isfinite(seen[place]).all():
             raise VlmError(f"the attention over {answer.question!r} is not finite")
-    for i, heats in zip(asked, seen, strict=False):
-        if done.contrast == "background":
-            heats = (
-                np.maximum(_shares(heats) - _shares(seen[-1]), 0) if seen[-1].shape[1:] == heats.shape[1:] else heats
-            )
-        out[i] = np.stack([normalised(smoothed(heat, done.sigma)) for heat in heats])
+    for (v, i), heats in seen.items():
+        if i != ASIDE:
+            beside = seen.get((v, ASIDE))
+            if beside is not None and beside.shape[1:] == heats.shape[1:]:
+                heats = np.maximum(_shares(heats) - _shares(beside), 0)
+            out[v][i] = np.stack([normalised(smoothed(heat, done.sigma)) for heat in heats])
     return out
 
 
@@ -125,10 +144,8 @@ def _start(answer: Answer, rows: Sequence[Sequence[int]]) -> Tensor:
     return start
 
 
-def _on_grid(answer: Answer, flowed: Tensor) -> np.ndarray:
-    """What went to the image's tokens, of rows (R, N), on the layout's grid: float32 (R, h, w)."""
-    layout = answer.layout
-    heats = flowed[:, torch.from_numpy(layout.positions)].numpy()
+def _on_grid(layout: ImageLayout, heats: np.ndarray) -> np.ndarray:
+    """What went to the image's tokens (R, M) on the layout's grid: float32 (R, h, w)."""
     if layout.spread is not None:
         return (heats @ layout.spread.reshape(len(layout.spread), -1)).reshape(-1, *layout.grid_hw)
     if not layout.crops:

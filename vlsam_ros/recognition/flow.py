@@ -8,7 +8,8 @@
 D is a fixed diagonal that does not depend on the data, so a row of S̄ᴸ follows from that row alone:
 u = e; for l = L … 2: u += u·S'ˡ·D, row += u; then row += u·S'¹·D. That costs L·N² per name instead of L·N³, layers are
 read one at a time, and neither S of a layer nor S' is ever stored whole. Questions about one view share the rows of the
-image's prefix: those of S are computed once for all of them.
+image's prefix: those of S are computed once for all of them. What was written together is computed together, on the
+device that has the layers, and only what is wanted of the result comes to the host.
 
 The preset ``decaf`` follows DecAF (training-free, ICLR 2026): heads weighed by what they see of the image, half of each
 layer passed by, the flow started in the middle, and the map of a question about the background subtracted.
@@ -18,18 +19,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ..config import AttentionOptions
-from ..data import Answer, LayerQK
-from ..errors import ConfigError, VlmError
+from ..data import Answer, BatchQK
+from ..errors import ConfigError
+from .batches import Group, groups
+from .merging import Merger
+from .scores import scores
 
-ROWS = 64
-"""Queries computed at once: with 4 heads the block stays in the cache."""
+__all__ = ["PRESETS", "flow", "resolved", "scores"]
 
 PRESETS: dict[str, dict[str, Any]] = {
     "vlsam": {
@@ -68,52 +72,112 @@ def resolved(options: AttentionOptions, layers: int) -> AttentionOptions:
     return done
 
 
-def flow(answers: Sequence[Answer], starts: Sequence[Tensor], options: AttentionOptions) -> list[Tensor]:
+def flow(
+    answers: Sequence[Answer],
+    starts: Sequence[Tensor],
+    options: AttentionOptions,
+    columns: Sequence[np.ndarray] | None = None,
+) -> list[Tensor]:
     """Rows of the attention aggregated over layers: start · S̄ᴸ, for several sequences at once.
 
     Args:
         answers: the sequences with their layers; those that share a prefix share its cost.
         starts: for each, float32 (R, N), weights of the rows that are wanted.
         options: everything but `sigma` and `background_question` matters here.
+        columns: for each, int64 (M,), the tokens that are wanted; None: all.
 
     Returns:
-        For each, float32 (R, N), where tokens (columns) stand for what was looked at. With `contrast` ``null``
-        relative to what uniform attention of the same layers' weights would give.
+        For each, float32 (R, M) on the host, where tokens (columns) stand for what was looked at. With `contrast`
+        ``null`` relative to what uniform attention of the same layers' weights would give.
+
+    Raises:
+        VlmError: the layers do not fit the sequences.
     """
     options = resolved(options, answers[0].layers)
     order = range(answers[0].layers - 1, options.first_layer - 1, -1)
     order = order[:1] if options.flow == "last" else order
-    runs = [_Run(start, options, len(order)) for start in starts]
-    for index in order:
-        layers = [_checked(a, index) for a in answers]
-        for group in _sharing(layers):
-            device = layers[group[0]].query.device
-            rows = [runs[i].rows.to(device) for i in group]
-            visual = [torch.from_numpy(answers[i].layout.positions).to(device) for i in group]
-            merged = merged_rows([layers[i] for i in group], rows, visual, options)
-            for i, (step, weight) in zip(group, merged, strict=True):
-                runs[i].take(step, weight, layers[i], last=index == order[-1])
-    return [run.result() for run in runs]
+    columns = [np.arange(a.length) for a in answers] if columns is None else columns
+    out = [torch.zeros(0, len(own)) for own in columns]
+    runs: list[_Run] = []
+    for group in groups(answers, [i for i, start in enumerate(starts) if len(start)], order[0]):
+        own: list[_Run] = []
+        for index in order:
+            layer = group.layer(answers, index)
+            if not own:  # on a CPU there is nothing to gain from views at once, which have unequally many names
+                parts = group.parts(len(layer.before_query)) if layer.query.is_cpu else [group]
+                own = [_Run(part, layer, answers, starts, options, len(order)) for part in parts]
+            for run in own:
+                run.take(layer, last=index == order[-1])
+        runs += own
+    for run in runs:
+        for i, rows in run.result(columns):
+            out[i] = rows
+    return out
 
 
 class _Run:
-    """The recursion over one sequence's layers, last to first; beside it the same over uniform attention, if wanted.
+    """Some sequences on their way through the layers, last to first."""
+
+    def __init__(
+        self,
+        group: Group,
+        layer: BatchQK,
+        answers: Sequence[Answer],
+        starts: Sequence[Tensor],
+        options: AttentionOptions,
+        layers: int,
+    ) -> None:
+        self._members = group.members
+        visual = [answers[i].layout.positions for i in group.members]
+        self._merger = Merger(group, layer, [len(starts[i]) for i in group.members], visual, options)
+        columns = self._merger.columns
+        start = torch.cat([pad(starts[i], (0, columns - starts[i].shape[1])) for i in group.members])
+        start = start.to(layer.query.device, non_blocking=True)
+        self._rows = _Rows(start, self._merger.lengths, options, layers)
+
+    def take(self, layer: BatchQK, last: bool) -> None:
+        """One layer."""
+        self._rows.take(*self._merger(layer, self._rows.rows), getattr(layer, "mask", None), last)
+
+    def result(self, columns: Sequence[np.ndarray]) -> Iterator[tuple[int, Tensor]]:
+        """The index of each answer and its rows' wanted columns, on the host."""
+        wanted = [columns[i] for i in self._members]
+        picked = np.zeros((len(wanted), max(map(len, wanted))), int)
+        for row, own in zip(picked, wanted, strict=True):
+            row[: len(own)] = own
+        total, of = self._rows.result(), self._merger.of
+        index = torch.from_numpy(picked[of]).to(total.device, non_blocking=True)
+        each = total.gather(1, index).cpu().split(np.bincount(of).tolist())
+        yield from ((i, rows[:, : len(own)]) for i, rows, own in zip(self._members, each, wanted, strict=True))
+
+
+class _Rows:
+    """The recursion, last layer to first; beside it the same over uniform attention, if wanted.
+
+    Args:
+        start: float32 (T, N).
+        lengths: float32 (T, 1), tokens of each row's sequence; later columns are zero.
+        layers: how many there will be.
 
     Attributes:
-        rows: float32 (R, N), what the next layer is multiplied with.
+        rows: float32 (T, N), what the next layer is multiplied with.
     """
 
-    def __init__(self, start: Tensor, options: AttentionOptions, layers: int) -> None:
+    def __init__(self, start: Tensor, lengths: Tensor, options: AttentionOptions, layers: int) -> None:
         self.rows, self._options, self._layers = start, options, layers
-        self._total, self._damping = torch.zeros_like(start), torch.ones(())
-        self._null = _Run(start, replace(options, contrast="none"), layers) if options.contrast == "null" else None
+        self._total = torch.zeros_like(start)
+        self._seen = torch.arange(1, start.shape[1] + 1, device=start.device)  # tokens that each query sees
+        self._ramp = self._damping = self._seen / lengths
+        self._null = (
+            _Rows(start, lengths, replace(options, contrast="none"), layers) if options.contrast == "null" else None
+        )
 
-    def take(self, step: Tensor, weight: Tensor, layer: LayerQK, last: bool) -> None:
-        """One layer: `step` is rows · S' (R, N), `weight` the sum of each of S' s rows."""
-        step, weight, options = step.to(self.rows.device), weight.to(self.rows.device), self._options
-        self._damping = ramp(layer).to(step.device)
+    def take(self, step: Tensor, weight: Tensor, mask: Tensor | None, last: bool) -> None:
+        """One layer: `step` is rows · S' (T, N), `weight` (T, 1) the sum of each of S' s rows; `mask` see `LayerQK`."""
+        options = self._options
+        self._damping = self._ramp if mask is None else ramp(mask)
         if self._null:
-            self._null.take(weight * uniform(self._null.rows, layer), weight, layer, last)
+            self._null.take(weight * self._uniform(self._null.rows, mask), weight, mask, last)
         if options.residual == "half" and options.flow == "flow":
             step = step / weight.clamp(min=torch.finfo(step.dtype).tiny)
         step = step * self._damping if options.regulariser == "layer" else step
@@ -130,8 +194,15 @@ class _Run:
             self.rows = self.rows + step
             self._total += self.rows
 
+    def _uniform(self, rows: Tensor, mask: Tensor | None) -> Tensor:
+        """The product of rows with attention that is spread evenly over all that each query sees."""
+        if mask is None:
+            return (rows / self._seen).flip(-1).cumsum(-1).flip(-1)
+        seen = mask.to(rows)
+        return (rows / seen.sum(-1).clamp(min=1)) @ seen
+
     def result(self) -> Tensor:
-        """The rows of S̄ᴸ, float32 (R, N)."""
+        """The rows of S̄ᴸ, float32 (T, N)."""
         total = self._total * self._damping if self._options.regulariser == "end" else self._total
         if not self._null:
             return total
@@ -139,164 +210,9 @@ class _Run:
         return torch.where(null > 0, total / null.clamp(min=torch.finfo(null.dtype).tiny), 0)
 
 
-def merged_rows(
-    layers: Sequence[LayerQK], rows: Sequence[Tensor], visual: Sequence[Tensor], options: AttentionOptions
-) -> list[tuple[Tensor, Tensor]]:
-    """The products rows · S' of one layer for the sequences that share its prefix; S' = mean over heads of S · W.
-
-    Each block of S is computed once and gives both W and the product.
-
-    Args:
-        layers: the layer, for each sequence.
-        rows: for each, float32 (R, N).
-        visual: for each, int64 (M,), the image's columns; `options.head_weight` ``vmax`` looks at them.
-
-    Returns:
-        For each, rows · S' (R, N), float32, and what a full row of S' sums to, a scalar.
-    """
-    shared, heads = layers[0].before, layers[0].query.shape[0]
-    prefix = shared.length if shared else 0
-    columns = visual if options.head_weight == "vmax" else [None] * len(layers)
-    together = torch.cat([r[:, :prefix] for r in rows])
-    sizes = [len(r) for r in rows]
-    out = [torch.zeros_like(r) for r in rows]
-    weights: list[list[Tensor]] = [[] for _ in rows]
-    for chunk in _chunks(heads, _at_once(layers[0], options)):
-        if shared:
-            parts, peak = _attended(shared, chunk, together, columns[0])
-        else:
-            parts, peak = together.new_zeros(chunk.stop - chunk.start, *together.shape), 0
-        for i, part in enumerate(parts.split(sizes, dim=1)):
-            own, own_peak = _attended(layers[i], chunk, rows[i][:, prefix:], columns[i])
-            own[..., :prefix] += part
-            weight = (peak + own_peak) / rows[i].shape[1]
-            weight = torch.ones_like(weight) if options.head_weight == "mean" else weight
-            out[i] += torch.einsum("h,hrn->rn", weight, own)
-            weights[i].append(weight)
-    found = []
-    for step, weight in zip(out, map(torch.cat, weights), strict=True):
-        strongest = weight.max().clamp(min=torch.finfo(weight.dtype).tiny) if options.head_weight == "vmax" else 1.0
-        found.append((step / (heads * strongest), weight.mean() / strongest))
-    return found
-
-
-def _attended(layer: LayerQK, heads: slice, rows: Tensor, columns: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The product of rows over a layer's own tokens with S, and each head's sum over queries of the max over keys.
-
-    Args:
-        heads: query heads.
-        rows: float32 (R, n) over the layer's own n tokens.
-        columns: keys among which the maximum is taken; None: all.
-
-    Returns:
-        float32 (heads, R, N) and (heads,).
-    """
-    count, n = heads.stop - heads.start, layer.query.shape[1]
-    out = rows.new_zeros(count, len(rows), layer.length)
-    peak = rows.new_zeros(count, n)
-    keys, buffer = _keys(layer, heads), rows.new_empty(count * min(ROWS, n) * layer.length)
-    each = rows.expand(count, -1, -1)
-    for block in _chunks(n, ROWS):
-        s = _scores(layer, heads, block, keys, buffer)
-        if columns is None:
-            torch.amax(s, -1, out=peak[:, block])
-        elif (seen := columns[columns < s.shape[-1]]).numel():
-            torch.amax(s[..., seen], -1, out=peak[:, block])
-        out[..., : s.shape[-1]].baddbmm_(each[..., block], s)
-    return out, peak.sum(-1)
-
-
-def scores(layer: LayerQK, heads: slice, rows: slice) -> Tensor:
-    """S of some heads and of some of the layer's own queries: float32 (heads, rows, keys).
-
-    Under the causal mask the keys end with the block's last query; the rest of S is zero.
-    """
-    size = (heads.stop - heads.start) * (rows.stop - rows.start) * layer.length
-    return _scores(layer, heads, rows, _keys(layer, heads), layer.query.new_empty(size, dtype=torch.float32))
-
-
-def _keys(layer: LayerQK, heads: slice) -> list[Tensor]:
-    """The keys of some query heads: float32 (heads, d, n) of the prefix, if there is one, and of the layer's own."""
-    group = layer.query.shape[0] // layer.key.shape[0]
-    parts = [layer.before.key, layer.key] if layer.before else [layer.key]
-    if group == 1:
-        return [key[heads].float().transpose(1, 2) for key in parts]
-    chosen = torch.arange(heads.start, heads.stop, device=layer.key.device) // group
-    return [key[chosen].float().transpose(1, 2) for key in parts]
-
-
-def _scores(layer: LayerQK, heads: slice, rows: slice, keys: Sequence[Tensor], buffer: Tensor) -> Tensor:
-    """See `scores`; the result lies in the buffer."""
-    count, stop = rows.stop - rows.start, layer.length
-    if layer.mask is None:
-        stop += rows.stop - layer.query.shape[1]
-    shape = heads.stop - heads.start, count, stop
-    s = buffer[: shape[0] * shape[1] * shape[2]].view(shape)
-    at, query = 0, layer.query[heads, rows].float()
-    for key in keys:
-        end = min(at + key.shape[2], stop)
-        s[..., at:end].baddbmm_(query, key[..., : end - at], beta=0, alpha=layer.scaling)
-        at = end
-    if layer.softcap is not None:
-        s.div_(layer.softcap).tanh_().mul_(layer.softcap)
-    if layer.mask is None:
-        s[..., -count:].add_(_later(count, s.device))
-        return torch.softmax(s, -1, out=s)
-    seen = layer.mask[rows]
-    s.masked_fill_(~seen, torch.finfo(s.dtype).min)
-    return torch.softmax(s, -1, out=s).mul_(seen)  # a row that sees nothing is zero
-
-
-@lru_cache(8)
-def _later(count: int, device: torch.device) -> Tensor:
-    """-inf where a key comes after the query, else 0: float32 (count, count)."""
-    return torch.full((count, count), -torch.inf, device=device).triu(1)
-
-
-def ramp(layer: LayerQK) -> Tensor:
+def ramp(mask: Tensor) -> Tensor:
     """D's diagonal, float32 (N,): 1 − (L0 − 1) / N with L0 the number of queries that see the column.
 
     Causally that is (j + 1) / N: early columns, seen by all later rows, would otherwise take nearly all the mass.
     """
-    n = layer.length
-    if layer.mask is None:
-        return torch.arange(1, n + 1, device=layer.query.device) / n
-    return 1 - (layer.mask.sum(0) - 1).clamp(min=0) / n
-
-
-def uniform(rows: Tensor, layer: LayerQK) -> Tensor:
-    """The product of rows (R, N) with attention that is spread evenly over all that each query sees."""
-    if layer.mask is None:
-        each = rows / torch.arange(1, layer.length + 1, device=rows.device)
-        return each.flip(-1).cumsum(-1).flip(-1)
-    seen = layer.mask.to(rows)
-    return (rows / seen.sum(-1).clamp(min=1)) @ seen
-
-
-def _checked(answer: Answer, index: int) -> LayerQK:
-    layer = answer.layer(index)
-    heads, n, d = layer.query.shape
-    key_heads = layer.key.shape[0]
-    if layer.length != answer.length or layer.key.shape[1:] != (n, d) or heads % key_heads:
-        shapes = f"Q {tuple(layer.query.shape)}, K {tuple(layer.key.shape)}"
-        raise VlmError(f"layer {index}: expected Q and K of {answer.length} tokens, got {shapes}")
-    if layer.mask is not None and layer.mask.shape != (n, n):
-        raise VlmError(f"layer {index}: expected a mask ({n}, {n}), got {tuple(layer.mask.shape)}")
-    return layer
-
-
-def _sharing(layers: Sequence[LayerQK]) -> list[list[int]]:
-    """Indices of the sequences, those with one prefix together."""
-    groups: dict[int, list[int]] = {}
-    for i, layer in enumerate(layers):
-        groups.setdefault(-1 - i if layer.before is None else id(layer.before), []).append(i)
-    return list(groups.values())
-
-
-def _at_once(layer: LayerQK, options: AttentionOptions) -> int:
-    """Heads computed at once: a GPU wants few large steps, a CPU a block that fits into its cache."""
-    return layer.query.shape[0] if layer.query.is_cuda else options.chunk
-
-
-def _chunks(length: int, size: int) -> Iterator[slice]:
-    return (slice(i, min(i + size, length)) for i in range(0, length, size))
+    return 1 - (mask.sum(0) - 1).clamp(min=0) / len(mask)

@@ -88,7 +88,7 @@ def test_names_find_their_tokens(vlm: CogVlm, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(vlm, "_limit", 64)
     (answer,) = vlm.answer(VIEW, ["What is here?"])
     assert (answer.text, answer.truncated) == (text, False)
-    assert [m.name for m in named_maps([answer], QuestionOptions(), AttentionOptions())] == ["dog", "cone"]
+    assert [m.name for m in named_maps([[answer]], QuestionOptions(), AttentionOptions())[0]] == ["dog", "cone"]
     assert token_rows(answer, [(2, 5)]) == [answer.first_row + i for i in (2, 3, 4)]
 
 

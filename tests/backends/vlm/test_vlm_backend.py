@@ -226,7 +226,7 @@ def test_names_find_their_sub_words(models: Callable, name: str, monkeypatch: py
             offsets = enumerate(encoded["offset_mapping"], answer.first_row)
             expected = [row for row, (a, b) in offsets if max(a, start) < min(b, end)]
             assert token_rows(answer, parsed.spans) == expected and len(expected) > 1
-        found = named_maps([answer], QuestionOptions(), AttentionOptions())
+        (found,) = named_maps([[answer]], QuestionOptions(), AttentionOptions())
         assert [m.name for m in found] == [n.name for n in named] == ["traffic cone", "dog", "café"]
         for heat in (m.heat for m in found):
             assert heat.shape == answer.layout.grid_hw and heat.min() == 0
