@@ -43,6 +43,7 @@ from transformers.masking_utils import sdpa_mask
 from benchmarks import merge as merging
 from benchmarks import real
 from benchmarks.common import finish, table
+from benchmarks.model import named
 from benchmarks.obvious import obvious
 from benchmarks.timing import GIB, Card, Row, Watch, flops, measured_card, rows_of, settle, timed
 from vlsam_ros import pipeline
@@ -50,7 +51,7 @@ from vlsam_ros.backends.vlm import capture
 from vlsam_ros.backends.vlm.decoding import Asked
 from vlsam_ros.backends.vlm.prompting import Prompter
 from vlsam_ros.config import PROFILES, Config, profile_path
-from vlsam_ros.data import Answer, Detections, ImageLayout, NamedMap, Prompts
+from vlsam_ros.data import Answer, Detections, ImageLayout, NamedMap, Pixels, Prompts
 from vlsam_ros.ensemble.merge import merge
 from vlsam_ros.ensemble.tiling import views
 from vlsam_ros.localisation.refine import refine
@@ -87,14 +88,16 @@ GOAL = {
     "views.far": 3,
     "views.near": 0,
     "views.tile_rows": 0,
+    "questions.questions": [
+        "List every object on or near the road as a JSON list of short names.",
+        "Which things lie or stand on the road that do not belong there? Answer with a JSON list of short names.",
+        "Which small or far away objects could a driver overlook? Answer with a JSON list of short names.",
+    ],
 }
-"""The full frame and three far views; all of a size for the VLM."""
+"""The full frame and three far views, all of a size for the VLM; three questions."""
 
-QUESTIONS = 3
-"""Questions of the goals, and of a VLM's own part: the first of the desktop profile's."""
-
-STEPS = (8, real.TOKENS)
-"""Tokens of two runs whose difference tells what a step takes."""
+FEW = 8
+"""Tokens of a short answer; what a longer one takes beyond it tells what a step does."""
 
 MOST_CAPTURE, MOST_STEP, LEAST_SPEEDUP = 1.05, 1.3, 15.0
 PLAIN = "benchmarks_plain"
@@ -131,10 +134,9 @@ class Run:
         """In which models compute."""
         return torch.float32 if self.device.type == "cpu" else torch.bfloat16
 
-    @property
-    def tokens(self) -> int:
-        """Of an answer."""
-        return 12 if self.tiny else real.TOKENS
+    def tokens(self, config: Config) -> int:
+        """Of an answer: as many as the options allow, and no more than the goals have."""
+        return min(12 if self.tiny else real.TOKENS, config.vlm.max_new_tokens)
 
     def frame(self, number: int = 0) -> np.ndarray:
         """A picture, uint8 (900, 1600, 3)."""
@@ -147,54 +149,37 @@ class Run:
         here["segmenter.device"] = str(self.device)
         config = {**options, "prompts.max_seeds": PLACES, "merge.min_score": 0.0, "vlm.compile": "on"}
         config |= {**self.changes, **here}
-        if self.tiny:
-            config |= {"vlm.max_new_tokens": self.tokens, "vlm.view_tokens": 64}
-        return Config.from_flat(config)
+        return Config.from_flat(config | ({"vlm.view_tokens": 64} if self.tiny else {}))
 
     def vlm(self, name: str, config: Config) -> Any:
         """A VLM with the options of a configuration."""
-        return real.vlm(name, config.vlm, self.device, self.dtype, self.tiny, self.tokens)
+        return real.vlm(name, config.vlm, self.device, self.dtype, self.tiny, self.tokens(config))
 
     def segmenter(self, name: str) -> Any:
         """A segmenter in the precision that it has by default."""
         return real.segmenter(name, self.device, self.dtype, self.tiny)
 
 
-def questions() -> list[str]:
-    """The desktop profile's, most important first."""
-    return Config.from_file(profile_path("desktop")).questions.questions
-
-
 def keyframes() -> dict[str, Keyframe]:
     """The goals, then the profiles with models of their sizes."""
-    goal = GOAL | {"questions.questions": questions()[:QUESTIONS]}
     found = {
-        "goal, Qwen3-VL-4B + SAM 2.1 small": Keyframe("Qwen3-VL-4B", "SAM 2.1 small", goal, 0.5),
-        "goal, Qwen2.5-VL-7B + ViT-H": Keyframe("Qwen2.5-VL-7B", "ViT-H", goal, 1.0),
-        "goal, Qwen3-VL-8B + ViT-H": Keyframe("Qwen3-VL-8B", "ViT-H", goal, 1.0),
+        "goal, Qwen3-VL-4B + SAM 2.1 small": Keyframe("Qwen3-VL-4B", "SAM 2.1 small", GOAL, 0.5),
+        "goal, Qwen2.5-VL-7B + ViT-H": Keyframe("Qwen2.5-VL-7B", "ViT-H", GOAL, 1.0),
+        "goal, Qwen3-VL-8B + ViT-H": Keyframe("Qwen3-VL-8B", "ViT-H", GOAL, 1.0),
     }
     for profile in (name for name in PROFILES if name != "embedded"):
         options = Config.from_file(profile_path(profile)).flat()
-        vlm = next((name for name in real.VLMS if name in options["vlm.model"]), options["vlm.model"])
-        file = options["segmenter.model"]
-        segmenter = next((name for name, part in FILES.items() if part in file.lower()), file)
-        full = "" if options["vlm.quantisation"] == "none" else f"in bfloat16, not {options['vlm.quantisation']}"
+        vlm, segmenter = named(options["vlm.model"], real.VLMS), named(options["segmenter.model"], real.SEGMENTERS)
+        notes = []
+        if options["vlm.quantisation"] != "none":
+            notes.append(f"in bfloat16, not {options['vlm.quantisation']}")
+        if options["questions.mode"] == "generated":  # what random weights write is no question
+            longest = max(options["questions.questions"], key=len)
+            options |= {"questions.mode": "fixed", "questions.questions": [longest] * options["questions.generated"]}
+            notes.append("its own questions written beforehand")
         options["vlm.quantisation"] = "none"
-        found[f"{profile}, {vlm} + {segmenter}"] = Keyframe(vlm, segmenter, options, note=full)
+        found[f"{profile}, {vlm} + {segmenter}"] = Keyframe(vlm, segmenter, options, note=", ".join(notes))
     return found
-
-
-FILES = {
-    "ViT-H": "vit_h",
-    "ViT-L": "vit_l",
-    "ViT-B": "vit_b",
-    "MobileSAM": "vit_t",
-    "SAM 2.1 tiny": "hiera-tiny",
-    "SAM 2.1 small": "hiera-small",
-    "SAM 2.1 large": "hiera-large",
-    "EdgeTAM": "edgetam",
-}
-"""Segmenter -> what its checkpoint is called."""
 
 
 def card_part(run: Run) -> Iterator[Row]:
@@ -205,14 +190,14 @@ def card_part(run: Run) -> Iterator[Row]:
 
 def vlm_part(run: Run, name: str) -> Iterator[Row]:
     """One VLM: four views, three questions."""
-    config = run.config(GOAL | {"questions.questions": questions()[:QUESTIONS]})
+    config = run.config(GOAL)
     started = perf_counter()
     vlm = run.vlm(name, config)
     yield Row("building", 1e3 * (perf_counter() - started), _held(run.device) / GIB)
     together, image = vlm._batch, run.frame()
     crops = [view.crop(image) for view in views(image.shape[:2], config.views)]
-    bounds, compiled = bounds_of(run, vlm, crops, config.questions.questions), together._decoder.step
-    one = Stepping(run, vlm, crops, config.questions.questions, bounds["step"])
+    bounds, compiled = bounds_of(run, vlm, crops, config), together._decoder.step
+    one = Stepping(run, vlm, crops, config, bounds["step"])
     yield one("step, eager", vlm._model.get_decoder(), recorded=True)
     yield one("step, eager, not recorded", vlm._model.get_decoder(), recorded=False)
     started = perf_counter()
@@ -224,11 +209,10 @@ def vlm_part(run: Run, name: str) -> Iterator[Row]:
         watch = Watch(run.device)
         with watched(vlm, watch), watch.stage("rest"):
             said = vlm.answer_views(crops, config.questions.questions)
-            for own in said:
-                attention.named_maps(own, config.questions, config.attention)
+            attention.named_maps(said, config.questions, config.attention)
         watches += [watch] if number else []
     require_said([answer for own in said for answer in own])
-    bounds |= {"decode": bounds["step"] * (run.tokens + 1), "flow": flow_bound(run, said, config)}
+    bounds |= {"decode": bounds["step"] * (run.tokens(config) + 1), "flow": flow_bound(run, said, config)}
     yield from rows_of(watches, STAGES, bounds)
     if not together.compiled:
         raise RuntimeError("the step was not compiled")
@@ -236,9 +220,9 @@ def vlm_part(run: Run, name: str) -> Iterator[Row]:
     yield one("step, compiled, not recorded", compiled, recorded=False)
 
 
-def bounds_of(run: Run, vlm: Any, crops: Sequence[np.ndarray], asked: Sequence[str]) -> dict[str, float]:
+def bounds_of(run: Run, vlm: Any, crops: Sequence[np.ndarray], config: Config) -> dict[str, float]:
     """Bounds in ms of what a VLM makes of questions about views: vision, prefill, and a step of all rows."""
-    tower, seeing = tower_of(vlm), [0]
+    tower, seeing, asked = tower_of(vlm), [0], config.questions.questions
     forward = tower.forward
 
     def counted(*args: Any, **given: Any) -> Any:
@@ -251,7 +235,8 @@ def bounds_of(run: Run, vlm: Any, crops: Sequence[np.ndarray], asked: Sequence[s
         whole = flops(lambda: vlm._batch._see(crops, asked))
         with patch.object(tower, "forward", counted):
             vlm._batch._see(crops, asked)
-    own = sum(map(len, vlm._prompter.tails(asked))) + len(asked) * run.tokens // 2  # half of the answer, on the average
+    half = run.tokens(config) // 2  # of an answer, on the average
+    own = sum(len(tail) + half for tail in vlm._prompter.tails(asked))
     tokens = sum(len(asked) * len(s.prefix) + own for s in seen)
     return {
         "vision": run.card.bound(seeing[0]),
@@ -277,8 +262,9 @@ def cache_bytes(vlm: Any, tokens: int) -> int:
 class Stepping:
     """Times a step of all questions about some views: a token of every row, by decoder and head, and its choice."""
 
-    def __init__(self, run: Run, vlm: Any, crops: Sequence[np.ndarray], asked: Sequence[str], bound_ms: float) -> None:
+    def __init__(self, run: Run, vlm: Any, crops: Sequence[np.ndarray], config: Config, bound_ms: float) -> None:
         self._run, self._vlm, self._bound_ms = run, vlm, bound_ms
+        self._counts, asked = (2 if run.tiny else FEW, run.tokens(config)), config.questions.questions
         with torch.no_grad():
             seen, tails = vlm._batch._see(crops, asked), vlm._prompter.tails(asked)
         self._asked = [Asked(s.prefix, s.view, tails) for s in seen]
@@ -286,7 +272,7 @@ class Stepping:
 
     def __call__(self, stage: str, call: Callable[..., Any], recorded: bool) -> Row:
         """What a long answer takes beyond a short one, for each token, where `call` runs the decoder."""
-        few, many = (2, self._run.tokens) if self._run.tiny else STEPS
+        few, many = self._counts
         stepping = patch.object(self._vlm._batch._decoder, "step", call)
         with torch.no_grad(), recording_or_not(self._vlm._model, recorded), stepping:
             short, _ = timed(self._run.device, partial(self._write, few), self._run.repeats, warm=2)
@@ -296,7 +282,7 @@ class Stepping:
     def _write(self, tokens: int) -> None:
         together = self._vlm._batch
         limits = replace(self._vlm._limits, tokens=tokens, ends=(), repeats=lambda _: False)
-        together._decoder.write(self._bench, self._asked, limits, together._fair, together._chooser(), True)
+        together._decoder.write(self._bench, self._asked, limits, together._fair, together._chooser(None), True)
 
 
 @contextmanager
@@ -341,7 +327,7 @@ def watched(vlm: Any, watch: Watch, segmenter: Any = None) -> Iterator[None]:
     ]
     if segmenter is not None:
         places += [
-            (segmenter, "embed", "encoder"),
+            (segmenter, "embed_views", "encoder"),
             (segmenter, "segment", "decoder"),
             (pipeline, "refine", "masks"),
             (pipeline, "merge", "merging"),
@@ -354,13 +340,8 @@ def watched(vlm: Any, watch: Watch, segmenter: Any = None) -> Iterator[None]:
 
 def flow_bound(run: Run, said: Sequence[Sequence[Answer]], config: Config) -> float:
     """Of the flow's products, at the rate of bfloat16's."""
-
-    def maps() -> None:
-        for own in said:
-            attention.named_maps(own, config.questions, config.attention)
-
     with torch.no_grad():
-        return run.card.bound(flops(maps))
+        return run.card.bound(flops(lambda: attention.named_maps(said, config.questions, config.attention)))
 
 
 def require_said(answers: Sequence[Answer]) -> None:
@@ -389,14 +370,14 @@ def segmenter_part(run: Run, name: str) -> Iterator[Row]:
         decode = partial(segmenter.segment, embedding, prompts, True)
         ms, gib = timed(run.device, decode, run.repeats)
         yield Row(f"decoder, {count} prompts", ms, gib, run.card.bound(flops(decode)))
-    maps = blobs((height, width))
-    ms, gib = timed(run.device, lambda: refine(segmenter, crops[0], maps, config, embedding), run.repeats)
+    maps, view = blobs((height, width)), [crops[0].view(Pixels)]
+    ms, gib = timed(run.device, lambda: refine(segmenter, view, [maps], config), run.repeats)
     yield Row("outlining", ms, gib, note=f"{len(maps)} names in {PLACES} places each, {config.refine.rounds} rounds")
 
 
 def embedded(segmenter: Any, crops: Sequence[np.ndarray]) -> list[Any]:
     """Views encoded together."""
-    return [segmenter.embed(view) for view in crops]
+    return segmenter.embed_views(crops)
 
 
 def blobs(size_hw: tuple[int, int]) -> list[NamedMap]:
@@ -440,7 +421,7 @@ def keyframe_part(run: Run, keyframe: Keyframe) -> Iterator[Row]:
     frames = [run.frame(number) for number in range(run.repeats)]
     asked = config.questions.questions
     crops = [view.crop(frames[0]) for view in views(frames[0].shape[:2], config.views)]
-    bounds = bounds_of(run, vlm, crops, asked)
+    bounds = bounds_of(run, vlm, crops, config)
     budget_s = config.node.latency_budget_s or None
     started = perf_counter()
     detector.warm_up(frames[0].shape[:2])
@@ -452,7 +433,7 @@ def keyframe_part(run: Run, keyframe: Keyframe) -> Iterator[Row]:
     if any(text != real.ANSWER for result in found for _, _, text in result.answers):
         raise RuntimeError("expected the taught answer to every question")
     bounds |= {
-        "decode": bounds["step"] * (run.tokens + 1),
+        "decode": bounds["step"] * (run.tokens(config) + 1),
         "encoder": len(crops) * run.card.bound(flops(lambda: segmenter.embed(crops[0]))),
     }
     least = sum(bounds[stage] for stage in ("vision", "prefill", "decode", "encoder"))

@@ -230,8 +230,7 @@ def test_everything_runs_with_tiny_models(tmp_path):
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     last, result = json.loads(done.stdout.splitlines()[-1]), json.loads(out.read_text())
-    unknown = [f"keyframe {t}" for t, k in device.keyframes().items() if k.vlm not in real.VLMS]  # of a user's profile
-    assert last["failed"] == unknown and last["tiny"] and "these times mean nothing" in done.stdout
+    assert last["failed"] == [] and last["tiny"] and "these times mean nothing" in done.stdout
     assert result["card"] == "CPU" and result["torch"] == torch.__version__ and result["goals"] == []
     parts = {(p["part"], p["name"]): p for p in result["parts"]}
     assert [name for kind, name in parts if kind == "vlm"] == list(real.VLMS)
@@ -242,7 +241,7 @@ def test_everything_runs_with_tiny_models(tmp_path):
     for (kind, name), found in parts.items():
         rows = {row["stage"]: row for row in found["rows"]}
         missing = ROWS.get(kind, set()) - set(rows)
-        assert (not found["error"] and not missing) or f"{kind} {name}" in unknown, (kind, name)
+        assert not found["error"] and not missing, (kind, name)
         assert all(row["ms"] > 0 for row in rows.values() if kind != "card" and "step" not in row["stage"]), name
         if "goal" in name:
             assert rows["the obvious way"]["ms"] > 0
