@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import groupby
 from typing import NamedTuple
 
 from torch import Tensor
@@ -28,13 +29,17 @@ class Group(NamedTuple):
     members: tuple[int, ...]
     rows: tuple[int, ...]
 
-    def parts(self, views: int) -> list[Group]:
-        """The sequences of each of the batch's views, for itself."""
-        each = len(self.batch.own) // views
-        found: dict[int, list[tuple[int, int]]] = {}
+    def parts(self, views: int, most: int) -> list[Group]:
+        """The same in parts of views that have equally many sequences, at most so many; the batch has `views`."""
+        of_view: dict[int, list[tuple[int, int]]] = {}
         for member, row in zip(self.members, self.rows, strict=True):
-            found.setdefault(row // each, []).append((member, row))
-        return [Group(self.batch, *zip(*pairs, strict=True)) for pairs in found.values()]
+            of_view.setdefault(row * views // len(self.batch.own), []).append((member, row))
+        parts = []
+        for _, alike in groupby(sorted(of_view.values(), key=len), key=len):
+            same = list(alike)
+            for part in (same[i : i + most] for i in range(0, len(same), most)):
+                parts.append(Group(self.batch, *zip(*(pair for view in part for pair in view), strict=True)))
+        return parts
 
     def layer(self, answers: Sequence[Answer], index: int) -> BatchQK:
         """Q and K of one layer, of all of the batch's sequences.

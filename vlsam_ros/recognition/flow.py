@@ -30,7 +30,7 @@ from ..config import AttentionOptions
 from ..data import Answer, BatchQK
 from ..errors import ConfigError
 from .batches import Group, groups
-from .merging import Merger
+from .merging import Merger, views_at_once
 from .scores import scores
 
 __all__ = ["PRESETS", "flow", "resolved", "scores"]
@@ -103,8 +103,9 @@ def flow(
         own: list[_Run] = []
         for index in order:
             layer = group.layer(answers, index)
-            if not own:  # on a CPU there is nothing to gain from views at once, which have unequally many names
-                parts = group.parts(len(layer.before_query)) if layer.query.is_cpu else [group]
+            if not own:  # where views have unequally many sequences, padding costs a CPU more than further operations
+                views = len(layer.before_query)
+                parts = group.parts(views, views_at_once(layer)) if layer.query.is_cpu else [group]
                 own = [_Run(part, layer, answers, starts, options, len(order)) for part in parts]
             for run in own:
                 run.take(layer, last=index == order[-1])

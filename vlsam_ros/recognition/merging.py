@@ -12,7 +12,7 @@ from torch import Tensor
 from ..config import AttentionOptions
 from ..data import BatchQK
 from .batches import Group
-from .scores import Sequences, attended
+from .scores import CPU_BYTES, GPU_BYTES, ROWS, Sequences, attended
 
 
 class Merger:
@@ -27,7 +27,7 @@ class Merger:
         layer: one of their layers.
         rows: how many each sequence has.
         visual: for each sequence int64 (M,), the image's tokens.
-        options: `head_weight` and `chunk` matter.
+        options: `head_weight` and `chunk` (the heads of each view at once, on a CPU) matter.
 
     Attributes:
         columns: N.
@@ -54,7 +54,7 @@ class Merger:
         after = np.arange(count.max())
         tokens = np.minimum(start + np.minimum(after, (count - 1).clip(0)), layer.query.shape[2] - 1)
         all_views = len(views) == len(layer.before_query)
-        all_rows = np.array_equal(places.flat, np.arange(len(own))) and (own == own[0]).all()
+        all_rows = np.array_equal(places, np.arange(len(own))[:, None]) and (own == own[0]).all()
         self._cut = slice(*own[0].tolist()) if all_rows else None
 
         self.of, self.columns = np.repeat(np.arange(len(row)), rows), self._prefix + len(after)
@@ -67,11 +67,22 @@ class Merger:
         for v, s, columns in zip(view, slot, visual, strict=True):
             if among.size:
                 among[v, s, columns] = 1
-        at = uploaded(
+        key_heads = layer.key.shape[1]
+        group = layer.query.shape[1] // key_heads
+        row = 4 * len(views) * group * max(self.columns, 1)  # bytes of a query's scores, for each key head
+        limit = CPU_BYTES if layer.query.is_cpu else GPU_BYTES
+        self._some, self._rows = min(max(limit // (row * ROWS), 1), key_heads), ROWS
+        if layer.query.is_cpu:
+            self._some = max(1, min(self._some, options.chunk // group))
+        else:
+            self._rows = max(1, limit // (row * self._some))
+        self._at = at = uploaded(
             layer.query.device,
             views=views,
-            places=places[..., None],
-            tokens=tokens,
+            places=places[:, None, :, None, None],
+            tokens=tokens[:, None, :, None],
+            heads=np.arange(key_heads)[:, None, None, None],
+            group=np.arange(group)[:, None],
             own=after < count,
             lengths=self._prefix + count,
             view=of_view,
@@ -85,48 +96,76 @@ class Merger:
         self._views = None if all_views else at.views
         self._own, self._lengths = at.own[:, None, :, None].float(), at.lengths[:, None].float()
         self._among = at.among.float() if among.size else None
-        self.lengths, self._at = at.lengths[at.view, at.slot].float(), at
+        self.lengths = at.lengths[at.view, at.slot].float()
 
     def __call__(self, layer: BatchQK, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Rows float32 (T, N) times S', and what a full row of S' sums to, (T, 1)."""
-        at, prefix, heads = self._at, self._prefix, self._options.chunk
-        shared, own = self._sequences(layer)
-        among = None if self._among is None else self._among[:, :1, :prefix]
-        before, most = attended(shared, rows[at.by_view][:, None, :, :prefix], among, heads)
-        step, own_most = attended(own, rows[at.by_slot][..., prefix:], self._among, heads)
-        split = len(at.by_view), -1  # from (views × key heads, …)
-        step = step.unflatten(0, split)[at.view, :, at.slot, :, at.in_slot]
-        step[..., :prefix] += before.unflatten(0, split)[at.view, :, 0, :, at.in_view]
-        own_most = own_most.unflatten(0, split) * self._own
-        weight = (most.sum(-1).unflatten(0, split) + own_most.sum(-1)) / self._lengths
-        weight = weight[at.view, :, at.slot].flatten(1)
-        if self._options.head_weight == "mean":
-            weight = torch.ones_like(weight)
-        elif self._options.head_weight == "vmax":
-            weight = weight / weight.amax(1, keepdim=True).clamp(min=torch.finfo(weight.dtype).tiny)
-        step = (weight[:, None] @ step.flatten(1, 2))[:, 0] / weight.shape[1]
-        return step, weight.mean(1, keepdim=True)
+        at, key_heads = self._at, layer.key.shape[1]
+        before, own = rows[at.by_view][:, None, :, : self._prefix], rows[at.by_slot][..., self._prefix :]
+        step, weights = torch.zeros_like(rows), []
+        for heads in (slice(i, i + self._some) for i in range(0, key_heads, self._some)):
+            product, weight = self._weighed(layer, heads, before, own)
+            step += product
+            weights.append(weight)
+        weight = torch.cat(weights, 1)
+        if self._options.head_weight == "vmax":
+            strongest = weight.amax(1, keepdim=True).clamp(min=torch.finfo(weight.dtype).tiny)
+            step, weight = step / strongest, weight / strongest
+        return step / weight.shape[1], weight.mean(1, keepdim=True)
 
-    def _sequences(self, layer: BatchQK) -> tuple[Sequences, Sequences]:
-        """The prefixes, and the sequences after them; see `Sequences`."""
-        before_query, before_key = layer.before_query, layer.before_key
+    def _weighed(self, layer: BatchQK, heads: slice, before: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows times S · W, summed over some key heads' query heads, (T, N), and each query head's W, (T, heads).
+
+        Args:
+            before, own: float32 (V, 1, …, P) and (V, S, …, n), the rows by view and by sequence.
+        """
+        at, prefix = self._at, self._prefix
+        first, rest = self._sequences(layer, heads)
+        each = len(first.key) // len(before)
+
+        def per_pair(tensor: Tensor) -> Tensor:
+            return tensor[:, None].expand(-1, each, *tensor.shape[1:]).flatten(0, 1)
+
+        def per_view(tensor: Tensor) -> Tensor:
+            return tensor.unflatten(0, (-1, each))
+
+        among = None if self._among is None else per_pair(self._among)
+        shared, most = attended(first, per_pair(before), None if among is None else among[:, :1, :prefix], self._rows)
+        product, own_most = attended(rest, per_pair(own), among, max(1, self._rows // own.shape[1]))
+        weight = (per_view(most.sum(-1)) + (per_view(own_most) * self._own).sum(-1)) / self._lengths
+        weight = weight[at.view, :, at.slot].flatten(1)
+        weight = torch.ones_like(weight) if self._options.head_weight == "mean" else weight
+        product = per_view(product)[at.view, :, at.slot, :, at.in_slot]
+        product[..., :prefix] += per_view(shared)[at.view, :, 0, :, at.in_view]
+        return (weight[:, None] @ product.flatten(1, 2))[:, 0], weight
+
+    def _sequences(self, layer: BatchQK, heads: slice) -> tuple[Sequences, Sequences]:
+        """The prefixes' own tokens, and those after them, for some key heads."""
+        query, before_query = (t.unflatten(1, (layer.key.shape[1], -1)) for t in (layer.query, layer.before_query))
+        before_query, before_key = before_query[:, heads], layer.before_key[:, heads]
         if self._views is not None:
             before_query, before_key = before_query[self._views], before_key[self._views]
-        query, key = (self._taken(t, layer.key.shape[1]) for t in (layer.query, layer.key))
-        before_query = before_query.unflatten(1, (layer.key.shape[1], -1)).flatten(0, 1)[:, None]
-        before_key = before_key.flatten(0, 1)
-        rest = layer.scaling, layer.softcap
-        shared = Sequences(before_query, before_key[:, None], before_key[:, :0], *rest)
-        return shared, Sequences(query, key.squeeze(2), before_key, *rest, getattr(layer, "mask", None))
+        before_query, before_key = before_query.flatten(0, 1).float(), before_key.flatten(0, 1).float()
+        first = Sequences(before_query[:, None], before_key[:, None], before_key[:, :0], layer.scaling, layer.softcap)
+        query, key = self._taken(query, heads), self._taken(layer.key[:, :, None], heads)[:, :, 0]
+        mask = getattr(layer, "mask", None)
+        return first, Sequences(query, key, before_key, layer.scaling, layer.softcap, mask)
 
-    def _taken(self, tensor: Tensor, key_heads: int) -> Tensor:
-        """From (B, heads, n, d) to (K, S, G, n, d) of `Sequences`."""
-        at = self._at
+    def _taken(self, tensor: Tensor, heads: slice) -> Tensor:
+        """From (B, key heads, G, n, d) to float32 (K, S, G, n, d), for some key heads."""
         if self._cut is not None:
-            own = tensor[:, :, self._cut].unflatten(0, at.places.shape[:2])
+            own = tensor[:, heads, None, :, self._cut]
         else:
-            own = tensor[at.places, :, at.tokens].transpose(2, 3)
-        return own.unflatten(2, (key_heads, -1)).transpose(1, 2).flatten(0, 1)
+            own = tensor[self._at.places, self._at.heads[heads], self._at.group[: tensor.shape[2]], self._at.tokens]
+        return own.flatten(0, 1).float()
+
+
+def views_at_once(layer: BatchQK) -> int:
+    """Of how many views a layer's rows are one block, at least one."""
+    if not layer.query.is_cpu:
+        return len(layer.before_query)
+    _, heads, n, _ = layer.query.shape
+    return max(1, CPU_BYTES // (4 * heads * ROWS * (layer.before_query.shape[2] + n)))
 
 
 def uploaded(device: torch.device, **numbers: np.ndarray) -> SimpleNamespace:
