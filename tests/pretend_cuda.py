@@ -217,6 +217,7 @@ def _waits(func: Any, packet: Any, args: Any, kwargs: Mapping[str, Any]) -> bool
 def _flops(packet: Any, args: Any, kwargs: Mapping[str, Any], out: Any) -> int:
     if packet is aten.scaled_dot_product_attention:
         return sdpa_flop_count(*(t.shape for t in args[:3]))
+    packet = getattr(aten, packet.__name__.removesuffix("_"), packet)  # ``baddbmm_`` computes what ``baddbmm`` does
     return flop_registry[packet](*args, **kwargs, out_val=out) if packet in flop_registry else 0
 
 

@@ -109,6 +109,7 @@ FLOPS: dict[str, tuple[Callable[[Tensor], object], int]] = {
     "product": (lambda x: x @ x.T, 2 * 3 * 4 * 3),
     "linear": (lambda x: linear(x.expand(5, 3, 4), x, x[:, 0]), 2 * 15 * 4 * 3),
     "batched": (lambda x: torch.baddbmm(x[:, :3], x[None], x.T[None]), 2 * 3 * 4 * 3),
+    "in place": (lambda x: torch.zeros(1, 3, 3, device="cuda").baddbmm_(x[None], x.T[None]), 2 * 3 * 4 * 3),
     "convolution": (lambda x: conv2d(x[None, None], x[None, None, :2, :3]), 2 * (2 * 2) * (2 * 3)),
     "sum": (lambda x: x.sum(), 0),
 }
