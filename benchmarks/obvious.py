@@ -79,9 +79,17 @@ class ObviousSegmenter:
         """See `Segmenter`."""
         return self._segmenter.embed(np.array(view))  # of which nothing is kept
 
-    def segment(self, embedding: Embedding, prompts: Prompts, multimask: bool) -> Segments:
+    def embed_views(self, views: Sequence[np.ndarray]) -> list[Embedding]:
+        """See `Segmenter`."""
+        return [self.embed(view) for view in views]
+
+    def segment(self, embedding: Embedding | Sequence[Embedding], prompts: Prompts, multimask: bool) -> Segments:
         """See `Segmenter`."""
         return self._segmenter.segment(embedding, prompts, multimask)
+
+    def boxes(self, embeddings: Sequence[Embedding], low_res: np.ndarray | torch.Tensor) -> np.ndarray | torch.Tensor:
+        """See `Segmenter`."""
+        return self._segmenter.boxes(embeddings, low_res)
 
 
 def obvious(detector: VLSam) -> VLSam:

@@ -10,6 +10,7 @@ Then what models that may not fit here would need, from their configurations, bu
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -51,6 +52,14 @@ class LateSam:
             networks = SegmentAnything(sam_model_registry["vit_h"](), device)
             self._sam = SamSegmenter(networks, self.name, False, device, torch.float32)
         return self._sam.embed(view)
+
+    def embed_views(self, views: Sequence[np.ndarray]) -> list[Any]:
+        """See `Segmenter`."""
+        return [self.embed(view) for view in views]
+
+    def boxes(self, embeddings: Sequence[Any], low_res: Any) -> Any:
+        """See `Segmenter`."""
+        return self._sam.boxes(embeddings, low_res)
 
     def segment(self, embedding: Any, prompts: Prompts, multimask: bool) -> Segments:
         """See `Segmenter`."""

@@ -90,7 +90,7 @@ def watched(detector: VLSam, clock: Clock) -> Iterator[None]:
         (vlm._batch._decoder, "write", "decode"),
         (attention, "flow", "flow"),
         *((prompts, name, "points") for name in ("seeds", "territories", "batch", "reseed", "coverage")),
-        (segmenter, "embed", "SAM encode"),
+        (segmenter, "embed_views", "SAM encode"),
         (segmenter, "segment", "SAM decode"),
         (pipeline, "merge", "merge"),
     ]

@@ -85,8 +85,13 @@ class FakeEmbedding:
     def size_hw(self) -> tuple[int, int]:
         return self.pixels.shape[:2]
 
+    def mask(self, logits: np.ndarray, point_xy: tuple[float, float] | None = None) -> Mask:
+        whole = Mask.from_dense(self.upscale(logits))
+        return whole if point_xy is None else whole.component(point_xy)
+
     def upscale(self, low_res: np.ndarray) -> np.ndarray:
-        return low_res > 0
+        h, w = self.size_hw
+        return low_res[..., :h, :w] > 0
 
 
 class FakeSegmenter:
@@ -104,19 +109,34 @@ class FakeSegmenter:
         pass
 
     def embed(self, view: np.ndarray) -> FakeEmbedding:
-        self.embedded += 1
-        return FakeEmbedding(view)
+        kept = getattr(view, "kept", {})
+        if self not in kept:
+            self.embedded += 1
+            kept[self] = FakeEmbedding(view)
+        return kept[self]
 
-    def segment(self, embedding: FakeEmbedding, prompts: Prompts, multimask: bool) -> Segments:
+    def embed_views(self, views: Sequence[np.ndarray]) -> list[FakeEmbedding]:
+        return [self.embed(view) for view in views]
+
+    def boxes(self, embeddings: Sequence[FakeEmbedding], low_res: np.ndarray) -> np.ndarray:
+        return np.array([e.mask(logits).xyxy for e, logits in zip(embeddings, low_res, strict=True)], np.float32)
+
+    def segment(
+        self, embedding: FakeEmbedding | Sequence[FakeEmbedding], prompts: Prompts, multimask: bool
+    ) -> Segments:
+        """Masks here are as large as the largest view."""
         self.log.append((prompts, multimask))
+        own = [embedding] * len(prompts) if isinstance(embedding, FakeEmbedding) else embedding
         points = (
             prompts.points_xy if prompts.labels.size else prompts.boxes_xyxy.reshape(-1, 2, 2).mean(1, keepdims=True)
         )
-        low = [self._flood(embedding.pixels, x, y) for x, y in points[:, 0]]
+        low = np.full((len(own), *np.max([e.size_hw for e in own], axis=0)), -1, np.float32)
+        for logits, e, (x, y) in zip(low, own, points[:, 0], strict=True):
+            logits[: e.size_hw[0], : e.size_hw[1]] = self._flood(e.pixels, x, y)
         if not multimask or self.candidates == 1:
-            return Segments(np.stack(low)[:, None], np.full((len(low), 1), 0.9, np.float32))
-        junk = np.full_like(low[0], 1)
-        return Segments(np.stack([[junk, m, -junk] for m in low]), np.tile(np.float32([0.2, 0.95, 0.1]), (len(low), 1)))
+            return Segments(low[:, None], np.full((len(low), 1), 0.9, np.float32))
+        junk = np.ones_like(low)
+        return Segments(np.stack([junk, low, -junk], 1), np.tile(np.float32([0.2, 0.95, 0.1]), (len(low), 1)))
 
     @staticmethod
     def _flood(pixels: np.ndarray, x: float, y: float) -> np.ndarray:
@@ -156,7 +176,7 @@ class BoxSegmenter(FakeSegmenter):
             return super().segment(embedding, prompts, multimask)
         assert prompts.boxes_xyxy is not None
         alone = (prompts.labels < 0).all(1)
-        low = np.full((len(prompts), 1, *embedding.size_hw), -1, np.float32)
+        low = np.full((len(prompts), 1, *embedding.size_hw), -1, np.float32)  # of the one view of all prompts
         for m, (x0, y0, x1, y1), ok in zip(low, prompts.boxes_xyxy.round().astype(int), alone, strict=True):
             m[0, y0 if ok else y1 - 1 : y1, x0:x1] = 1
         return Segments(low, np.where(alone, 0.9, 0.3).astype(np.float32)[:, None])

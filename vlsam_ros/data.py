@@ -105,6 +105,24 @@ class Mask:
         """The same mask moved by whole pixels."""
         return Mask(self.x + dx, self.y + dy, self.bits)
 
+    def has(self, x: int, y: int) -> bool:
+        """Whether a pixel is set."""
+        h, w = self.bits.shape
+        return 0 <= x - self.x < w and 0 <= y - self.y < h and bool(self.bits[y - self.y, x - self.x])
+
+    def component(self, point_xy: tuple[float, float]) -> Mask:
+        """The connected part that lies under a point, or nearest to it."""
+        if not self.area:
+            return self
+        x, y = (int(np.floor(c)) for c in point_xy)
+        if not self.has(x, y):
+            rows, columns = np.nonzero(self.bits)
+            nearest = np.hypot(columns + self.x + 0.5 - point_xy[0], rows + self.y + 0.5 - point_xy[1]).argmin()
+            x, y = self.x + int(columns[nearest]), self.y + int(rows[nearest])
+        parts = self.bits.astype(np.uint8)
+        left, top, w, h = cv2.floodFill(parts, None, (x - self.x, y - self.y), 2, flags=8)[-1]
+        return Mask(self.x + left, self.y + top, parts[top : top + h, left : left + w] == 2)
+
     @cached_property
     def area(self) -> int:
         """Number of set pixels."""
@@ -216,7 +234,7 @@ class BatchQK:
     Row b goes on from prefix b // (B / V). All is causal, after rotary embedding, and on one device.
 
     Attributes:
-        query: float tensor (B, heads, n, d), of the tokens after the prefix; each row's are a part of the n, see `Batch`.
+        query: float tensor (B, heads, n, d), of the tokens after the prefix; each row's are a part of n, see `Batch`.
         key: float tensor (B, key heads, n, d).
         before_query: float tensor (V, heads, P, d), of the prefixes.
         before_key: float tensor (V, key heads, P, d).
@@ -308,19 +326,22 @@ class NamedMap:
 
 @dataclass(frozen=True)
 class Prompts:
-    """A batch of B prompts for the segmenter, in pixels of the view.
+    """A batch of B prompts for the segmenter, each in pixels of its own view.
 
     Attributes:
         points_xy: float32 (B, P, 2).
         labels: int32 (B, P): 1 positive, 0 negative, -1 padding.
         boxes_xyxy: float32 (B, 4), or None.
-        low_res: float32 (B, h, w), an earlier low-resolution mask (logits), or None.
+        low_res: float32 (B, h, w), an earlier low-resolution mask (logits), or None. This and the boxes may be where
+            a segmenter left them, in its device's memory.
+        kept: what a segmenter made of all but `low_res`; shared by those that differ in nothing else.
     """
 
     points_xy: np.ndarray
     labels: np.ndarray
-    boxes_xyxy: np.ndarray | None = None
-    low_res: np.ndarray | None = None
+    boxes_xyxy: np.ndarray | Tensor | None = None
+    low_res: np.ndarray | Tensor | None = None
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         b = len(self.points_xy)
@@ -333,28 +354,50 @@ class Prompts:
 
     def with_(self, **changes: object) -> Prompts:
         """A copy with some fields replaced."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return replace(self, **{"kept": self.kept if changes.keys() <= {"low_res"} else {}, **changes})  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
 class Segments:
-    """The segmenter's masks for B prompts, M candidates each.
+    """The segmenter's masks for B prompts, M candidates each; maybe still in its device's memory.
 
     Attributes:
-        low_res: float32 (B, M, h, w) logits on the segmenter's own grid.
+        low_res: float32 (B, M, h, w) logits on the segmenter's own grid; above 0 is mask.
         iou: float32 (B, M), the model's own estimate of each mask's IoU.
 
     Raises:
-        SegmenterError: a value is not finite: the model's precision did not hold.
+        SegmenterError: a value is not finite: the model's precision did not hold. On a device nobody looks before
+            `on_host`: logits that are not finite make those of the next steps so, too.
     """
 
-    low_res: np.ndarray
-    iou: np.ndarray
+    low_res: np.ndarray | Tensor
+    iou: np.ndarray | Tensor
 
     def __post_init__(self) -> None:
         for name, values in (("mask logits", self.low_res), ("IoU estimates", self.iou)):
-            if not np.isfinite(values).all():
+            if isinstance(values, np.ndarray) and not np.isfinite(values).all():
                 raise SegmenterError(f"expected finite {name}, got NaN or infinity; try segmenter.dtype float32")
+
+    def best(self) -> Segments:
+        """The candidate with the best estimate alone, M = 1."""
+        if self.iou.shape[1] == 1:
+            return self
+        choice = self.iou.argmax(1)[:, None]
+        if isinstance(self.low_res, np.ndarray):
+            low_res = np.take_along_axis(self.low_res, choice[..., None, None], 1)
+            return Segments(low_res, np.take_along_axis(np.asarray(self.iou), choice, 1))
+        where = choice[..., None, None].expand(-1, -1, *self.low_res.shape[2:])
+        return Segments(self.low_res.gather(1, where), self.iou.gather(1, choice))  # type: ignore[union-attr]
+
+    def on_host(self) -> Segments:
+        """The same as NumPy arrays; one copy, if there is anything to copy."""
+        if isinstance(self.low_res, np.ndarray):
+            return self
+        import torch
+
+        *_, h, w = self.low_res.shape
+        both = torch.cat([self.low_res.flatten(2), self.iou[..., None]], 2).cpu().numpy()
+        return Segments(both[..., :-1].reshape(*both.shape[:2], h, w), both[..., -1])
 
 
 @dataclass(frozen=True)

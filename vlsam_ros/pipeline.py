@@ -12,7 +12,7 @@ from time import perf_counter
 import cv2
 import numpy as np
 
-from .backends.interfaces import Embedding, Grounder, Segmenter, Vlm
+from .backends.interfaces import Grounder, Segmenter, Vlm
 from .config import Config
 from .data import Answer, Detection, Detections, NamedMap, Pixels, View, check_image
 from .ensemble.merge import merge
@@ -210,10 +210,11 @@ class VLSam:
         tokens = [len(own[0].layout.positions) for own in answered]
         del answered, background
         looks = []
+        grounded = self._ground(views, names, timings) if self.grounder else [[] for _ in views]
+        with _timed(timings, "segmenter"):
+            attended = refine(self.segmenter, views, maps, config)
         for i, pixels in enumerate(views):
-            grounded, embedding = self._ground(pixels, names[i], timings) if self.grounder else ([], None)
-            with _timed(timings, "segmenter"):
-                instances = [*grounded, *refine(self.segmenter, pixels, maps[i], config, embedding)]
+            instances = [*grounded[i], *attended[i]]
             placed = {d.label for d in instances}
             doubts[i] += [(q, f"no place for {n!r}") for n, (q, _) in names[i].items() if attends and n not in placed]
             with _timed(timings, "verify"):
@@ -231,15 +232,14 @@ class VLSam:
         return no_answer(answer.text, answer.truncated, self.config.questions) or cut_off
 
     def _ground(
-        self, pixels: np.ndarray, names: Mapping[str, tuple[str, float]], timings: dict[str, float]
-    ) -> tuple[list[Detection], Embedding | None]:
-        """The second path: instances of the names in the answers, and the view's embedding if they took one."""
+        self, views: Sequence[np.ndarray], names: Sequence[Mapping[str, tuple[str, float]]], timings: dict[str, float]
+    ) -> list[list[Detection]]:
+        """The second path: instances of the names in the answers about each view."""
         assert self.grounder
         with _timed(timings, "grounder"):
-            found = self.grounder.locate(pixels, list(names))
+            found = [self.grounder.locate(pixels, list(own)) for pixels, own in zip(views, names, strict=True)]
         with _timed(timings, "segmenter"):
-            embedding = self.segmenter.embed(pixels) if len(found) and found.masks is None else None
-            return detections(self.segmenter, embedding, found, names, self.config), embedding
+            return detections(self.segmenter, views, found, names, self.config)
 
 
 def load(config: Config | None = None) -> VLSam:

@@ -140,7 +140,7 @@ def test_how_sure_the_vlm_was_goes_into_the_score() -> None:
         {"score.attention": 0.0, "score.iou": 0.0, "score.consistency": 0.0, "score.certainty": 1.0}
     )
     segmenter = FakeSegmenter()
-    (d,) = detections(segmenter, segmenter.embed(IMAGE), found, names, config)
+    ((d,),) = detections(segmenter, [IMAGE], [found], [names], config)
     assert (d.score, d.certainty, d.question) == (0.75, 0.75, "What?")
 
 
@@ -148,7 +148,7 @@ def test_equal_boxes_are_one_prompt_and_boxes_come_in_batches() -> None:
     segmenter = FakeSegmenter()
     xyxy = np.array([[150, 30, 180, 50], [40, 60, 90, 120], [150, 30, 180, 50], [200, 140, 240, 170]], np.float32)
     config = Config.from_flat({"segmenter.batch": 2})
-    masks, iou = segmented(segmenter, segmenter.embed(IMAGE), xyxy, config)
+    ((masks, iou),) = segmented(segmenter, [segmenter.embed(IMAGE)], [xyxy], config)
     assert [m.xyxy for m in masks] == [tuple(box) for box in xyxy.tolist()] and iou.tolist() == pytest.approx(
         [0.95] * 4
     )
@@ -157,14 +157,34 @@ def test_equal_boxes_are_one_prompt_and_boxes_come_in_batches() -> None:
     assert all(p.boxes_xyxy.tolist() == q.boxes_xyxy.tolist() for p, q in zip(asked[::2], asked[1::2], strict=True))
 
 
+def test_boxes_of_all_views_share_the_calls() -> None:
+    segmenter, other = FakeSegmenter(), picture((100, 200), {"red box": [(10, 10, 50, 40), (90, 20, 120, 60)]})
+    boxes = [np.float32([[40, 60, 90, 120]]), np.zeros((0, 4), np.float32), np.float32([[90, 20, 120, 60]] * 2)]
+    embeddings = [segmenter.embed(view) for view in (IMAGE, IMAGE, other)]
+    found = segmented(segmenter, embeddings, boxes, Config())
+    assert [[m.xyxy for m in masks] for masks, _ in found] == [[tuple(b) for b in own.tolist()] for own in boxes]
+    assert [iou.tolist() for _, iou in found] == [pytest.approx([0.95] * n) for n in (1, 0, 2)]
+    assert [len(prompts) for prompts, _ in segmenter.log] == [2, 2]  # equal boxes of a view are one prompt
+    assert segmented(segmenter, [], [], Config()) == []
+
+
+def test_a_view_is_encoded_only_if_its_boxes_bring_no_masks() -> None:
+    segmenter, names = FakeSegmenter(), {"red box": ("?", 1.0), "blue ball": ("?", 1.0)}
+    boxes, masked = FakeGrounder(), FakeGrounder(masks=True)
+    found = [boxes.locate(IMAGE, list(names)), masked.locate(IMAGE, list(names)), boxes.locate(IMAGE, ["?"])]
+    given = detections(segmenter, [IMAGE] * 3, found, [names, names, {"?": ("?", 1.0)}], Config())
+    assert [[(d.label, d.xyxy) for d in own] for own in given] == [[(n, BOXES[n][0]) for n in names]] * 2 + [[]]
+    assert segmenter.embedded == 1
+
+
 def test_a_box_on_nothing_is_no_instance() -> None:
     segmenter = FakeSegmenter()
     found = Grounded(np.array([[0, 0, 20, 20.0]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
-    assert detections(segmenter, segmenter.embed(IMAGE), found, {"dog": ("?", 1.0)}, Config()) == []
+    assert detections(segmenter, [IMAGE], [found], [{"dog": ("?", 1.0)}], Config()) == [[]]
     nothing = Grounded(
         np.zeros((1, 4), np.float32), found.scores, found.names, (Mask.from_dense(np.zeros((9, 9), bool)),)
     )
-    assert detections(segmenter, None, nothing, {"dog": ("?", 1.0)}, Config()) == []
+    assert detections(segmenter, [IMAGE], [nothing], [{"dog": ("?", 1.0)}], Config()) == [[]]
 
 
 def test_box_iou() -> None:
@@ -187,7 +207,7 @@ def test_of_a_mask_in_parts_the_one_in_the_middle_of_the_box_stays(whole: bool) 
 
     segmenter = Middle()
     around = np.float32([[10, 5, 70, 40], [60, 40, 160, 80]])
-    masks, _ = segmented(segmenter, segmenter.embed(image), around, config)
+    ((masks, _),) = segmented(segmenter, [segmenter.embed(image)], [around], config)
     assert [m.xyxy for m in masks] == ([(20, 10, 140, 80)] * 2 if whole else parts[:2])
 
 

@@ -1,16 +1,16 @@
 """From points to masks, with a segmenter that floods a colour."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 from fakes import FakeEmbedding, FakeSegmenter, picture
 
 from vlsam_ros.config import Config, PromptOptions, RefineOptions, ScoreOptions, SegmenterOptions
-from vlsam_ros.data import ImageLayout, NamedMap, Prompts, Segments, intersection
+from vlsam_ros.data import Detection, ImageLayout, NamedMap, Pixels, Prompts, Segments, intersection
 from vlsam_ros.errors import SegmenterError
-from vlsam_ros.localisation.refine import cascade, component, consistency, refine
+from vlsam_ros.localisation.refine import cascade, consistency, refine
 
 LAYOUT = ImageLayout(np.arange(64).reshape(8, 8), (0.0, 0.0, 160.0, 80.0))  # a cell is 20 × 10 px
 BOXES = {"red box": [(20, 10, 60, 30), (100, 50, 140, 70)], "blue ball": [(100, 10, 110, 18)]}
@@ -30,7 +30,13 @@ BLUE = NamedMap("blue ball", heat((5, 1, 6, 2)), LAYOUT)
 
 
 def run(segmenter: FakeSegmenter, *maps: NamedMap, **options: object) -> list:
-    return refine(segmenter, PICTURE, maps, replace(Config(), refine=RefineOptions(**options)))
+    return outlined(segmenter, PICTURE, maps, replace(Config(), refine=RefineOptions(**options)))
+
+
+def outlined(segmenter: FakeSegmenter, pixels: np.ndarray, maps: Sequence[NamedMap], config: Config) -> list:
+    """What comes of one view."""
+    (found,) = refine(segmenter, [pixels], [maps], config)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -86,12 +92,49 @@ def test_the_maps_box_is_in_every_step():
     assert 90 <= x0 <= 100 and 0 <= y0 <= 10 and 110 <= x1 <= 130 and 18 <= y1 <= 30
 
 
+VIEWS = [PICTURE, picture((64, 160), {"blue ball": [(100, 10, 110, 18)]}), PICTURE.copy()]
+MAPS = [[RED, BLUE], [BLUE], []]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"rounds": 1, "box": "map"}, {"again": "both", "rounds": 3}, {"cascade": False}], ids=str
+)
+@pytest.mark.parametrize("batch", [2, 32])
+def test_views_together_equal_each_alone(options: dict, batch: int) -> None:
+    config = replace(Config(), refine=RefineOptions(**options), segmenter=SegmenterOptions(batch=batch))
+    together = refine(FakeSegmenter(), VIEWS, MAPS, config)
+    alone = [outlined(FakeSegmenter(), *one, config) for one in zip(VIEWS, MAPS, strict=True)]
+    assert [[described(d) for d in own] for own in together] == [[described(d) for d in own] for own in alone]
+    assert [len(own) for own in together] == [3, 1, 0]
+
+
+def described(d: Detection) -> tuple:
+    return d.label, d.score, d.attention, d.iou, d.consistency, d.mask.x, d.mask.y, d.mask.bits.tobytes(), d.question
+
+
+def test_prompts_of_all_views_share_the_calls() -> None:
+    segmenter = FakeSegmenter()
+    refine(segmenter, VIEWS, MAPS, replace(Config(), refine=RefineOptions(rounds=1)))
+    assert [len(prompts) for prompts, _ in segmenter.log] == [4, 4, 4]
+    assert segmenter.embedded == 2  # nothing is looked for in the third
+
+
+def test_no_views() -> None:
+    assert refine(FakeSegmenter(), [], [], Config()) == []
+
+
+def test_what_is_kept_with_a_view_is_not_encoded_again() -> None:
+    segmenter, view = FakeSegmenter(), PICTURE.view(Pixels)
+    before = [outlined(segmenter, view, [m], Config()) for m in (RED, BLUE)]
+    assert segmenter.embedded == 1 and all(before)
+
+
 class Narrow(FakeSegmenter):
     """Outlines only what is within 20 px of the first point."""
 
     def segment(self, embedding, prompts, multimask):
         s = super().segment(embedding, prompts, multimask)
-        x = np.arange(embedding.size_hw[1])
+        x = np.arange(s.low_res.shape[-1])
         near = np.abs(x - prompts.points_xy[:, 0, :1]) < 20
         return replace(s, low_res=np.where(near[:, None, None, :], s.low_res, -1))
 
@@ -102,7 +145,7 @@ def test_later_rounds_outside_find_what_was_missed():
     config = replace(Config(), prompts=PromptOptions(seeding="largest"))
 
     def found(**options: object) -> list:
-        return refine(Narrow(), image, [wide], replace(config, refine=RefineOptions(**options)))
+        return outlined(Narrow(), image, [wide], replace(config, refine=RefineOptions(**options)))
 
     (one,), two = found(again="inside", rounds=4), found(again="outside", rounds=2)
     assert len(two) == 2 and not intersection(two[0].mask, two[1].mask)
@@ -135,7 +178,7 @@ def test_each_round_outside_finds_another_instance(rounds):
     config = replace(
         Config(), prompts=PromptOptions(seeding="largest"), refine=RefineOptions(again="outside", rounds=rounds)
     )
-    found = refine(FakeSegmenter(), picture((80, 160), ROW), [THREE], config)
+    found = outlined(FakeSegmenter(), picture((80, 160), ROW), [THREE], config)
     assert [tuple(map(int, d.xyxy)) for d in found] == ROW["red box"][:rounds]
 
 
@@ -144,7 +187,7 @@ def test_a_later_instance_answers_for_its_own_cells_only():
     config = replace(
         Config(), prompts=PromptOptions(seeding="largest"), refine=RefineOptions(again="outside", rounds=3)
     )
-    first, *later = refine(FakeSegmenter(), picture((80, 160), ROW), [THREE], config)
+    first, *later = outlined(FakeSegmenter(), picture((80, 160), ROW), [THREE], config)
     assert first.consistency < 0.7  # it was the only one when it was found
     assert [d.consistency for d in later] == pytest.approx([1, 1], abs=0.05)
 
@@ -152,14 +195,14 @@ def test_a_later_instance_answers_for_its_own_cells_only():
 def test_all_positive_points_are_given():
     segmenter = FakeSegmenter()
     config = replace(Config(), prompts=PromptOptions(positives=2, negatives=2), refine=RefineOptions(rounds=1))
-    refine(segmenter, PICTURE, [RED], config)
+    outlined(segmenter, PICTURE, [RED], config)
     labels = segmenter.log[0][0].labels
     assert labels.shape[1] == 4 and (labels == 1).sum(1).max() == 2 and (labels[:, 0] == 1).all()
 
 
 def test_scores_are_made_as_the_options_say():
     config = replace(Config(), score=ScoreOptions("logistic", -2.0, 1.0, 2.0, 3.0))
-    for d in refine(FakeSegmenter(), PICTURE, [RED, BLUE], config):
+    for d in outlined(FakeSegmenter(), PICTURE, [RED, BLUE], config):
         logit = -2 + d.attention + 2 * d.iou + 3 * d.consistency
         assert d.score == pytest.approx(1 / (1 + np.exp(-logit)))
 
@@ -167,7 +210,7 @@ def test_scores_are_made_as_the_options_say():
 def test_prompts_come_in_batches():
     segmenter = FakeSegmenter()
     config = replace(Config(), refine=RefineOptions(rounds=1, cascade=False), segmenter=SegmenterOptions(batch=2))
-    found = refine(segmenter, PICTURE, [RED, BLUE], config)
+    found = outlined(segmenter, PICTURE, [RED, BLUE], config)
     seeds = sum(len(p) for p, _ in segmenter.log)
     assert max(len(p) for p, _ in segmenter.log) == 2 and len(segmenter.log) == -(-seeds // 2) and len(found) == seeds
 
@@ -194,8 +237,8 @@ def test_what_is_empty_before_the_box_stays_empty():
             )
 
     points = Prompts(np.zeros((2, 1, 2), np.float32), np.ones((2, 1), np.int32))
-    masks, _ = cascade(Eager(), FakeEmbedding(PICTURE), points, RefineOptions())
-    assert not masks.any()
+    low_res, _ = cascade(Eager(), [FakeEmbedding(PICTURE)] * 2, points, RefineOptions())
+    assert not (low_res > 0).any()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -218,35 +261,10 @@ def test_estimates_are_clipped(more, expected):
     assert {d.iou for d in run(Odd(), BLUE)} == {expected}
 
 
-def test_the_component_under_the_point():
-    dense = np.zeros((50, 60), bool)
-    dense[5:10, 5:10] = dense[30:40, 40:50] = True
-    assert component(dense, (45.0, 35.0)).xyxy == (40, 30, 50, 40)
-    assert component(dense, (6.0, 7.0)).xyxy == (5, 5, 10, 10)
-    assert component(dense, (38.0, 35.0)).xyxy == (40, 30, 50, 40)  # nearest to a point outside
-    assert component(np.zeros((50, 60), bool), (1.0, 1.0)).area == 0
-    dense[5:40, 7] = dense[35, 7:45] = True
-    assert component(dense, (6.0, 7.0)).area == dense.sum()
-
-
-@pytest.mark.parametrize("i", range(8))
-def test_the_component_equals_a_slow_reference(i):
-    rng = np.random.default_rng(i)
-    dense = np.zeros((60, 90), bool)
-    for x, y in rng.integers((20, 10), (80, 50), (5, 2)):
-        dense[y : y + 6, x : x + 6] = True
-    _, parts = cv2.connectedComponents(dense.astype(np.uint8), connectivity=8)
-    for point in rng.uniform((0, 0), (90, 60), (10, 2)):
-        rows, columns = np.nonzero(dense)
-        nearest = np.hypot(columns + 0.5 - point[0], rows + 0.5 - point[1]).argmin()
-        expected = parts == parts[rows[nearest], columns[nearest]]
-        assert np.array_equal(component(dense, tuple(point)).dense((60, 90)), expected)
-
-
 def test_without_component_all_parts_stay():
     image = picture((80, 160), {"red box": [(20, 10, 60, 30), (100, 50, 140, 70)]})
     config = replace(Config(), refine=RefineOptions(component=False))
-    found = refine(FakeSegmenter(), image, [replace(RED, heat=heat((1, 1, 3, 3)))], config)
+    found = outlined(FakeSegmenter(), image, [replace(RED, heat=heat((1, 1, 3, 3)))], config)
     assert {d.xyxy for d in found} == {(20, 10, 140, 70)}
 
 

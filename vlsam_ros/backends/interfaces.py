@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ..data import Answer, Grounded, Prompts, Segments
+from ..data import Answer, Grounded, Mask, Prompts, Segments
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Vlm(Protocol):
@@ -55,7 +58,16 @@ class Embedding(Protocol):
 
     size_hw: tuple[int, int]
 
-    def upscale(self, low_res: np.ndarray) -> np.ndarray:
+    def mask(self, logits: np.ndarray, point_xy: tuple[float, float] | None = None) -> Mask:
+        """A mask on the view's pixels, padding cut off; with a point the connected part under it, or nearest to it.
+
+        Args:
+            logits: float32 (h, w) on the segmenter's grid.
+            point_xy: in pixels of the view.
+        """
+        ...
+
+    def upscale(self, low_res: np.ndarray | Tensor) -> np.ndarray:
         """Low-resolution logits (B, h, w) -> bool masks (B, H, W) on the view's pixels, padding cut off."""
         ...
 
@@ -67,18 +79,40 @@ class Segmenter(Protocol):
     demonstration: bool
 
     def prepare(self, views: Sequence[np.ndarray]) -> None:
-        """Begin to encode views that are `Pixels`, if the device can do that beside other work; does not wait."""
-        ...
-
-    def embed(self, view: np.ndarray) -> Embedding:
-        """Encode an RGB uint8 view (H, W, 3) once."""
-        ...
-
-    def segment(self, embedding: Embedding, prompts: Prompts, multimask: bool) -> Segments:
-        """Masks for a batch of prompts: one candidate each, or several if `multimask`.
+        """Begin to encode views that are `Pixels`, if the device can do that beside other work; does not wait.
 
         Raises:
             SegmenterError: the model failed.
+        """
+        ...
+
+    def embed(self, view: np.ndarray) -> Embedding:
+        """Encode an RGB uint8 view (H, W, 3)."""
+        ...
+
+    def embed_views(self, views: Sequence[np.ndarray]) -> list[Embedding]:
+        """Encode several views, together if that is faster; what it makes of `Pixels` it keeps with them.
+
+        Raises:
+            SegmenterError: the model failed.
+        """
+        ...
+
+    def segment(self, embedding: Embedding | Sequence[Embedding], prompts: Prompts, multimask: bool) -> Segments:
+        """Masks for a batch of prompts: one candidate each, or several if `multimask`.
+
+        Args:
+            embedding: the one of all prompts, or one for each.
+
+        Raises:
+            SegmenterError: the model failed.
+        """
+        ...
+
+    def boxes(self, embeddings: Sequence[Embedding], low_res: np.ndarray | Tensor) -> np.ndarray | Tensor:
+        """Boxes of the masks, each in pixels of its view: float32 (B, 4), where the logits (B, h, w) are.
+
+        Zeros for an empty mask.
         """
         ...
 

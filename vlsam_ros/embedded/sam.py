@@ -59,7 +59,11 @@ class ClickPromptEncoder(PromptEncoder):
     ) -> tuple[Tensor, Tensor]:
         """Points (B, P, 2) with labels (B, P), boxes (B, 4), masks (B, 1, 128, 224) -> sparse and dense embeddings."""
         sparse, dense = super().forward(points=points, boxes=boxes, masks=masks)
-        return sparse, dense + self.clicks(self.maps(points, boxes))
+        return sparse, dense + self.drawn(points, boxes)
+
+    def drawn(self, points: tuple[Tensor, Tensor] | None, boxes: Tensor | None) -> Tensor:
+        """What points and boxes add to the dense embedding: (B, 64, 32, 56)."""
+        return self.clicks(self.maps(points, boxes))
 
     def maps(self, points: tuple[Tensor, Tensor] | None, boxes: Tensor | None) -> Tensor:
         """Spots of positive and of negative points at each reach, and the box's inside: (B, 5, 32, 56)."""
@@ -69,11 +73,13 @@ class ClickPromptEncoder(PromptEncoder):
         size = len(points[0]) if points is not None else len(boxes) if boxes is not None else 1
         out = torch.zeros(size, 2 * len(self.REACH) + 1, h, w, device=device, dtype=dtype)
         if points is not None and points[0].shape[1]:
-            at, labels = points[0].to(dtype) / 8, points[1]
-            away = (xs - at[..., 0, None])[:, :, None] ** 2 + (ys - at[..., 1, None])[..., None] ** 2
-            spots = [torch.exp(-away / (2 * reach**2)) for reach in self.REACH]
-            signs = [(labels == sign)[..., None, None].to(dtype) for sign in (1, 0)]
-            out[:, :-1] = torch.stack([(spot * sign).amax(1) for sign in signs for spot in spots], 1)
+            x, y = (points[0].to(dtype) / 8)[..., None].unbind(2)
+            signs = [(points[1] == sign)[..., None].to(dtype) for sign in (1, 0)]
+            sides = [
+                [torch.exp((xs - x) ** 2 / w), torch.exp((ys - y) ** 2 / w)] for w in (-2 * r**2 for r in self.REACH)
+            ]
+            spots = [(down * sign)[..., None] * across[..., None, :] for sign in signs for across, down in sides]
+            out[:, :-1] = torch.stack([spot.amax(1) for spot in spots], 1)
         if boxes is not None:
             x0, y0, x1, y1 = (boxes.to(dtype).reshape(-1, 4) / 8).unbind(-1)
             across = (xs > x0[:, None]) & (xs < x1[:, None])

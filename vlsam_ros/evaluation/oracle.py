@@ -64,7 +64,7 @@ def _outlined(
         boxes = np.array([i.xyxy for i in chunk], np.float32) - corner
         centres, labels = boxes.reshape(n, 1, 2, 2).mean(2), np.repeat(np.array([-1, 1], np.int32), n)[:, None]
         prompts = Prompts(np.concatenate([centres] * 2), labels, np.concatenate([boxes] * 2))
-        out = segmenter.segment(embedding, prompts, multimask=False)
+        out = segmenter.segment(embedding, prompts, multimask=False).on_host()
         best = np.arange(n) + n * out.iou.reshape(2, n).argmax(0)
         for item, dense, iou in zip(chunk, embedding.upscale(out.low_res[best, 0]), out.iou[best, 0], strict=True):
             score, mask = float(np.clip(iou, 0, 1)), Mask.from_dense(dense)

@@ -12,7 +12,7 @@ from ..config import Config, QuestionOptions
 from ..data import Answer, Detection, Grounded, Mask, Prompts
 from ..recognition.attention import certainty
 from ..recognition.questions import parse_names
-from .refine import cascade, component
+from .refine import cascade
 from .score import score
 
 
@@ -27,25 +27,35 @@ def names_in(answers: Sequence[Answer], options: QuestionOptions) -> dict[str, t
 
 def detections(
     segmenter: Segmenter,
-    embedding: Embedding | None,
-    found: Grounded,
-    names: Mapping[str, tuple[str, float]],
+    views: Sequence[np.ndarray],
+    found: Sequence[Grounded],
+    names: Sequence[Mapping[str, tuple[str, float]]],
     config: Config,
-) -> list[Detection]:
-    """What a grounder found in a view, outlined, in pixels of the view.
+) -> list[list[Detection]]:
+    """What a grounder found in some views, outlined, for each view in pixels of the view.
 
     Args:
-        embedding: the view's; None if the grounder brought masks.
-        names: what it was asked for, in order, each with its question and certainty.
+        views: uint8 (H, W, 3) each.
+        found: in each view; one without masks is encoded.
+        names: what the grounder was asked for in each view, in order, each with its question and certainty.
 
     Returns:
         Detections whose score has the grounder's own in place of the attention, and the IoU of box and mask's box in
         place of the agreement with the map. A mask that came with the box counts as good as the box.
     """
-    if embedding is None:
-        masks, iou = list(found.masks or ()), found.scores
-    else:
-        masks, iou = segmented(segmenter, embedding, found.xyxy, config)
+    bare = [i for i, own in enumerate(found) if len(own) and own.masks is None]
+    embeddings = segmenter.embed_views([views[i] for i in bare])
+    outlined = dict(zip(bare, segmented(segmenter, embeddings, [found[i].xyxy for i in bare], config), strict=True))
+    out = []
+    for i, own in enumerate(found):
+        masks, iou = outlined.get(i, (list(own.masks or ()), own.scores))
+        out.append(_scored(own, masks, iou, names[i], config))
+    return out
+
+
+def _scored(
+    found: Grounded, masks: Sequence[Mask], iou: np.ndarray, names: Mapping[str, tuple[str, float]], config: Config
+) -> list[Detection]:
     agreement = box_iou(found.xyxy, np.array([m.xyxy for m in masks], np.float32).reshape(-1, 4))
     asked = [(name, question, sure) for name, (question, sure) in names.items()]
     named = [asked[i] for i in found.names]
@@ -60,27 +70,30 @@ def detections(
 
 
 def segmented(
-    segmenter: Segmenter, embedding: Embedding, xyxy: np.ndarray, config: Config
-) -> tuple[list[Mask], np.ndarray]:
-    """A mask for each box (N, 4), and the segmenter's estimate of its IoU, float32 (N,); equal boxes are one prompt.
+    segmenter: Segmenter, embeddings: Sequence[Embedding], xyxy: Sequence[np.ndarray], config: Config
+) -> list[tuple[list[Mask], np.ndarray]]:
+    """For each view a mask for each of its boxes (N, 4), and the segmenter's estimates of their IoU, float32 (N,).
 
-    The box goes into every step of the cascade: the mask's own box, which the first mask's faults are in, is no better.
+    Equal boxes of a view are one prompt. The box goes into every step of the cascade: the mask's own box, which the
+    first mask's faults are in, is no better.
     """
-    boxes, which = np.unique(xyxy, axis=0, return_inverse=True)
+    distinct = [np.unique(own, axis=0, return_inverse=True) for own in xyxy]
+    boxes = np.concatenate([np.zeros((0, 4), np.float32), *(own for own, _ in distinct)])
+    own = [e for e, (rows, _) in zip(embeddings, distinct, strict=True) for _ in rows]
     size, options = config.segmenter.batch, replace(config.refine, box="map")
     masks: list[Mask] = []
-    iou: list[np.ndarray] = []
-    for chunk in (boxes[i : i + size] for i in range(0, len(boxes), size)):
-        no_points = np.zeros((len(chunk), 0, 2), np.float32)
-        dense, quality = cascade(
-            segmenter, embedding, Prompts(no_points, no_points[..., 0].astype(int), chunk), options
-        )
-        middles = (chunk[:, :2] + chunk[:, 2:]) / 2
-        for mask, middle in zip(dense, middles, strict=True):
-            masks.append(component(mask, tuple(middle)) if config.refine.component else Mask.from_dense(mask))
+    iou = [np.zeros(0, np.float32)]
+    for some in (slice(i, i + size) for i in range(0, len(boxes), size)):
+        no_points = np.zeros((len(boxes[some]), 0, 2), np.float32)
+        given = Prompts(no_points, no_points[..., 0].astype(np.int32), boxes[some])
+        low_res, quality = cascade(segmenter, own[some], given, options)
+        for embedding, logits, (left, top, right, bottom) in zip(own[some], low_res, boxes[some], strict=True):
+            middle = (left + right) / 2, (top + bottom) / 2
+            masks.append(embedding.mask(logits, middle if config.refine.component else None))
         iou.append(quality)
-    which = which.reshape(-1)
-    return [masks[i] for i in which], np.concatenate([np.zeros(0, np.float32), *iou])[which]
+    starts = np.cumsum([0, *(len(rows) for rows, _ in distinct)])[:-1]
+    rows = [start + which.reshape(-1) for start, (_, which) in zip(starts, distinct, strict=True)]
+    return [([masks[i] for i in own], np.concatenate(iou)[own]) for own in rows]
 
 
 def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -128,8 +128,14 @@ def territories(found: Sequence[Seed], layout: ImageLayout) -> np.ndarray:
     return np.argmin([np.hypot(ys[:, None] - s.point_xy[1], xs - s.point_xy[0]) for s in found], axis=0)
 
 
-def batch(found: Sequence[Seed], options: PromptOptions, size_hw: tuple[int, int], boxes: bool = False) -> Prompts:
-    """Seeds as one batch, each its positive and its negative points (label -1 where it has fewer), maybe its box."""
+def batch(
+    found: Sequence[Seed], options: PromptOptions, size_hw: tuple[int, int] | np.ndarray, boxes: bool = False
+) -> Prompts:
+    """Seeds as one batch, each its positive and its negative points (label -1 where it has fewer), maybe its box.
+
+    Args:
+        size_hw: of the view that all are in, or of each one's: (2,) or (N, 2).
+    """
     points = np.zeros((len(found), options.positives + options.negatives, 2), np.float32)
     labels = np.full(points.shape[:2], -1, np.int32)
     for row, seed in enumerate(found):
@@ -137,9 +143,9 @@ def batch(found: Sequence[Seed], options: PromptOptions, size_hw: tuple[int, int
         own = [*positives, *negatives]
         points[row, : len(own)] = own
         labels[row, : len(own)] = [1] * len(positives) + [0] * len(negatives)
-    edge = np.array(size_hw[::-1], np.float32)
-    outlines = np.array([s.box_xyxy for s in found], np.float32).reshape(-1, 4).clip(0, np.tile(edge, 2))
-    return Prompts(np.clip(points, 0, edge), labels, outlines if boxes else None)
+    edge = np.array(size_hw, np.float32)[..., ::-1]
+    outlines = np.array([s.box_xyxy for s in found], np.float32).reshape(-1, 2, 2).clip(0, edge[..., None, :])
+    return Prompts(points.clip(0, edge[..., None, :]), labels, outlines.reshape(-1, 4) if boxes else None)
 
 
 def enlarged(heat: np.ndarray, factor: int) -> np.ndarray:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
 from ..backends.interfaces import Embedding, Segmenter
@@ -21,10 +20,12 @@ class Target:
 
     Attributes:
         index: the instance that it leads to.
+        view: the number of its view.
         own: bool (h, w), the grid cells to which no other seed of the same map is nearer.
     """
 
     index: int
+    view: int
     map: NamedMap
     seed: prompts.Seed
     own: np.ndarray
@@ -47,41 +48,36 @@ class Outline:
 
 
 def refine(
-    segmenter: Segmenter,
-    pixels: np.ndarray,
-    maps: Sequence[NamedMap],
-    config: Config,
-    embedding: Embedding | None = None,
-) -> list[Detection]:
-    """Outline every instance that the maps of one view point at.
+    segmenter: Segmenter, views: Sequence[np.ndarray], maps: Sequence[Sequence[NamedMap]], config: Config
+) -> list[list[Detection]]:
+    """Outline every instance that the maps of some views point at; prompts of all views together.
 
     Args:
-        pixels: uint8 (H, W, 3), the view.
-        maps: one for each name.
-        embedding: the view's, if it is there already.
+        views: uint8 (H, W, 3) each.
+        maps: of each view, one for each name.
 
     Returns:
-        Detections in pixels of the view, at most one for each seed: the round with the best score.
+        For each view its detections in pixels of the view, at most one for each seed: the round with the best score.
     """
     targets: list[Target] = []
-    for m in maps:
-        targets += _targets(m, prompts.seeds(m.heat, m.layout, config.prompts), len(targets))
-    if not targets:
-        return []  # nothing to outline: the view need not be encoded
-    embedding, everything = embedding or segmenter.embed(pixels), list(targets)
-    best: dict[int, Detection] = {}
+    for i, own in enumerate(maps):
+        for m in own:
+            targets += _targets(m, i, prompts.seeds(m.heat, m.layout, config.prompts), len(targets))
+    shown = sorted({t.view for t in targets})  # where nothing is to be outlined, nothing need be encoded
+    embeddings = dict(zip(shown, segmenter.embed_views([views[i] for i in shown]), strict=True))
+    everything, best = list(targets), dict[int, tuple[int, Detection]]()
     now: list[Outline] = []
     outlines: list[Outline] = []
-    for number in range(config.refine.rounds):
+    for number in range(config.refine.rounds if targets else 0):
         if number:
             targets = next_targets(now, outlines, everything, config)
             everything += [t for t in targets if t.index >= len(everything)]
-        now = segmented(segmenter, embedding, targets, config)
+        now = segmented(segmenter, embeddings, targets, config)
         for o in now:
-            found = scored(o, config)
-            best[o.target.index] = max(best.get(o.target.index, found), found, key=lambda d: d.score)
+            found = o.target.view, scored(o, config)
+            best[o.target.index] = max(best.get(o.target.index, found), found, key=lambda one: one[1].score)
         outlines += now
-    return list(best.values())
+    return [[d for view, d in best.values() if view == i] for i in range(len(views))]
 
 
 def next_targets(
@@ -100,76 +96,69 @@ def next_targets(
             out += [replace(o.target, seed=seed)] if seed is not None else []
     if again != "inside":
         new: list[Target] = []
-        for m in {id(o.target.map): o.target.map for o in outlines}.values():
+        for m, view in {id(o.target.map): (o.target.map, o.target.view) for o in outlines}.values():
             hidden = prompts.touched(np.max([o.cover for o in outlines if o.target.map is m], axis=0))
             known = [t.seed for t in everything if t.map is m]
-            new += _targets(m, prompts.seeds(m.heat, m.layout, options, hidden), len(everything) + len(new), known)
+            new += _targets(
+                m, view, prompts.seeds(m.heat, m.layout, options, hidden), len(everything) + len(new), known
+            )
         out += new
     return out
 
 
 def _targets(
-    m: NamedMap, seeds: Sequence[prompts.Seed], first: int, known: Sequence[prompts.Seed] = ()
+    m: NamedMap, view: int, seeds: Sequence[prompts.Seed], first: int, known: Sequence[prompts.Seed] = ()
 ) -> list[Target]:
     """Targets of a map's new seeds, numbered from `first` on, beside those that are known."""
     if not seeds:
         return []
     nearest = prompts.territories([*known, *seeds], m.layout)
-    return [Target(first + i, m, seed, nearest == len(known) + i) for i, seed in enumerate(seeds)]
+    return [Target(first + i, view, m, seed, nearest == len(known) + i) for i, seed in enumerate(seeds)]
 
 
-def segmented(segmenter: Segmenter, embedding: Embedding, targets: Sequence[Target], config: Config) -> list[Outline]:
+def segmented(
+    segmenter: Segmenter, embeddings: Mapping[int, Embedding], targets: Sequence[Target], config: Config
+) -> list[Outline]:
     """One round: the targets, so many at a time, that gave a mask."""
     out, size, boxes = [], config.segmenter.batch, config.refine.box == "map"
     for chunk in (targets[i : i + size] for i in range(0, len(targets), size)):
-        points = prompts.batch([t.seed for t in chunk], config.prompts, embedding.size_hw, boxes)
-        masks, iou = cascade(segmenter, embedding, points, config.refine)
-        for target, dense, quality in zip(chunk, masks, iou, strict=True):
-            mask = component(dense, target.seed.point_xy) if config.refine.component else Mask.from_dense(dense)
+        own = [embeddings[t.view] for t in chunk]
+        points = prompts.batch([t.seed for t in chunk], config.prompts, np.array([e.size_hw for e in own]), boxes)
+        low_res, iou = cascade(segmenter, own, points, config.refine)
+        for target, embedding, logits, quality in zip(chunk, own, low_res, iou, strict=True):
+            mask = embedding.mask(logits, target.seed.point_xy if config.refine.component else None)
             if mask.area:
                 out.append(Outline(target, mask, prompts.coverage(mask, target.map.layout), float(quality)))
     return out
 
 
 def cascade(
-    segmenter: Segmenter, embedding: Embedding, points: Prompts, options: RefineOptions
+    segmenter: Segmenter, embeddings: Sequence[Embedding], points: Prompts, options: RefineOptions
 ) -> tuple[np.ndarray, np.ndarray]:
     """Points; points and that low-res mask; points, that mask and its box: each step's best mask feeds the next.
 
-    Boxes that come with the points stay in every step.
+    Boxes that come with the points stay in every step. Nothing is looked at before the last step is made.
+
+    Args:
+        embeddings: of each prompt's view.
 
     Returns:
-        masks: bool (B, H, W) on the view's pixels.
+        low_res: float32 (B, h, w), logits on the segmenter's grid.
         iou: float32 (B,), the segmenter's own estimate, in [0, 1].
     """
-    low, iou = _best(segmenter.segment(embedding, points, multimask=False))
+    found = segmenter.segment(embeddings, points, multimask=False).best()
     if options.cascade:
-        low, iou = _best(segmenter.segment(embedding, points.with_(low_res=low), options.multimask))
-    masks = embedding.upscale(low)
+        fed = points.with_(low_res=found.low_res[:, 0])
+        found = segmenter.segment(embeddings, fed, options.multimask).best()
     if options.cascade and options.box == "mask":
-        boxes = np.array([Mask.from_dense(m).xyxy for m in masks], np.float32)
-        boxed, iou = _best(segmenter.segment(embedding, points.with_(low_res=low, boxes_xyxy=boxes), options.multimask))
-        masks = embedding.upscale(boxed) & masks.any((1, 2), keepdims=True)  # what was empty had no box
-    return masks, np.clip(iou, 0, 1)
-
-
-def _best(segments: Segments) -> tuple[np.ndarray, np.ndarray]:
-    """The candidate with the best predicted IoU: low-res logits (B, h, w) and that IoU (B,)."""
-    rows, choice = np.arange(len(segments.iou)), segments.iou.argmax(1)
-    return segments.low_res[rows, choice], segments.iou[rows, choice]
-
-
-def component(dense: np.ndarray, point_xy: tuple[float, float]) -> Mask:
-    """The connected part of a mask (H, W) that lies under a point, or nearest to it."""
-    mask = Mask.from_dense(dense)
-    if not mask.area:
-        return mask
-    count, labels = cv2.connectedComponents(mask.bits.astype(np.uint8), connectivity=8)
-    if count == 2:
-        return mask
-    rows, columns = np.nonzero(labels)
-    nearest = np.hypot(columns + mask.x + 0.5 - point_xy[0], rows + mask.y + 0.5 - point_xy[1]).argmin()
-    return Mask.from_dense(labels == labels[rows[nearest], columns[nearest]]).shifted(mask.x, mask.y)
+        low_res = found.low_res[:, 0]
+        boxes = segmenter.boxes(embeddings, low_res)
+        boxed = points.with_(low_res=low_res, boxes_xyxy=boxes)
+        found = segmenter.segment(embeddings, boxed, options.multimask).best()
+        some = boxes[:, 2] > boxes[:, 0]  # what was empty had no box, and stays so
+        found = Segments(found.low_res * some[:, None, None, None], found.iou)
+    found = found.on_host()
+    return found.low_res[:, 0], np.clip(found.iou[:, 0], 0, 1)
 
 
 def scored(o: Outline, config: Config) -> Detection:

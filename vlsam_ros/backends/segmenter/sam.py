@@ -1,55 +1,68 @@
-"""Promptable segmenters of the Segment Anything kind without a hidden current image: a view's embedding is a value."""
+"""Promptable segmenters of the Segment Anything kind without a hidden current image: a view's embedding is a value.
+
+On a GPU embeddings and logits stay there; what is asked of it does not wait for its results, but `Segments.on_host`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ...data import Prompts, Segments, check_image
-from ...errors import SegmenterError, failures
+from ...data import Mask, Pixels, Prompts, Segments, check_image
+from ...errors import SegmenterError, failures, out_of_memory
+from .upscaling import Size, axes, mask
 
-BLOCK_BYTES = 2**24
+BLOCK_BYTES = 2**23
 """Prompts that are decoded together on a CPU fill a tensor of this size at the most; larger ones leave the cache, and
 the allocator returns their memory each time."""
 
 
 class Sam(Protocol):
-    """What differs between the families: how a view goes in, and the two networks. Runs under autocast.
+    """What differs between the families: how views go in, and the networks. Runs under autocast.
+
+    Features are a tensor whose first axis counts views, or lists and dictionaries of such tensors.
 
     Attributes:
         mask_hw: the grid of low-resolution masks.
         channels: of the image embedding; the finest grid has an eighth of them at `mask_hw`.
         candidates: masks for each prompt if there are several.
-        threshold: logits above it are mask.
+        networks: those that run under autocast alone.
     """
 
-    mask_hw: tuple[int, int]
+    mask_hw: Size
     channels: int
     candidates: int
-    threshold: float
+    networks: tuple[nn.Module, ...]
 
-    def encode(self, view: np.ndarray) -> tuple[Any, tuple[int, int], tuple[int, int]]:
-        """RGB uint8 (H, W, 3) -> features; the size of the model's input; that of the view in it, at the top left."""
+    def encode(self, views: Sequence[np.ndarray]) -> tuple[Any, Size, list[Size]]:
+        """RGB uint8 (H, W, 3) each -> features; the input's size; that of each view in it, at the top left."""
         ...
 
-    def decode(
-        self, features: Any, points_xy: Tensor, labels: Tensor, boxes: Tensor | None, masks: Tensor | None, many: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Prompts in pixels of the input -> logits (B, M, h, w) and IoU estimates (B, M).
+    def place(self, points_xy: Tensor, labels: Tensor, boxes: Tensor | None) -> Any:
+        """What the decoder takes of B prompts beside their masks.
 
         Args:
-            features: from `encode`.
-            points_xy: float32 (B, P, 2).
+            points_xy: float32 (B, P, 2), in pixels of the input.
             labels: int32 (B, P), as in `Prompts`.
             boxes: float32 (B, 4), or None.
+        """
+        ...
+
+    def decode(self, features: Any, placed: Any, masks: Tensor | None, many: bool) -> tuple[Tensor, Tensor]:
+        """Logits (B, M, h, w), above 0 in the mask, and IoU estimates (B, M).
+
+        Args:
+            features: from `encode`, of the one view of all prompts or of one for each.
+            placed: from `place`.
             masks: float32 (B, 1, h, w), or None.
             many: give all candidates, not one.
         """
@@ -65,36 +78,51 @@ class SamEmbedding:
         size_hw: the view's height and width in pixels.
         scaled_hw: the same after resizing; the rest of `input_hw`, at the bottom and right, is padding.
         input_hw: the image encoder's input.
-        threshold: logits above it are mask.
-        device: where masks are upscaled.
+        device: where the features are.
+        ready: when they are there, if another stream made them.
     """
 
     features: Any
-    size_hw: tuple[int, int]
-    scaled_hw: tuple[int, int]
-    input_hw: tuple[int, int]
-    threshold: float
+    size_hw: Size
+    scaled_hw: Size
+    input_hw: Size
     device: torch.device
+    ready: torch.cuda.Event | None = None
 
-    def upscale(self, low_res: np.ndarray) -> np.ndarray:
+    def mask(self, logits: np.ndarray, point_xy: tuple[float, float] | None = None) -> Mask:
+        """See `Embedding.mask`; on the CPU, as logits are much fewer than pixels to copy."""
+        return mask(logits, *axes(logits.shape, self.input_hw, self.scaled_hw, self.size_hw), point_xy)
+
+    def upscale(self, low_res: np.ndarray | Tensor) -> np.ndarray:
         """Logits (B, h, w) -> bool masks (B, H, W) on the view's pixels."""
-        out = np.zeros((len(low_res), *self.size_hw), bool)
         if self.device.type != "cpu" and len(low_res):
-            return self._upscale_on_device(low_res)
-        for mask, logits in zip(out, low_res, strict=True):
+            return (self._on_device(torch.as_tensor(low_res, device=self.device)) > 0).cpu().numpy()
+        out = np.zeros((len(low_res), *self.size_hw), bool)
+        for whole, logits in zip(out, low_res, strict=True):
             for size, part in self._steps():
                 logits = cv2.resize(logits, size[::-1], interpolation=cv2.INTER_LINEAR)[: part[0], : part[1]]
-            np.greater(logits, self.threshold, out=mask)
+            np.greater(logits, 0, out=whole)
         return out
 
+    def boxes(self, low_res: np.ndarray | Tensor) -> np.ndarray | Tensor:
+        """Tight boxes of the masks, float32 (B, 4), where the logits (B, h, w) are; zeros for an empty mask."""
+        if isinstance(low_res, np.ndarray):
+            return np.array([self.mask(logits).xyxy for logits in low_res], np.float32).reshape(-1, 4)
+        above = self._on_device(low_res) > 0
+        ends = []
+        for axis in (1, 2):
+            seen = above.any(axis).float()  # along the other one
+            ends += [seen.argmax(1), seen.shape[1] - seen.flip(1).argmax(1)]
+        return torch.stack([ends[0], ends[2], ends[1], ends[3]], 1) * seen.amax(1, keepdim=True)
+
     @torch.inference_mode()
-    def _upscale_on_device(self, low_res: np.ndarray) -> np.ndarray:
-        logits = torch.as_tensor(low_res, dtype=torch.float32, device=self.device)[:, None]
+    def _on_device(self, low_res: Tensor) -> Tensor:
+        logits = low_res[:, None].float()
         for size, part in self._steps():
             logits = interpolate(logits, size, mode="bilinear", align_corners=False)[..., : part[0], : part[1]]
-        return (logits[:, 0] > self.threshold).cpu().numpy()
+        return logits[:, 0]
 
-    def _steps(self) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    def _steps(self) -> list[tuple[Size, Size]]:
         """Sizes to resize to, and what is kept of each: via the input only if that has padding to cut off."""
         last = (self.size_hw, self.size_hw)
         return [last] if self.scaled_hw == self.input_hw else [(self.input_hw, self.scaled_hw), last]
@@ -104,16 +132,34 @@ class SamSegmenter:
     """A `Segmenter` around the networks of any family."""
 
     def __init__(self, sam: Sam, name: str, demonstration: bool, device: torch.device, dtype: torch.dtype) -> None:
-        """`sam` is on the device with float32 weights; `dtype` is what autocast computes in."""
+        """`sam` is on the device with float32 weights; `dtype` is what it computes in."""
         self.name, self.demonstration = name, demonstration
         self._sam, self._device, self._dtype = sam, device, dtype
+        for part in (part for network in sam.networks for part in network.modules()):
+            if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+                part.to(dtype)  # what autocast would do each time
         floats = sam.mask_hw[0] * sam.mask_hw[1] * sam.channels // 8
-        self._together = max(1, BLOCK_BYTES // (4 * floats)) if device.type == "cpu" else 2**31
+        cpu = device.type == "cpu"
+        self._together = max(1, BLOCK_BYTES // (4 * floats)) if cpu else 2**31
+        self._most_views = 1 if cpu else 2**31  # at once: a CPU gains nothing by more
+        self._aside = None
+        if device.type == "cuda":
+            self._aside = torch.cuda.Stream(device)  # of the lowest priority
+            self._aside.wait_stream(torch.cuda.current_stream(device))  # the weights are there
 
     def prepare(self, views: Sequence[np.ndarray]) -> None:
-        """See `interfaces.Segmenter`."""
+        """See `Segmenter.prepare`: on a GPU, on a stream of its own; without the memory for it, later.
 
-    @torch.inference_mode()
+        Raises:
+            BadImageError, SegmenterError: as `embed`.
+        """
+        if self._aside is not None:
+            try:
+                self._embedded([view for view in views if isinstance(view, Pixels)], self._aside)
+            except SegmenterError as error:
+                if not out_of_memory(error):
+                    raise
+
     def embed(self, view: np.ndarray) -> SamEmbedding:
         """Encode an RGB uint8 view (H, W, 3).
 
@@ -121,44 +167,109 @@ class SamSegmenter:
             BadImageError: the view is no RGB uint8 image.
             SegmenterError: the encoder failed.
         """
-        size_hw = check_image(view).shape[:2]
-        with self._running():
-            features, input_hw, scaled_hw = self._sam.encode(view)
-        return SamEmbedding(features, size_hw, scaled_hw, input_hw, self._sam.threshold, self._device)
+        return self.embed_views([view])[0]
+
+    def embed_views(self, views: Sequence[np.ndarray]) -> list[SamEmbedding]:
+        """The same for several views, as one batch on a GPU if its memory allows. Keeps those of `Pixels` with them."""
+        return self._embedded(views)
 
     @torch.inference_mode()
-    def segment(self, embedding: SamEmbedding, prompts: Prompts, multimask: bool) -> Segments:
-        """Masks for all prompts in one call: one each, or several candidates if `multimask`.
+    def _embedded(self, views: Sequence[np.ndarray], aside: torch.cuda.Stream | None = None) -> list[SamEmbedding]:
+        found = [view.kept.get(self) if isinstance(view, Pixels) else None for view in views]
+        missing = [i for i, embedding in enumerate(found) if embedding is None]
+        while missing:
+            batch = missing[: self._most_views]
+            try:
+                with torch.cuda.stream(aside) if aside else nullcontext():
+                    new = self._encoded([views[i] for i in batch], aside)
+            except SegmenterError as error:
+                if len(batch) == 1 or not out_of_memory(error):
+                    raise
+                self._most_views = len(batch) // 2
+                continue
+            for i, embedding in zip(batch, new, strict=True):
+                found[i] = embedding
+                if isinstance(view := views[i], Pixels):
+                    view.kept[self] = embedding
+            missing = missing[len(batch) :]
+        return [embedding for embedding in found if embedding is not None]
+
+    def _encoded(self, views: Sequence[np.ndarray], aside: torch.cuda.Stream | None) -> list[SamEmbedding]:
+        sizes = [check_image(view).shape[:2] for view in views]
+        with self._running():
+            features, input_hw, scaled = self._sam.encode(views)
+            ready = aside.record_event() if aside else None
+        own = [_each(lambda tensor, i=i: tensor[i : i + 1], features) for i in range(len(views))]
+        return [
+            SamEmbedding(part, size_hw, scaled_hw, input_hw, self._device, ready)
+            for part, size_hw, scaled_hw in zip(own, sizes, scaled, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def segment(self, embedding: SamEmbedding | Sequence[SamEmbedding], prompts: Prompts, multimask: bool) -> Segments:
+        """Masks for a batch of prompts; all candidates if `multimask`. On a GPU they stay there.
+
+        Args:
+            embedding: the one of all prompts, or one for each.
 
         Raises:
             SegmenterError: the decoder failed, or the prompts' masks don't have the grid that it needs.
         """
+        own = [embedding] * len(prompts) if isinstance(embedding, SamEmbedding) else list(embedding)
         h, w = self._sam.mask_hw
         masks, candidates = prompts.low_res, self._sam.candidates if multimask else 1
         if masks is not None and masks.shape[1:] != (h, w):
-            raise SegmenterError(f"{self.name}: expected low-res masks of {(h, w)}, got {masks.shape[1:]}")
-        if not len(prompts):
+            raise SegmenterError(f"{self.name}: expected low-res masks of {(h, w)}, got {tuple(masks.shape[1:])}")
+        if not own:
             return Segments(np.zeros((0, candidates, h, w), np.float32), np.zeros((0, candidates), np.float32))
-        starts = range(0, len(prompts), self._together)
+        rows = [slice(i, i + self._together) for i in range(0, len(own), self._together)]
         with self._running():
-            parts = [self._decode(embedding, prompts, slice(i, i + self._together), multimask) for i in starts]
-            low_res, iou = (torch.cat(part).float().cpu().numpy() for part in zip(*parts, strict=True))
-        return Segments(low_res, iou)
+            self._await(own)
+            parts = [self._decode(own[some], prompts, some, multimask) for some in rows]
+            low_res, iou = (torch.cat(part).float() for part in zip(*parts, strict=True))
+            if self._device.type == "cpu":
+                return Segments(low_res.numpy(), iou.numpy())
+            sound = low_res.isfinite().flatten(1).all(1) & iou.isfinite().all(1)
+            return Segments(low_res.masked_fill(~sound[:, None, None, None], torch.nan), iou)
 
-    def _decode(self, embedding: SamEmbedding, prompts: Prompts, rows: slice, multimask: bool) -> tuple[Tensor, Tensor]:
-        scale = np.divide(embedding.scaled_hw[::-1], embedding.size_hw[::-1])
-        boxes, masks = prompts.boxes_xyxy, prompts.low_res
-        return self._sam.decode(
-            embedding.features,
-            self._tensor(prompts.points_xy[rows] * scale),
-            torch.as_tensor(prompts.labels[rows], device=self._device),
-            None if boxes is None else self._tensor(boxes[rows] * np.tile(scale, 2)),
-            None if masks is None else self._tensor(masks[rows])[:, None],
-            multimask,
-        )
+    def boxes(self, embeddings: Sequence[SamEmbedding], low_res: np.ndarray | Tensor) -> np.ndarray | Tensor:
+        """See `Segmenter.boxes`."""
+        parts, start = [], 0
+        with self._running():
+            for _, run in groupby(embeddings, id):
+                embedding, size = (same := list(run))[0], len(same)
+                parts.append(embedding.boxes(low_res[start : start + size]))
+                start += size
+            return torch.cat(parts) if isinstance(low_res, Tensor) else np.concatenate(parts)
 
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.as_tensor(array, dtype=torch.float32, device=self._device)
+    def _decode(
+        self, own: Sequence[SamEmbedding], prompts: Prompts, rows: slice, multimask: bool
+    ) -> tuple[Tensor, Tensor]:
+        scale = np.array([np.divide(e.scaled_hw[::-1], e.size_hw[::-1]) for e in own])  # (B, 2), of x and y
+        key = (self, rows.start, scale.tobytes())
+        if key not in prompts.kept:
+            boxes, four = prompts.boxes_xyxy, np.tile(scale, 2)
+            if boxes is not None:
+                scaled = boxes[rows] * (self._tensor(four) if isinstance(boxes, Tensor) else four)
+                boxes = self._tensor(scaled)
+            points = self._tensor(prompts.points_xy[rows] * scale[:, None])
+            prompts.kept[key] = self._sam.place(points, self._tensor(prompts.labels[rows], torch.int32), boxes)
+        features = own[0].features
+        if any(e is not own[0] for e in own):
+            features = _each(lambda *tensors: torch.cat(tensors), *(e.features for e in own))
+        masks = None if prompts.low_res is None else self._tensor(prompts.low_res[rows])[:, None]
+        return self._sam.decode(features, prompts.kept[key], masks, multimask)
+
+    def _await(self, embeddings: Sequence[SamEmbedding]) -> None:
+        """What is launched next comes after what made the embeddings, and their memory stays until it is done."""
+        for embedding in {id(e): e for e in embeddings}.values():
+            if embedding.ready is not None:
+                stream = torch.cuda.current_stream(self._device)
+                stream.wait_event(embedding.ready)
+                _each(lambda tensor, stream=stream: tensor.record_stream(stream), embedding.features)
+
+    def _tensor(self, array: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        return uploaded(array, self._device).to(dtype)
 
     @contextmanager
     def _running(self) -> Iterator[None]:
@@ -166,3 +277,22 @@ class SamSegmenter:
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
         with failures(SegmenterError, f"{self.name} failed"), autocast:
             yield
+
+
+def uploaded(array: np.ndarray | Tensor, device: torch.device) -> Tensor:
+    """An array as a tensor on the device; the host does not wait for the copy."""
+    tensor = array if isinstance(array, Tensor) else torch.from_numpy(np.require(array, requirements="W"))
+    if device.type == "cuda" and not tensor.is_cuda:
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def _each(do: Callable[..., Any], first: Any, *rest: Any) -> Any:
+    """`do` with the tensors at each place of some features; what is no tensor stays."""
+    if isinstance(first, Tensor):
+        return do(first, *rest)
+    if isinstance(first, dict):
+        return {name: _each(do, value, *(other[name] for other in rest)) for name, value in first.items()}
+    if isinstance(first, list | tuple):
+        return [_each(do, *values) for values in zip(first, *rest, strict=True)]
+    return first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -10,15 +10,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModelForMaskGeneration, PreTrainedModel
 
 from ...errors import ModelLoadError
 from ..checkpoint import read, read_model, reason
-from .sam import SamSegmenter
+from .sam import SamSegmenter, uploaded
+from .upscaling import Size
+
+Prompted = tuple[Tensor, Tensor, Tensor | None]
+"""Points (B, 1, P, 2), labels (B, 1, P), and boxes (B, 1, 4) or None."""
 
 Features = dict[str, Any]
-"""What a mask decoder takes of the image, by argument: tensors (1, …) or lists of them."""
+"""What a mask decoder takes of the images, by argument: tensors (V, …) or lists of them."""
 
 
 def _embedding(model: PreTrainedModel, pixels: Tensor) -> Features:
@@ -41,7 +45,7 @@ class Family:
     """Models of one type.
 
     Attributes:
-        encode: model and pixels (1, 3, H, W) -> what its mask decoder takes.
+        encode: model and pixels (V, 3, H, W) -> what its mask decoder takes.
         limit: of the logits of a mask prompt; SAM 2's own predictor clamps them so.
     """
 
@@ -60,8 +64,6 @@ FAMILIES: dict[str, Family] = {
 class TransformersSam:
     """The networks of a mask generation model; its own image processor pads or stretches views as its family does."""
 
-    threshold = 0.0
-
     def __init__(self, model: PreTrainedModel, processor: Any, family: Family, device: torch.device) -> None:
         """Moves `model` to the device."""
         self._model, self._processor, self._family, self._device = model.eval().to(device), processor, family, device
@@ -69,41 +71,38 @@ class TransformersSam:
         self.mask_hw = (4 * h, 4 * w)
         self.channels = model.prompt_encoder.hidden_size
         self.candidates = model.mask_decoder.num_multimask_outputs
+        self.networks: tuple[nn.Module, ...] = (model.vision_encoder, model.mask_decoder)
         with torch.inference_mode():
             self._position = model.get_image_wide_positional_embeddings()
 
-    def encode(self, view: np.ndarray) -> tuple[Features, tuple[int, int], tuple[int, int]]:
+    def encode(self, views: Sequence[np.ndarray]) -> tuple[Features, Size, list[Size]]:
         """See `sam.Sam.encode`."""
-        pixels, input_hw, scaled_hw = self.pixels(view)
-        return self._family.encode(self._model, pixels), input_hw, scaled_hw
+        pixels, input_hw, scaled = self.pixels(views)
+        return self._family.encode(self._model, pixels), input_hw, scaled
 
-    def pixels(self, view: np.ndarray) -> tuple[Tensor, tuple[int, int], tuple[int, int]]:
-        """The model's input (1, 3, h, w), its size, and the size of the view in it."""
+    def pixels(self, views: Sequence[np.ndarray]) -> tuple[Tensor, Size, list[Size]]:
+        """The model's input (V, 3, h, w), its size, and the size of each view in it."""
         ready = self._processor(
-            images=view, input_data_format="channels_last", return_tensors="pt", device=self._device
+            images=[uploaded(view, self._device) for view in views],
+            input_data_format="channels_last",
+            return_tensors="pt",
+            device=self._device,
         )
         pixels = ready["pixel_values"]
         h, w = pixels.shape[2:]
-        top, left = ready.get("reshaped_input_sizes", [(h, w)])[0]  # none: the view fills the input
-        return pixels, (h, w), (int(top), int(left))
+        sizes = ready.get("reshaped_input_sizes", [(h, w)] * len(views))  # none: the view fills the input
+        return pixels, (h, w), [(int(top), int(left)) for top, left in sizes]
 
-    def decode(
-        self,
-        features: Features,
-        points_xy: Tensor,
-        labels: Tensor,
-        boxes: Tensor | None,
-        masks: Tensor | None,
-        many: bool,
-    ) -> tuple[Tensor, Tensor]:
+    def place(self, points_xy: Tensor, labels: Tensor, boxes: Tensor | None) -> Prompted:
+        """See `sam.Sam.place`: the prompt encoder's arguments."""
+        return points_xy[:, None], labels[:, None], None if boxes is None else boxes[:, None]
+
+    def decode(self, features: Features, placed: Prompted, masks: Tensor | None, many: bool) -> tuple[Tensor, Tensor]:
         """See `sam.Sam.decode`; prompts are embedded in float32, as coordinates need its precision."""
-        batch, limit = len(points_xy), self._family.limit
+        batch, limit = len(placed[0]), self._family.limit
         with torch.autocast(self._device.type, enabled=False):
             sparse, dense = self._model.get_prompt_embeddings(
-                points_xy[:, None],
-                labels[:, None],
-                None if boxes is None else boxes[:, None],
-                None if masks is None else masks.clamp(-limit, limit),
+                *placed, None if masks is None else masks.clamp(-limit, limit)
             )
         low_res, iou, *_ = self._model.mask_decoder(
             image_positional_embeddings=self._position.expand(batch, -1, -1, -1),
@@ -116,7 +115,7 @@ class TransformersSam:
 
 
 def _repeated(value: Any, batch: int) -> Any:
-    """Tensors (1, …), also in a list, as (batch, …) without a copy."""
+    """Tensors (1, …) or (batch, …), also in a list, as (batch, …) without a copy."""
     if isinstance(value, Tensor):
         return value.expand(batch, *value.shape[1:])
     return [_repeated(item, batch) for item in value] if isinstance(value, list | tuple) else value
@@ -132,7 +131,7 @@ def load(kind: str, source: str, device: torch.device, dtype: torch.dtype) -> Sa
     model = read_model(AutoModelForMaskGeneration, source, dtype=torch.float32)
     try:
         sam = TransformersSam(model, processor, FAMILIES[kind], device)
-        got, side = sam.pixels(np.zeros((2, 3, 3), np.uint8))[1], model.prompt_encoder.input_image_size
+        got, side = sam.pixels([np.zeros((2, 3, 3), np.uint8)])[1], model.prompt_encoder.input_image_size
     except Exception as error:  # what the two configurations say is anything
         raise ModelLoadError(f"{source!r} can't take a picture: {reason(error)}; fetch all its files again") from error
     if got != (side, side):
