@@ -1,4 +1,4 @@
-"""What recording the attention costs: generation while Q and K are kept, against plain SDPA generation.
+"""What recording the attention costs: an answer whose Q and K are kept, against free text of which nothing is kept.
 
 Both take turns on one LLaVA with random weights; medians of the CPU time.
 """
@@ -13,7 +13,6 @@ import torch
 
 from benchmarks.common import finish, header, spent, table
 from benchmarks.models import llava
-from vlsam_ros.backends.vlm.capture import recording
 
 
 def main() -> None:
@@ -30,23 +29,19 @@ def main() -> None:
         f"Capture: {args.layers} layers of {args.width}, {args.side**2} image tokens, {args.new_tokens} new, float32"
     )
     vlm = llava(args.layers, args.width, args.side, args.new_tokens)
-    model, settings = vlm._model, vlm._search
-    prompt = vlm._prompter(np.random.default_rng(0).integers(0, 255, (336, 336, 3), dtype=np.uint8), ["What is here?"])
-    inputs = prompt.inputs(torch.cat([prompt.prefix, prompt.tails[0]]))
+    view = np.random.default_rng(0).integers(0, 255, (336, 336, 3), dtype=np.uint8)
     seconds: dict[str, list[float]] = {"plain": [], "recorded": []}
     extra: dict[str, list[int]] = {"plain": [], "recorded": []}
-    with torch.inference_mode():
-        for _ in range(args.repeat + 1):
-            with spent() as plain:
-                said = model.generate(**inputs, **settings)
-            with spent() as recorded, recording(model) as recorder:
-                same = model.generate(**inputs, **settings)
-            recorder.check(args.layers, same.shape[1] - 1)
-            if not torch.equal(said, same):
-                raise SystemExit("expected the same answer with and without recording")
-            for name, cost in (("plain", plain), ("recorded", recorded)):
-                seconds[name].append(cost.seconds)
-                extra[name].append(cost.extra_bytes)
+    for _ in range(args.repeat + 1):
+        with spent() as plain:
+            said, _ = vlm.write(view, "What is here?", args.new_tokens)
+        with spent() as recorded:
+            (same,) = vlm.answer(view, ["What is here?"])
+        if said != same.text:
+            raise SystemExit("expected the same answer with and without recording")
+        for name, cost in (("plain", plain), ("recorded", recorded)):
+            seconds[name].append(cost.seconds)
+            extra[name].append(cost.extra_bytes)
     median = {name: statistics.median(s[1:]) for name, s in seconds.items()}  # the first round warms up
     ratio = statistics.median(r / p for p, r in zip(seconds["plain"][1:], seconds["recorded"][1:], strict=True))
     rows = [[name, median[name], min(seconds[name][1:]), max(extra[name]) / 1e6] for name in seconds]

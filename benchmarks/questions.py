@@ -15,16 +15,29 @@ from benchmarks.common import finish, header, spent, table
 from benchmarks.models import llava
 from vlsam_ros.backends.vlm.capture import recording
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
-from vlsam_ros.config import Config, profile_path
+
+TOKENS = 20
+"""Of a question; the tokenizer has one for each byte."""
+
+QUESTIONS = (
+    *("List every object.", "What is unusual?", "What lies on the road", "Who walks or cycles?", "Which vehicles?"),
+    *(
+        "Which cones and signs",
+        "What is far and small",
+        "What may come in?",
+        "Which lost load?",
+        "Which damage, water?",
+    ),
+)
 
 
 def independent(vlm: TransformersVlm, view: np.ndarray, question: str) -> str:
     """One greedy run over the whole prompt."""
-    with torch.inference_mode(), recording(vlm._model):
+    with torch.no_grad(), recording(vlm._model):
         prompt = vlm._prompter(view, [question])
         ids = torch.cat([prompt.prefix, prompt.tails[0]])
         out = vlm._model.generate(**prompt.inputs(ids), **vlm._search)
-    tokens, _ = vlm._tokens(out[0, len(ids) :], vlm._limit)
+    tokens, _ = vlm._tokens(out[0, len(ids) :], vlm._limits.tokens)
     return vlm._decode(tokens.tolist())
 
 
@@ -38,8 +51,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    # The tokenizer has a token per byte: 20 bytes stand for the about 20 tokens of a whole question.
-    questions = [q[:20] for q in Config.from_file(profile_path("desktop")).questions.questions]
+    questions = [q.ljust(TOKENS)[:TOKENS] for q in QUESTIONS]
     header(
         f"{len(questions)} questions: {args.layers} layers of {args.width}, {args.side**2} image tokens, "
         f"{args.new_tokens} new each, float32"

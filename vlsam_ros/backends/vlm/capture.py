@@ -100,7 +100,7 @@ class Tape(NamedTuple):
     """Where a step on a static cache writes its queries: buffers that stay where they are, as a CUDA graph needs.
 
     Attributes:
-        queries: for each layer (B, heads, n, d).
+        queries: for each layer (B, heads, n, d); none if they are not wanted.
         rows: int64 (r, 1), the step's sequences among the B.
         slots: int64 (1, m), its tokens among the n.
     """
@@ -150,7 +150,8 @@ def _capture(
 ) -> tuple[Tensor, None]:
     tape: Tape | None = options.pop("tape", None)
     if tape is not None:
-        tape.queries[module.layer_idx][tape.rows, :, tape.slots] = query.transpose(1, 2)
+        if tape.queries:
+            tape.queries[module.layer_idx][tape.rows, :, tape.slots] = query.transpose(1, 2)
     elif (recorder := _RECORDER.get()) is not None:
         new = key[:, :, -query.shape[2] :]
         new = new if new.shape == key.shape else new.clone()  # a view would keep every step's whole cache alive

@@ -169,13 +169,15 @@ class Bench:
         length: columns of the cache.
         tokens: most columns after the prefixes.
         prefix: one of those that are asked, for the layers' sizes.
+        records: queries and keys are wanted in the end.
     """
 
-    def __init__(self, config: Any, rows: int, length: int, tokens: int, prefix: Prefix) -> None:
-        self.rows, self.length, self.tokens = rows, length, tokens
+    def __init__(self, config: Any, rows: int, length: int, tokens: int, prefix: Prefix, records: bool = True) -> None:
+        self.rows, self.length, self.tokens, self.records = rows, length, tokens, records
         self.cache: Any = StaticCache(config=config, max_cache_len=length)
         self.queries = [
-            torch.zeros_like(c.query[:1, :, :1]).expand(rows, -1, tokens, -1).contiguous() for c in prefix.calls
+            torch.zeros_like(c.query[:1, :, :1]).expand(rows, -1, tokens, -1).contiguous()
+            for c in (prefix.calls if records else ())
         ]
         for queries in self.queries:
             torch._dynamo.mark_static_address(queries)
@@ -195,7 +197,7 @@ class Bench:
             own = (pad(w[a.view], (0, 0, 0, longest - len(a.prefix))) for w, a in zip(whole, asked, strict=True))
             return torch.cat([each.expand(count, -1, -1, -1) for each, count in zip(own, counts, strict=True)])
 
-        for index in range(len(self.queries)):
+        for index in range(len(asked[0].prefix.calls)):
             keys, values = [a.prefix.calls[index].key for a in asked], [a.prefix.values[index] for a in asked]
             self.cache.update(rows(keys), rows(values), index)
 
@@ -366,6 +368,8 @@ class _Run:
 
     def _keep(self, slots: Sequence[int]) -> None:
         """The keys after the prefixes of some of the cache's rows."""
+        if not self._bench.records:
+            return
         part = slice(self._longest, self._longest + self._bench.tokens)
         whole = [layer.keys[:, :, part] for layer in self._bench.cache.layers]
         if len(slots) == self._bench.rows:

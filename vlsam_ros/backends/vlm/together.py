@@ -173,7 +173,7 @@ class Together:
         length = len(seen.prefix) + len(tails[0]) + most
         need = generation(self._model.config, self._model.dtype, len(seen.prefix), len(tails[0]), most, kept=0)
         require_for_answers(need, self._model.device)
-        bench = Bench(self._model.config, 1, length, length - len(seen.prefix), seen.prefix)
+        bench = Bench(self._model.config, 1, length, length - len(seen.prefix), seen.prefix, records=False)
         asked, limits = Asked(seen.prefix, seen.view, tails), replace(self._limits, tokens=most)
         (row,) = self._decoder.write(bench, [asked], limits, self._fair, self._chooser(None)).rows
         if fits(need, self._model.device):
