@@ -12,7 +12,7 @@ from torch import Tensor
 from ..config import AttentionOptions
 from ..data import BatchQK
 from .batches import Group
-from .scores import CPU_BYTES, GPU_BYTES, ROWS, Sequences, attended
+from .scores import CPU_BYTES, ROWS, Sequences, attended
 
 
 class Merger:
@@ -69,13 +69,8 @@ class Merger:
                 among[v, s, columns] = 1
         key_heads = layer.key.shape[1]
         group = layer.query.shape[1] // key_heads
-        row = 4 * len(views) * group * max(self.columns, 1)  # bytes of a query's scores, for each key head
-        limit = CPU_BYTES if layer.query.is_cpu else GPU_BYTES
-        self._some, self._rows = min(max(limit // (row * ROWS), 1), key_heads), ROWS
-        if layer.query.is_cpu:
-            self._some = max(1, min(self._some, options.chunk // group))
-        else:
-            self._rows = max(1, limit // (row * self._some))
+        block = 4 * len(views) * group * ROWS * self.columns or 1  # bytes of a key head's scores
+        self._some = max(1, min(CPU_BYTES // block, options.chunk // group)) if layer.query.is_cpu else key_heads
         self._at = at = uploaded(
             layer.query.device,
             views=views,
@@ -130,8 +125,8 @@ class Merger:
             return tensor.unflatten(0, (-1, each))
 
         among = None if self._among is None else per_pair(self._among)
-        shared, most = attended(first, per_pair(before), None if among is None else among[:, :1, :prefix], self._rows)
-        product, own_most = attended(rest, per_pair(own), among, max(1, self._rows // own.shape[1]))
+        shared, most = attended(first, per_pair(before), None if among is None else among[:, :1, :prefix])
+        product, own_most = attended(rest, per_pair(own), among)
         weight = (per_view(most.sum(-1)) + (per_view(own_most) * self._own).sum(-1)) / self._lengths
         weight = weight[at.view, :, at.slot].flatten(1)
         weight = torch.ones_like(weight) if self._options.head_weight == "mean" else weight

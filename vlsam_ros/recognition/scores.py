@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from math import e, log2
 
 import torch
@@ -38,13 +39,12 @@ class Sequences:
     mask: Tensor | None = None
 
 
-def attended(of: Sequences, rows: Tensor, among: Tensor | None, length: int) -> tuple[Tensor, Tensor]:
+def attended(of: Sequences, rows: Tensor, among: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Products of rows with S of each head, and the most that each query sees of a key. Each block of S is made once.
 
     Args:
         rows: float32 (K, S, R, n), R rows over the tokens of each sequence.
         among: float32 (K, S, P + n), 1 for keys that count for the maximum, else 0; None: all count.
-        length: queries of a sequence at once.
 
     Returns:
         float32 (K, S, G, R, P + n) and (K, S, G, n).
@@ -52,21 +52,23 @@ def attended(of: Sequences, rows: Tensor, among: Tensor | None, length: int) -> 
     pairs, count, group, n, _ = of.query.shape
     wanted, keys = rows.shape[2], of.before.shape[1] + n
     out, peak = rows.new_zeros(pairs, count, group, wanted, keys), rows.new_empty(pairs, count, group, n)
-    length = max(1, min(n, length))
-    buffer, later = rows.new_empty(pairs * count * group * length * keys), _later(length, rows.device)
-    for block in (slice(i, min(i + length, n)) for i in range(0, n, length)):
-        s = _scores(of, block, buffer, later)
-        factor = _softmax(s)
-        share = rows[:, :, None, :, block].expand(-1, -1, group, -1, -1)
-        share = share if factor is None else share * factor[..., None, :]
-        if of.mask is not None:
-            s.mul_(of.mask[block])  # a row that sees nothing is zero
-        if factor is not None and of.mask is None and among is None:
-            peak[..., block] = factor
-        else:
-            most = (s if among is None else s * among[:, :, None, None, : s.shape[-1]]).amax(-1)
-            peak[..., block] = most if factor is None else most * factor
-        out.flatten(0, 2)[..., : s.shape[-1]].baddbmm_(share.flatten(0, 2), s.flatten(0, 2))
+    some, length = _at_once(of)
+    buffer, later = rows.new_empty(some * count * group * length * keys), _later(length, rows.device)
+    for pair in _chunks(pairs, some):
+        part = replace(of, query=of.query[pair], key=of.key[pair], before=of.before[pair])
+        for block in _chunks(n, length):
+            s = _scores(part, block, buffer, later)
+            factor = _softmax(s)
+            share = rows[pair, :, None, :, block].expand(-1, -1, group, -1, -1)
+            share = share if factor is None else share * factor[..., None, :]
+            if of.mask is not None:
+                s.mul_(of.mask[block])  # a row that sees nothing is zero
+            most = factor
+            if most is None or of.mask is not None or among is not None:
+                most = (s if among is None else s * among[pair, :, None, None, : s.shape[-1]]).amax(-1)
+                most = most if factor is None else most * factor
+            peak[pair, ..., block] = most
+            out[pair].flatten(0, 2)[..., : s.shape[-1]].baddbmm_(share.flatten(0, 2), s.flatten(0, 2))
     return out, peak
 
 
@@ -127,3 +129,16 @@ def _softmax(s: Tensor) -> Tensor | None:
 def _later(count: int, device: torch.device) -> Tensor:
     """-inf where a key comes after the query, else 0: float32 (count, count)."""
     return torch.full((count, count), -torch.inf, device=device).triu_(1)
+
+
+def _at_once(of: Sequences) -> tuple[int, int]:
+    """How many pairs, and how many queries of each of their sequences, are one block."""
+    pairs, count, group, n, _ = of.query.shape
+    limit, most = (CPU_BYTES, min(n, ROWS)) if of.query.is_cpu else (GPU_BYTES, n)
+    query = 4 * count * group * (of.before.shape[1] + n) or 1  # bytes of the scores of one of each
+    some = min(max(limit // (query * min(n, ROWS) or 1), 1), pairs)
+    return some, min(max(limit // (query * some), 1), most)
+
+
+def _chunks(length: int, size: int) -> Iterator[slice]:
+    return (slice(i, min(i + size, length)) for i in range(0, length, size or 1))
