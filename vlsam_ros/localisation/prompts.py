@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -192,8 +193,15 @@ def own_areas(positive: np.ndarray, found: Sequence[Cell]) -> list[np.ndarray]:
 
 
 def _distance(shape: tuple[int, ...], cell: Cell) -> np.ndarray:
-    """From each cell to one: float (h, w), in cells of the enlarged map."""
-    return np.hypot(np.arange(shape[0])[:, None] - cell[0], np.arange(shape[1]) - cell[1])
+    """From each cell to one: float (h, w), in cells of the enlarged map; not to be changed."""
+    (h, w), (row, column) = shape, cell
+    return _distances(h, w)[h - 1 - row : 2 * h - 1 - row, w - 1 - column : 2 * w - 1 - column]
+
+
+@lru_cache(8)
+def _distances(h: int, w: int) -> np.ndarray:
+    """From cells up to h - 1 rows and w - 1 columns away to the one in the middle: (2 h - 1, 2 w - 1)."""
+    return np.hypot(np.arange(1 - h, h)[:, None], np.arange(1 - w, w))
 
 
 def _seed(
