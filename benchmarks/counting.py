@@ -76,7 +76,7 @@ def halved(work: Work) -> Work:
 class Count(TorchDispatchMode):
     """Counts the operations on meta tensors inside the block, by stage.
 
-    Tensors of the CPU among them (positions, windows) are taken for the device's. Attention is one operation that never
+    Tensors of the CPU among them (positions, masks) are taken for the device's. Attention is one operation that never
     writes its scores, as it is on a GPU.
     """
 
@@ -110,8 +110,8 @@ class Count(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         given = _tensors((args, kwargs))
-        if given and not any(t.is_meta for t in given):  # what the host knows stays known on the device
-            return func(*args, **kwargs | ({"device": torch.device("cpu")} if kwargs.get("device") else {}))
+        if given and not any(t.is_meta for t in given):
+            return _of_host(func, args, kwargs)
         if (answer := _on_host(func, args, kwargs)) is not None:
             return answer
         if func is aten.scaled_dot_product_attention.default:
@@ -143,6 +143,15 @@ class Count(TorchDispatchMode):
         products = prod(query.shape[:-1]) * key.shape[-2] * (query.shape[-1] + value.shape[-1])
         self.add(2 * products, [query, key, value, out, *_tensors(mask)])
         return out
+
+
+def _of_host(func: Any, args: Any, kwargs: Any) -> Any:
+    """An operation on what the host knows. Integers and masks stay known on the device, other numbers do not."""
+    if torch.device(kwargs.get("device") or "cpu").type != "meta":
+        return func(*args, **kwargs)
+    if func.overloadpacket in (aten.to, aten._to_copy) and args[0].is_floating_point():
+        return args[0].to("meta", kwargs.get("dtype"))
+    return func(*args, **kwargs | {"device": torch.device("cpu")})
 
 
 def _on_host(func: Any, args: Any, kwargs: Any) -> Any:

@@ -16,8 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
+from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
@@ -32,8 +33,8 @@ from vlsam_ros.backends.vlm.capture import listening
 from vlsam_ros.backends.vlm.layouts import FAMILIES
 from vlsam_ros.backends.vlm.prompting import Prompter
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
-from vlsam_ros.config import PROFILES, Config, profile_path
-from vlsam_ros.data import Answer, Batch, BatchQK, LayerQK, Pixels, Prompts
+from vlsam_ros.config import PROFILES, AttentionOptions, Config, options, profile_path
+from vlsam_ros.data import Answer, Batch, BatchQK, ImageLayout, LayerQK, Pixels, Prompts
 from vlsam_ros.ensemble.schedule import Step, plan
 from vlsam_ros.ensemble.tiling import views
 from vlsam_ros.localisation.refine import cascade
@@ -146,8 +147,8 @@ def vlm_of(config: Config, tiny: bool = False) -> TransformersVlm:
     processor = real._processor(name, model.config, real.special(name, tiny), real.pieces(real.ANSWER, real.TOKENS))
     token, most = model.config.image_token_id, (config.vlm.image_tokens, config.vlm.view_tokens)
     prompter = Prompter(processor, FAMILIES[model.config.model_type], token, CPU, torch.bfloat16, *most)
-    options = replace(config.vlm, compile="off", device="cpu")
-    vlm = TransformersVlm(model, processor.tokenizer, prompter, name, False, options)
+    eager = replace(config.vlm, compile="off", device="cpu")
+    vlm = TransformersVlm(model, processor.tokenizer, prompter, name, False, eager)
     assert vlm._batch
     vlm._batch.compiled = config.vlm.compile != "off" and model._can_compile_fullgraph
     vlm._batch._limits = replace(vlm._limits, ends={0})  # all that the host is told of a token: every row ends
@@ -187,7 +188,7 @@ class Asked:
     Attributes:
         work: of the first token of every loop; `each` of one more token in each of them.
         rows, columns: of each loop's cache.
-        prefix, tail: tokens of the longest.
+        prefixes: tokens of each view's prefix; `tail` of the longest question.
         image_tokens: of the view that has most.
         compiled: a step is a graph.
     """
@@ -196,7 +197,7 @@ class Asked:
     each: dict[str, Work]
     rows: tuple[int, ...]
     columns: tuple[int, ...]
-    prefix: int
+    prefixes: tuple[int, ...]
     tail: int
     image_tokens: int
     compiled: bool
@@ -204,6 +205,37 @@ class Asked:
     def of(self, stage: str, steps: int) -> Work:
         """A stage's work if every loop takes so many steps after the first token."""
         return self.work.get(stage, Counter()) + times(self.each.get(stage, Counter()), steps)
+
+
+class Shape(NamedTuple):
+    """Sequences that were written together.
+
+    Attributes:
+        views, questions: of the first each is asked all of the second.
+        prefix, own: tokens of each view's prefix, and of each question and its answer.
+        names: in each answer.
+        layers: of the language model that take part.
+    """
+
+    views: int
+    questions: int
+    prefix: int
+    own: int
+    names: int
+    layers: int
+
+
+def flow_work(vlm: TransformersVlm, shape: Shape, options: AttentionOptions) -> Work:
+    """The attention flow's work; every layer after the first takes the same."""
+    text, layout = vlm._model.config.get_text_config(), vlm._prompter(np.zeros((64, 64, 3), np.uint8), ["?"]).layout
+    works = []
+    for layers in (1, 2):
+        with Count() as count:
+            flowed(text, layout, shape._replace(layers=layers), options, META)
+        works.append(count.work[""])
+    one, two = works
+    two.subtract(one)
+    return one + times(+two, shape.layers - 1)
 
 
 def questions_of(config: Config) -> list[str]:
@@ -216,108 +248,128 @@ def asked(vlm: TransformersVlm, pixels: Sequence[np.ndarray], steps: Sequence[St
     """The work of answering.
 
     Args:
-        pixels: RGB uint8 (H, W, 3) of each view.
-        steps: which views are asked what; views without pixels are taken in their order.
+        pixels: RGB uint8 (H, W, 3) of each view, in the order in which they come in the steps.
+        steps: which views are asked what.
         free: bytes beside the weights.
     """
-    batch = vlm._batch
+    batch, order = vlm._batch, list(dict.fromkeys(view for step in steps for view in step.views))
     assert batch
-    works: list[dict[str, Work]] = []
-    benches: list[Any] = []
-    write = decoding.Decoder.write
 
-    def watched(decoder: Any, bench: Any, *rest: Any) -> Any:
-        benches.append(bench)
-        return write(decoder, bench, *rest)
-
-    order = list(dict.fromkeys(view for step in steps for view in step.views))
-    for least in (0, 1):
-        benches.clear()
-        batch._benches = []
+    def run() -> None:
         fresh = dict(zip(order, (p.copy().view(Pixels) for p in pixels), strict=True))
-        with (
-            patch.object(memory, "available", lambda device: free),
-            patch.object(decoding.Decoder, "write", watched),
-            Count() as count,
-            stages(vlm, count.stage),
-            listening(vlm._model),
-        ):
-            for step in steps:
-                batch.answers([fresh[v] for v in step.views], step.questions, None, least)
-        works.append(count.work)
-    first, more = works
-    each = {stage: Counter(more[stage]) for stage in more}
-    for stage, work in each.items():
-        work.subtract(first.get(stage, Counter()))
+        for step in steps:
+            batch.answers([fresh[v] for v in step.views], step.questions, None)
+
+    work, each, benches = counted(vlm, run, free)
     prompts = [vlm._prompter(p, ["?"]) for p in pixels]
-    longest = max(prompts, key=lambda p: len(p.prefix))
     return Asked(
-        work=dict(first),
-        each={stage: +work for stage, work in each.items()},
+        work=work,
+        each=each,
         rows=tuple(b.rows for b in benches),
         columns=tuple(b.length for b in benches),
-        prefix=len(longest.prefix),
-        tail=max(len(tail) for step in steps for tail in batch._prompter.tails(step.questions)),
-        image_tokens=len(longest.layout.positions),
+        prefixes=tuple(len(p.prefix) for p in prompts),
+        tail=max(len(tail) for step in steps for tail in vlm._prompter.tails(step.questions)),
+        image_tokens=max(len(p.layout.positions) for p in prompts),
         compiled=batch.compiled,
     )
 
 
-def flowed(vlm: TransformersVlm, config: Config, views: int, questions: int, found: Asked, names: int) -> Work:
-    """The attention flow of the names in all answers of a frame."""
-    text, limit = vlm._model.config.get_text_config(), config.vlm.max_new_tokens
-    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    own, prefix = found.tail + limit, found.prefix
-    each = max(1, round(names / questions))
-    layout = vlm._prompter(np.zeros((64, 64, 3), np.uint8), ["?"]).layout
+def written(vlm: TransformersVlm, pixels: np.ndarray, tokens: int, free: float) -> Work:
+    """The work of writing questions about a view that the VLM is shown anyway."""
+    batch = vlm._batch
+    assert batch
+    work, each, _ = counted(vlm, lambda: batch.text(pixels, ASK_FOR_QUESTIONS, tokens), free)
+    found = Asked(work, each, (), (), (), 0, 0, False)
+    return sum((found.of(stage, tokens) for stage in ("questions", "step", "choice")), Counter[Op]())
 
-    def layer(index: int) -> BatchQK:
-        made = [
-            torch.empty(rows, heads, n, head, dtype=torch.bfloat16, device=META)
-            for rows, n in ((views * questions, own), (views, prefix))
+
+def counted(
+    vlm: TransformersVlm, run: Callable[[], object], free: float
+) -> tuple[dict[str, Work], dict[str, Work], list[decoding.Bench]]:
+    """What a run asks of the device if every loop ends with its first token, and what one more token in each does.
+
+    Returns:
+        Both by stage, and the bench of each loop.
+    """
+    batch, write = vlm._batch, decoding.Decoder.write
+    assert batch
+    works: list[dict[str, Work]] = []
+    benches: list[decoding.Bench] = []
+    for least in (0, 1):
+
+        def limited(*given: Any, **more: Any) -> Any:
+            call = signature(write).bind(*given, **more)
+            benches.append(call.arguments["bench"])
+            call.arguments["least"] = least  # noqa: B023 - called at once
+            return write(*call.args, **call.kwargs)
+
+        benches.clear()
+        batch._benches = []
+        with (
+            patch.object(memory, "available", lambda device: free),
+            patch.object(decoding.Decoder, "write", limited),
+            Count() as count,
+            stages(vlm, count.stage),
+            listening(vlm._model),
+        ):
+            run()
+        works.append(count.work)
+    first, more = works
+    for stage, work in more.items():
+        work.subtract(first.get(stage, Counter()))
+    return dict(first), {stage: +work for stage, work in more.items()}, benches
+
+
+def flowed(text: Any, layout: ImageLayout, shape: Shape, options: AttentionOptions, device: torch.device) -> None:
+    """The attention flow over what a language model keeps of a frame, with empty queries and keys on a device."""
+    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    rows, length = shape.views * shape.questions, shape.prefix + shape.own
+
+    def layer(_: int) -> BatchQK:
+        query, key, before_query, before_key = (
+            torch.zeros(count, heads, n, size, dtype=torch.bfloat16, device=device)
+            for count, n in ((rows, shape.own), (shape.views, shape.prefix))
             for heads in (text.num_attention_heads, text.num_key_value_heads)
-        ]
-        query, key, before_query, before_key = made
-        return BatchQK(query, key, before_query, before_key, head**-0.5)
+        )
+        return BatchQK(query, key, before_query, before_key, size**-0.5)
 
-    def work(layers: int) -> Work:
-        batch = Batch(((0, own),) * (views * questions), layers, layer)
-        starts = [torch.ones(each, prefix + own) for _ in range(questions)]
-        with Count() as count:
-            for view in range(views):
-                before = [layer(i) for i in range(layers)]
-                answers = [_answer(layout, layers, batch, view * questions + q, before, view) for q in range(questions)]
-                flow(answers, starts, config.attention)
-        return count.work[""]
+    def alone(_: int) -> LayerQK:
+        raise AssertionError("every sequence is in the batch")
 
-    one, two = work(1), work(2)
-    two.subtract(one)
-    return one + times(+two, text.num_hidden_layers - 1)
+    batch = Batch(((0, shape.own),) * rows, shape.layers, layer)
+    answers = [
+        Answer("?", "", (), length, length, layout, shape.layers, alone, batch=batch, row=i) for i in range(rows)
+    ]
+    flow(answers, [torch.ones(shape.names, length)] * rows, options)
 
 
-def _answer(layout: Any, layers: int, batch: Batch, row: int, whole: Sequence[BatchQK], view: int) -> Answer:
-    prefixes = [LayerQK(w.before_query[view], w.before_key[view], w.scaling) for w in whole]
-    length = prefixes[0].length + batch.own[row][1]
-    layer = lambda i: whole[i].of(row, batch.own[row], prefixes[i])  # noqa: E731
-    return Answer("?", "", (), length, length, layout, layers, layer, batch=batch, row=row)
+def segmented(
+    config: Config, looks: Sequence[Sequence[np.ndarray]], seeds: int, tiny: bool = False
+) -> tuple[Work, Work, int]:
+    """The work of encoding views and of decoding so many seeds of each, and the bytes of the weights.
 
-
-def segmented(config: Config, pixels: Sequence[np.ndarray], seeds: int, tiny: bool = False) -> tuple[Work, Work, int]:
-    """The work of encoding all views and of decoding so many seeds of each, and the bytes of the weights."""
+    Args:
+        looks: RGB uint8 (H, W, 3) of the views that are looked at together.
+    """
     name = named(config.segmenter.model, real.SEGMENTERS)
     segmenter = real.segmenter(name, META, torch.float32, tiny)
-    batches = [min(config.segmenter.batch, seeds - i) for i in range(0, seeds, config.segmenter.batch)]
     with Count() as count, patch.object(torch, "autocast", lambda *_, **__: nullcontext()):  # it knows no meta device
-        for view in pixels:
+        for pixels in looks:
             with count.stage("encoder"):
-                embedding = segmenter.embed(view)
+                embeddings = segmenter.embed_views(pixels)
             with count.stage("decoder"):
-                for size in batches * config.refine.rounds:
-                    cascade(segmenter, embedding, _prompts(size, config), config.refine)
+                outline(segmenter, [e for e in embeddings for _ in range(seeds)], config)
     half = config.segmenter.dtype != "float32"
     works = [halved(count.work[stage]) if half else count.work[stage] for stage in ("encoder", "decoder")]
     weights = sum(t.nbytes for t in real.segmenter_model(name, META, tiny).state_dict().values())
     return works[0], works[1], weights
+
+
+def outline(segmenter: Any, embeddings: Sequence[Any], config: Config) -> None:
+    """Masks of one prompt in the view of each embedding, in all rounds."""
+    size = config.segmenter.batch
+    for chunk in [embeddings[i : i + size] for i in range(0, len(embeddings), size)] * config.refine.rounds:
+        cascade(segmenter, chunk, _prompts(len(chunk), config), config.refine)
 
 
 def _prompts(seeds: int, config: Config) -> Prompts:
@@ -379,26 +431,37 @@ def keyframe(config: Config, size_hw: tuple[int, int], card: Card, assumed: Assu
     pixels = [np.zeros((*view.size_hw, 3), np.uint8) for view in parts]
     steps = plan(parts, questions, config.vlm.view_batch or len(parts), config.node.latency_budget_s > 0)
     seeds = round(assumed.names * assumed.seeds)
-    encoder, decoder, outlines = segmented(config, pixels, seeds, tiny)
+    new = [
+        [v for v in step.views if all(v not in before.views for before in steps[:i])] for i, step in enumerate(steps)
+    ]
+    looks = [[pixels[parts.index(view)] for view in some] for some in new if some]
+    encoder, decoder, outlines = segmented(config, looks, seeds, tiny)
     weights = memory.weights_of(vlm._model, torch.bfloat16, config.vlm.quantisation)
     free = (card.memory - card.used - weights - outlines) * memory.SPARE
     found = asked(vlm, pixels, steps, free)
     lines: list[Line] = []
     if config.questions.mode == "generated":
-        limit_first = config.questions.generated_tokens
-        once = asked(vlm, pixels[:1], [Step(tuple(parts[:1]), (ASK_FOR_QUESTIONS,))], free)
-        whole = sum((once.of(stage, limit_first) for stage in once.work), Counter[Op]())
-        lines.append(Line("questions written", f"{limit_first} tokens", whole, cpu_ms=limit_first * assumed.looked))
+        most = config.questions.generated_tokens
+        work = written(vlm, pixels[0], most, free)
+        lines.append(Line("questions written", f"{most} tokens", work, cpu_ms=most * assumed.looked))
     n, loops, rows = len(parts), len(found.rows), " + ".join(map(str, found.rows))
     answers, rounds = n * len(questions), config.refine.rounds
     mpx = sum(p.shape[0] * p.shape[1] for p in pixels) / 1e6
     outlining = rounds * seeds * (n * assumed.seed + mpx * assumed.seed_megapixel)
-    flows = flowed(vlm, config, n, len(questions), found, assumed.names)
+    names, layers = max(1, round(assumed.names / len(questions))), vlm._model.config.get_text_config().num_hidden_layers
+    own, most = found.tail + limit, max(found.prefixes)
+    flows = Counter[Op]()
+    for prefix, count in Counter(found.prefixes).items():
+        flows += flow_work(vlm, Shape(count, len(questions), prefix, own, names, layers), config.attention)
     size, each = f"{n} views, {mpx:.1f} megapixels", f"{n} × {found.image_tokens} image tokens"
     lines += [
         Line("pictures for the VLM", size, cpu_ms=n * assumed.picture + mpx * assumed.megapixel),
         Line("vision", each, found.work["vision"]),
-        Line("prefill of views", f"{n} × {found.prefix} tokens", found.work["prefill"]),
+        Line(
+            "prefill of views",
+            f"{n} × {most} tokens" if len(set(found.prefixes)) == 1 else " + ".join(map(str, found.prefixes)),
+            found.work["prefill"],
+        ),
         Line(
             "pictures for the segmenter",
             "beside prefill",
@@ -415,16 +478,18 @@ def keyframe(config: Config, size_hw: tuple[int, int], card: Card, assumed: Assu
         Line("masks and scores", f"{n * seeds} seeds", cpu_ms=outlining),
         Line("merge", f"{n * seeds} instances", cpu_ms=n * seeds * assumed.merged),
     ]
-    kept = n * (found.prefix + len(questions) * (found.tail + limit))
-    need = memory.generation(
-        vlm._model.config, torch.bfloat16, found.prefix, found.tail, limit, max(found.rows), 1, kept
-    )
+    kept = max(len(step.views) * (most + len(step.questions) * own) for step in steps)
+
+    def need(rows: int, columns: int) -> memory.Memory:
+        return memory.generation(vlm._model.config, torch.bfloat16, columns - own, found.tail, limit, rows, 1, kept)
+
+    needs = [need(*loop) for loop in zip(found.rows, found.columns, strict=True)]
     held = {
         "VLM's weights": float(weights),
         "segmenter's weights": float(outlines),
-        "keys and values": float(need.cache),
-        "queries and keys kept": float(need.kept),
-        "activations": float(max(need.working, max(op.bytes for op in encoder))),
+        "keys and values": float(max(need.cache for need in needs)),
+        "queries and keys kept": float(needs[0].kept),
+        "activations": float(max(*(need.working for need in needs), *(op.bytes for op in encoder))),
         "driver, system, torch": card.used,
     }
     return Keyframe(lines, held, found, n * seeds)
@@ -475,7 +540,8 @@ def main() -> None:
 
 def _change(text: str) -> tuple[str, Any]:
     name, _, value = text.partition("=")
-    return name, yaml.safe_load(value)
+    words = {option.name for option in options() if option.type is str}
+    return name, value if name in words else yaml.safe_load(value)
 
 
 def _fields(value: Any) -> str:
