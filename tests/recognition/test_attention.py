@@ -1,119 +1,21 @@
-"""The attention flow: golden values, the slow reference, and what each option is for."""
+"""From answers to maps: which rows, on which grid, what is subtracted, and what is refused."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from slow_flow import GRID, answer, random_layers
 
 from vlsam_ros.config import AttentionOptions, QuestionOptions
 from vlsam_ros.data import Answer, ImageLayout, LayerQK, NamedMap
 from vlsam_ros.errors import ConfigError, VlmError
 from vlsam_ros.recognition import attention
-from vlsam_ros.recognition.flow import flow as flow_of
-from vlsam_ros.recognition.flow import resolved
-
-GRID = ImageLayout(np.arange(1, 13).reshape(3, 4), (0.0, 0.0, 80.0, 60.0))
-
-
-def answer(
-    layers: list[LayerQK], text: str = "dog, cat", spans: tuple = ((0, 3), (3, 8)), first_row: int = 16
-) -> Answer:
-    n = layers[0].length
-    return Answer("What?", text, spans, first_row, n, GRID, len(layers), layers.__getitem__)
-
-
-def random_layers(
-    n: int = 20, heads: int = 4, key_heads: int = 2, layers: int = 3, softcap: float | None = None, mask: object = None
-) -> list[LayerQK]:
-    g = torch.Generator().manual_seed(1)
-    shape = (n, 8)
-    return [
-        LayerQK(
-            torch.randn(heads, *shape, generator=g) * 2, torch.randn(key_heads, *shape, generator=g), 0.5, softcap, mask
-        )
-        for _ in range(layers)
-    ]
-
-
-def fixed_scores(s: list[list[float]]) -> LayerQK:
-    """A layer of one head whose S is the given matrix."""
-    n = len(s)
-    return LayerQK(torch.tensor([s]).log(), torch.eye(n)[None], 1.0, mask=torch.ones(n, n, dtype=torch.bool))
-
-
-def naive_scores(layer: LayerQK) -> torch.Tensor:
-    """All of S, float64 (heads, N, N)."""
-    key = layer.key.repeat_interleave(len(layer.query) // len(layer.key), 0).double()
-    s = layer.query.double() @ key.transpose(1, 2) * layer.scaling
-    s = s if layer.softcap is None else layer.softcap * (s / layer.softcap).tanh()
-    n = s.shape[-1]
-    mask = torch.ones(n, n, dtype=torch.bool).tril() if layer.mask is None else layer.mask
-    return s.masked_fill(~mask, -torch.inf).softmax(-1).nan_to_num(0)
-
-
-def naive_merged(layer: LayerQK, options: AttentionOptions) -> torch.Tensor:
-    """S' of one layer: float64 (N, N)."""
-    s = naive_scores(layer)
-    visual = s[..., torch.from_numpy(GRID.columns.reshape(-1))]
-    weights = {"vlsam": s.max(-1).values.mean(-1), "mean": torch.ones(len(s)), "vmax": visual.max(-1).values.mean(-1)}
-    w = weights[options.head_weight]
-    w = w / w.max() if options.head_weight == "vmax" else w
-    return (s * w[:, None, None]).mean(0)
-
-
-def naive_uniform(layer: LayerQK, weight: torch.Tensor) -> torch.Tensor:
-    n = layer.query.shape[1]
-    mask = torch.ones(n, n).tril() if layer.mask is None else layer.mask.double()
-    return weight * mask.double() / mask.sum(-1, keepdim=True).clamp(min=1)
-
-
-def naive_flow(layers: list[LayerQK], options: AttentionOptions) -> torch.Tensor:
-    """The full recursion: float64 (N, N)."""
-    options = resolved(options, len(layers))
-    used = layers[options.first_layer :]
-    merged = [naive_merged(layer, options) for layer in used]
-    result = naive_recursion(used, merged, options)
-    if options.contrast != "null":
-        return result
-    even = [naive_uniform(x, m.sum(-1).max()) for x, m in zip(used, merged, strict=True)]
-    null = naive_recursion(used, even, options)
-    return torch.where(null > 0, result / null, 0)
-
-
-def naive_recursion(layers: list[LayerQK], merged: list[torch.Tensor], options: AttentionOptions) -> torch.Tensor:
-    n = layers[0].query.shape[1]
-    eye, out, steps = torch.eye(n, dtype=torch.float64), None, []
-    for layer, m in zip(layers, merged, strict=True):
-        seen = n - torch.arange(n) if layer.mask is None else layer.mask.sum(0).clamp(min=1)
-        d = torch.diag(1 - (seen - 1).double() / n)
-        half = options.residual == "half" and options.flow == "flow"
-        m = m / m.sum(-1).max() if half else m
-        steps.append(m @ (d if options.regulariser == "layer" else eye))
-        if half:
-            out = (eye + steps[-1]) / 2 @ (eye if out is None else out)
-        else:
-            out = steps[-1] if out is None else (eye + steps[-1]) @ (eye + out)
-    out = {"flow": out, "last": steps[-1], "mean": torch.stack(steps).mean(0)}[options.flow]
-    return out @ d if options.regulariser == "end" else out
-
-
-@pytest.mark.parametrize(
-    ("s", "weight"),
-    [
-        ([[0.70, 0.20, 0.10], [0.10, 0.60, 0.30], [0.15, 0.25, 0.60]], 0.6333),
-        ([[0.40, 0.30, 0.30], [0.35, 0.35, 0.30], [0.34, 0.33, 0.33]], 0.3633),
-    ],
-    ids=["sharp", "flat"],
-)
-def test_head_weight_of_the_worked_example(s, weight):
-    got = merged(fixed_scores(s), torch.eye(3))
-    assert got.sum(1).tolist() == pytest.approx([weight] * 3, abs=1e-4)
-    assert torch.allclose(got / weight, torch.tensor(s), atol=1e-3)
+from vlsam_ros.recognition.flow import flow
 
 
 def flowed(a: Answer, start: torch.Tensor, options: AttentionOptions) -> torch.Tensor:
-    return flow_of([a], [start], options)[0]
+    return flow([a], [start], options)[0]
 
 
 def maps(a: Answer, rows: list[list[int]], options: AttentionOptions, background: Answer | None = None) -> np.ndarray:
@@ -122,102 +24,6 @@ def maps(a: Answer, rows: list[list[int]], options: AttentionOptions, background
 
 def named_maps(a: Answer) -> list[NamedMap]:
     return attention.named_maps([[a]], QuestionOptions(), AttentionOptions())[0]
-
-
-def merged(layer: LayerQK, rows: torch.Tensor, **options: object) -> torch.Tensor:
-    """Rows times S'."""
-    return flowed(answer([layer]), rows, AttentionOptions(flow="last", regulariser="off", **options))
-
-
-CASES = {
-    "causal": {},
-    "one head": {"heads": 1, "key_heads": 1},
-    "no groups": {"key_heads": 4},
-    "one layer": {"layers": 1},
-    "softcap": {"softcap": 2.0},
-    "longer than a block": {"n": 300, "heads": 2},
-    "window": {"mask": torch.ones(20, 20, dtype=torch.bool).tril().triu(-6)},
-    "image seen from both sides": {
-        "mask": torch.ones(20, 20, dtype=torch.bool).tril() | (torch.arange(20) < 13)[:, None] & (torch.arange(20) < 13)
-    },
-    "a row that sees nothing": {"mask": torch.ones(20, 20, dtype=torch.bool).tril() & (torch.arange(20) > 1)},
-}
-
-
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-@pytest.mark.parametrize("regulariser", ["layer", "end", "off"])
-@pytest.mark.parametrize("flow", ["flow", "last", "mean"])
-def test_fast_rows_equal_the_full_recursion(case, regulariser, flow):
-    layers = random_layers(**case)
-    options = AttentionOptions(flow=flow, regulariser=regulariser, chunk=3)
-    n = layers[0].query.shape[1]
-    start = torch.zeros(2, n)
-    start[0, n - 1], start[1, [n - 2, n - 3]] = 1, 0.5
-    fast = flowed(answer(layers), start, options)
-    slow = start.double() @ naive_flow(layers, options)
-    assert fast.dtype == torch.float32
-    assert torch.allclose(fast.double(), slow, rtol=1e-5, atol=1e-5 * slow.max())
-
-
-@pytest.mark.parametrize("case", ["causal", "softcap", "image seen from both sides", "longer than a block"])
-@pytest.mark.parametrize("head_weight", ["vlsam", "vmax", "mean"])
-@pytest.mark.parametrize("residual", ["vlsam", "half"])
-@pytest.mark.parametrize("contrast", ["none", "null"])
-@pytest.mark.parametrize("first_layer", [0, 1, 2])
-def test_every_variant_equals_the_full_recursion(case, head_weight, residual, contrast, first_layer):
-    layers = random_layers(**CASES[case])
-    options = AttentionOptions(first_layer=first_layer, head_weight=head_weight, residual=residual, contrast=contrast)
-    n = layers[0].query.shape[1]
-    start = torch.eye(n)[[n - 1, n // 2, 0]]
-    slow = (
-        start.double() @ naive_flow(layers, options)
-        if contrast == "none"
-        else naive_flow(layers, options)[[n - 1, n // 2, 0]]
-    )
-    fast = flowed(answer(layers), start, options).double()
-    columns = torch.from_numpy(GRID.columns.reshape(-1))  # a row's own column is no attention
-    assert torch.allclose(fast[:, columns], slow[:, columns], rtol=2e-5, atol=1e-5 * slow[:, columns].max())
-
-
-def split(layers: list[LayerQK], prefixes: list[LayerQK]) -> list[LayerQK]:
-    n = prefixes[0].length
-    return [replace(x, query=x.query[:, n:], key=x.key[:, n:], before=p) for x, p in zip(layers, prefixes, strict=True)]
-
-
-TAILS = (3, 9, 1, 130)
-"""Tokens after a shared prefix; the last are more than a block of rows."""
-
-
-@pytest.mark.parametrize("softcap", [None, 2.0])
-@pytest.mark.parametrize("preset", ["vlsam", "decaf"])
-def test_questions_that_share_a_prefix_give_what_each_gives_alone(softcap, preset):
-    g = torch.Generator().manual_seed(2)
-    shared = random_layers(n=150, softcap=softcap)
-    whole = [
-        [
-            replace(
-                x,
-                query=torch.cat([x.query, torch.randn(4, tail, 8, generator=g)], 1),
-                key=torch.cat([x.key, torch.randn(2, tail, 8, generator=g)], 1),
-            )
-            for x in shared
-        ]
-        for tail in TAILS
-    ]
-    options = AttentionOptions(preset=preset, contrast="none")
-    starts = [torch.eye(150 + tail)[[-1, 148]] for tail in TAILS]
-    together = flow_of([answer(split(x, shared)) for x in whole], starts, options)
-    for layers, start, got in zip(whole, starts, together, strict=True):
-        assert torch.allclose(got, flowed(answer(layers), start, options), rtol=1e-5, atol=1e-6 * got.max())
-
-
-def test_a_preset_decides_what_is_left_open_and_nothing_else():
-    done = resolved(AttentionOptions(preset="decaf"), 24)
-    assert (done.head_weight, done.residual, done.regulariser, done.first_layer) == ("vmax", "half", "off", 12)
-    assert (done.contrast, done.sigma) == ("background", 1.0)
-    kept = resolved(AttentionOptions(preset="decaf", sigma=0.0, first_layer=3, contrast="null"), 24)
-    assert (kept.sigma, kept.first_layer, kept.contrast, kept.residual) == (0.0, 3, "null", "half")
-    assert resolved(AttentionOptions(), 24).regulariser == "layer"
 
 
 def noisy(row: int, cells: list[int], layers: int = 8, seed: int = 0) -> list[LayerQK]:
@@ -266,15 +72,6 @@ def test_a_name_seen_like_the_background_has_no_map():
         maps(a, [[16]], options)
 
 
-def test_half_precision_layers_are_read_as_float32():
-    layers = random_layers()
-    half = [replace(x, query=x.query.half(), key=x.key.half()) for x in layers]
-    same = [replace(x, query=x.query.half().float(), key=x.key.half().float()) for x in layers]
-    options = AttentionOptions()
-    got = [flowed(answer(some), torch.eye(20), options) for some in (half, same)]
-    assert torch.equal(*got)
-
-
 def planted(n: int, cells: list[int], row: int, layers: int = 4) -> list[LayerQK]:
     """A row that looks at some image cells in every layer; all other rows look evenly."""
     query, key = torch.zeros(2, n, 4), torch.zeros(2, n, 4)
@@ -290,26 +87,6 @@ def test_a_planted_blob_is_found(regulariser):
     assert heat.shape == (3, 4) and heat.dtype == np.float32
     assert set(np.argsort(heat.reshape(-1))[-2:]) == {6, 7}
     assert heat.max() == 1 and heat.min() == 0
-
-
-def test_even_attention_collapses_onto_the_first_columns_unless_damped():
-    n, layers = 200, 12
-    even = [LayerQK(torch.zeros(1, n, 4), torch.zeros(1, n, 4), 1.0)] * layers
-    start = torch.zeros(1, n)
-    start[0, -1] = 1
-
-    def first_tenth(regulariser: str) -> float:
-        rows = flowed(answer(even), start, AttentionOptions(regulariser=regulariser, head_weight="mean"))[0, :-1]
-        return float(rows[: n // 10].sum() / rows.sum())
-
-    assert first_tenth("off") > 0.8
-    assert first_tenth("layer") < 0.1
-    assert first_tenth("end") < first_tenth("off")
-
-
-def test_many_layers_stay_finite():
-    sharp = [LayerQK(torch.eye(20)[None] * 50, torch.eye(20)[None], 1.0)] * 96
-    assert flowed(answer(sharp), torch.eye(20), AttentionOptions(regulariser="off")).isfinite().all()
 
 
 def test_rows_of_a_name_are_averaged():
@@ -371,21 +148,6 @@ def test_a_name_said_a_hundred_times_is_one_map_of_all_its_tokens():
     (found,) = named_maps(a)
     assert found.name == "dog"
     assert np.allclose(found.heat, maps(a, [list(range(20, 120))], AttentionOptions())[0], atol=1e-5)
-
-
-def test_golden_flow_of_the_worked_example():
-    """Two layers, the heads of the worked example, followed by hand."""
-    one = [[0.70, 0.20, 0.10], [0.10, 0.60, 0.30], [0.15, 0.25, 0.60]]
-    two = [[0.40, 0.30, 0.30], [0.35, 0.35, 0.30], [0.34, 0.33, 0.33]]
-    a = answer([fixed_scores(one), fixed_scores(two)])
-    a = replace(a, layout=ImageLayout(np.arange(3)[None], (0.0, 0.0, 3.0, 1.0)))
-    off = flowed(a, torch.eye(3), AttentionOptions(regulariser="off"))
-    # S1' = 0.6333 one, S2' = 0.3633 two, and I + S2' + S1' + S2' S1'
-    assert np.allclose(off[0], [1.6704, 0.3128, 0.2437], atol=1e-4)
-    s1, s2 = 0.633333 * np.array(one), 0.363333 * np.array(two)
-    assert np.allclose(off, (np.eye(3) + s2) @ (np.eye(3) + s1), atol=1e-4)
-    end = flowed(a, torch.eye(3), AttentionOptions(regulariser="end"))
-    assert np.allclose(end, off / 3, atol=1e-4)  # every column is seen by all three rows: 1 - (3 - 1) / 3
 
 
 def test_a_truncated_answer_loses_its_last_name():

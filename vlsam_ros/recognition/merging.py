@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from ..config import AttentionOptions
 from ..data import BatchQK
 from .batches import Group
-from .scores import CPU_BYTES, ROWS, Sequences, attended
+from .scores import Sequences, attended, heads_at_once
 
 
 class Merger:
@@ -50,9 +51,11 @@ class Merger:
         places = np.empty((len(views), slot.max() + 1), int)
         places[view[slot == 0]] = row[slot == 0, None]
         places[view, slot] = row
-        start, count = own[places, 0, None], own[places, 1, None] - own[places, 0, None]
-        after = np.arange(count.max())
-        tokens = np.minimum(start + np.minimum(after, (count - 1).clip(0)), layer.query.shape[2] - 1)
+        count = own[places, 1, None] - own[places, 0, None]
+        longest = places.flat[count.argmax()]
+        read = np.where(count[..., 0] > 0, places, longest)  # of what has no tokens any may be read, but no padding
+        after, start, stop = np.arange(count.max()), own[read, 0, None], own[read, 1, None]
+        tokens = np.minimum(start + after, stop - 1)
         all_views = len(views) == len(layer.before_query)
         all_rows = np.array_equal(places, np.arange(len(own))[:, None]) and (own == own[0]).all()
         self._cut = slice(*own[0].tolist()) if all_rows else None
@@ -68,16 +71,17 @@ class Merger:
             if among.size:
                 among[v, s, columns] = 1
         key_heads = layer.key.shape[1]
-        group = layer.query.shape[1] // key_heads
-        block = 4 * len(views) * group * ROWS * self.columns or 1  # bytes of a key head's scores
-        self._some = max(1, min(CPU_BYTES // block, options.chunk // group)) if layer.query.is_cpu else key_heads
+        per_key = layer.query.shape[1] // key_heads
+        self._some = key_heads
+        if layer.query.is_cpu:
+            self._some = max(1, min(heads_at_once(self.columns) // len(views), options.chunk) // per_key)
         self._at = at = uploaded(
             layer.query.device,
             views=views,
-            places=places[:, None, :, None, None],
+            rows=read[:, None, :, None, None],
             tokens=tokens[:, None, :, None],
             heads=np.arange(key_heads)[:, None, None, None],
-            group=np.arange(group)[:, None],
+            group=np.arange(per_key)[:, None],
             own=after < count,
             lengths=self._prefix + count,
             view=of_view,
@@ -151,16 +155,16 @@ class Merger:
         if self._cut is not None:
             own = tensor[:, heads, None, :, self._cut]
         else:
-            own = tensor[self._at.places, self._at.heads[heads], self._at.group[: tensor.shape[2]], self._at.tokens]
+            own = tensor[self._at.rows, self._at.heads[heads], self._at.group[: tensor.shape[2]], self._at.tokens]
         return own.flatten(0, 1).float()
 
 
 def views_at_once(layer: BatchQK) -> int:
-    """Of how many views a layer's rows are one block, at least one."""
+    """Of how many views a layer's heads are computed at once."""
     if not layer.query.is_cpu:
         return len(layer.before_query)
-    _, heads, n, _ = layer.query.shape
-    return max(1, CPU_BYTES // (4 * heads * ROWS * (layer.before_query.shape[2] + n)))
+    keys = layer.before_query.shape[2] + layer.query.shape[2]
+    return max(1, heads_at_once(keys) // layer.query.shape[1])
 
 
 def uploaded(device: torch.device, **numbers: np.ndarray) -> SimpleNamespace:
@@ -172,4 +176,8 @@ def uploaded(device: torch.device, **numbers: np.ndarray) -> SimpleNamespace:
 
 def _nth(values: np.ndarray) -> np.ndarray:
     """How many equal values come before each, int64."""
-    return np.array([np.count_nonzero(values[:i] == value) for i, value in enumerate(values)], int)
+    seen: Counter[int] = Counter()
+    out = np.empty(len(values), int)
+    for i, value in enumerate(values.tolist()):
+        out[i], seen[value] = seen[value], seen[value] + 1
+    return out

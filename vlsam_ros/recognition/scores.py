@@ -39,6 +39,11 @@ class Sequences:
     mask: Tensor | None = None
 
 
+def heads_at_once(keys: int) -> int:
+    """Of how many heads a CPU's cache holds the scores of a block, over so many keys; at least one."""
+    return max(1, CPU_BYTES // (4 * ROWS * max(keys, 1)))
+
+
 def attended(of: Sequences, rows: Tensor, among: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Products of rows with S of each head, and the most that each query sees of a key. Each block of S is made once.
 
