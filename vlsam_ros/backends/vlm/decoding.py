@@ -21,6 +21,7 @@ from ...data import Batch, BatchQK, LayerQK
 from ...errors import VlmError
 from .capture import Call, Tape
 from .certainty import NOT_FINITE
+from .prompting import moved
 
 
 @dataclass(frozen=True)
@@ -28,17 +29,17 @@ class Prefix:
     """V alike views as the model has seen them: all that the questions about one of them share.
 
     Attributes:
-        ids: int64 (P,), the tokens, the same for all.
+        ids: int64 (P,), the tokens, the same for all; on the host.
         calls: each layer's queries and keys (V, heads, P, d).
         values: each layer's (V, key heads, P, d).
-        shift: int64 (V, 1): the position of what follows a prefix is P and this (Qwen-VL counts an image's tokens by
+        shift: for each view: the position of what follows its prefix is P and this (Qwen-VL counts an image's tokens by
             its longer side).
     """
 
     ids: Tensor
     calls: Sequence[Call]
     values: Sequence[Tensor]
-    shift: Tensor
+    shift: Sequence[int]
     _layers: dict[tuple[int, int], LayerQK] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -56,7 +57,7 @@ class Asked:
 
     Attributes:
         prefix, view: the view's prefix, and its place in it.
-        tails: for each question, int64 (n,), the tokens after the prefix; n >= 1.
+        tails: for each question, int64 (n,), the tokens after the prefix, on the host; n >= 1.
     """
 
     prefix: Prefix
@@ -175,6 +176,9 @@ class Bench:
     def __init__(self, config: Any, rows: int, length: int, tokens: int, prefix: Prefix, records: bool = True) -> None:
         self.rows, self.length, self.tokens, self.records = rows, length, tokens, records
         self.cache: Any = StaticCache(config=config, max_cache_len=length)
+        for layer in self.cache.layers:
+            if hasattr(layer, "cumulative_length"):  # which would come from the host, and the host wait
+                layer.cumulative_length = layer.cumulative_length.new_zeros(1, device=prefix.values[0].device)
         self.queries = [
             torch.zeros_like(c.query[:1, :, :1]).expand(rows, -1, tokens, -1).contiguous()
             for c in (prefix.calls if records else ())
@@ -287,13 +291,13 @@ class _Run:
         self._bench, self._asked = bench, asked
         self._longest = max(len(a.prefix) for a in asked)
         self._tail = self._used = max(len(tail) for _, tail in questions)
-        sizes = [[len(a.prefix), self._tail - len(tail)] for a, tail in questions]
-        self._starts = [start for _, start in sizes[: len(self._rows)]]
+        sizes = [[len(a.prefix), a.prefix.shift[a.view], self._tail - len(tail)] for a, tail in questions]
+        self._starts = [start for _, _, start in sizes[: len(self._rows)]]
         self._alive = list(range(bench.rows))
-        device = questions[0][1].device
-        self._length, self._start = torch.tensor(sizes, device=device).split(1, 1)
-        self._shift = torch.cat([a.prefix.shift[a.view : a.view + 1] for a, _ in questions])
-        self.ids = torch.stack([self._row(a.prefix.ids, tail) for a, tail in questions])
+        rows = torch.stack([self._row(a.prefix.ids, tail) for a, tail in questions])
+        device = asked[0].prefix.values[0].device
+        numbers = moved(torch.cat([torch.tensor(sizes), rows], 1), device)
+        self._length, self._shift, self._start, self.ids = numbers.split([1, 1, 1, rows.shape[1]], 1)
         self._heard: list[tuple[list[int], Tensor]] = []
         self._finite = torch.ones((), dtype=torch.bool, device=device)
         self._keys: list[Tensor] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any
@@ -79,6 +80,11 @@ class ViewPrompt:
         return same and next(shapes) == next(shapes)
 
 
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A host's tensor on a device; the host does not wait for what the device does before."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 def joined(prompts: Sequence[ViewPrompt]) -> dict[str, Tensor]:
     """The model's inputs for the prefixes of prompts that are alike, as one batch."""
     parts = [p.inputs(p.prefix) for p in prompts]
@@ -144,14 +150,19 @@ class Prompter:
             next((mark for mark in THOUGHTS if texts[0].rstrip().endswith(mark)), ""),
         )
 
-    def tails(self, questions: Sequence[str]) -> list[Tensor]:
-        """The tokens after the prefix, for questions about a view whose prefix is there; int64 (n,) each.
+    def on_host(self) -> Prompter:
+        """The same, whose tensors stay on the host."""
+        other = copy(self)
+        other._device = torch.device("cpu")
+        return other
+
+    def tails(self, questions: Sequence[str]) -> Sequence[Tensor]:
+        """The tokens after the prefix, for questions about a view whose prefix is there; int64 (n,) each, on the host.
 
         Raises:
             VlmError: the template puts the question before the image.
         """
-        tails = self._parted([self._rendered(question) for question in questions])
-        return [tail.to(self._device) for tail in tails]
+        return self._parted([self._rendered(question) for question in questions])
 
     def spare(self, layout: ImageLayout) -> int:
         """How many more image tokens another view may have than one with this layout, if all are to have as many."""

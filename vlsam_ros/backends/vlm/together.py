@@ -24,7 +24,8 @@ from ...data import Answer, ImageLayout, Pixels
 from .capture import recording
 from .decoding import Asked, Bench, Decoder, Limits, Prefix
 from .memory import Memory, at_once, fits, generation, require_for_answers
-from .prompting import Prompter, ViewPrompt, joined
+from .places import places
+from .prompting import Prompter, ViewPrompt, joined, moved
 from .text import answered
 
 CLOSE = 1.25
@@ -79,7 +80,7 @@ class Together:
     ) -> None:
         self._model, self._prompter, self._limits, self._decode, self._grammar = (
             model,
-            prompter,
+            prompter.on_host(),
             limits,
             decode,
             grammar,
@@ -217,12 +218,16 @@ class Together:
     def _prefix(self, prompts: Sequence[ViewPrompt]) -> Prefix:
         """What the model makes of views whose prompts are alike."""
         cache: Any = DynamicCache(config=self._model.config)
+        inputs = joined(prompts)
+        placed, shift = places(self._model, inputs)
+        given = {name: moved(tensor, self._model.device) for name, tensor in inputs.items()} | placed
         with recording(self._model, last=self._layers - 1) as recorder:
-            self._model(**joined(prompts), past_key_values=cache, use_cache=True, logits_to_keep=1)
+            self._model(**given, past_key_values=cache, use_cache=True, logits_to_keep=1)
         ids = prompts[0].prefix
         recorder.check(self._layers, len(ids))
-        deltas = getattr(self._model.model, "rope_deltas", None)  # Qwen-VL: where each sequence's text goes on
-        shift = ids.new_zeros(len(prompts), 1) if deltas is None else deltas.to(ids).reshape(-1, 1)
+        if shift is None:
+            deltas = getattr(self._model.model, "rope_deltas", None)  # Qwen-VL: where each sequence's text goes on
+            shift = [0] * len(prompts) if deltas is None else deltas.flatten().tolist()
         return Prefix(ids, recorder.causal(), [layer.values for layer in cache.layers], shift)
 
     def _close(self, seen: Mapping[int, Seen]) -> Iterator[list[int]]:
