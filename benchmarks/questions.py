@@ -20,7 +20,7 @@ TOKENS = 20
 """Of a question; the tokenizer has one for each byte."""
 
 QUESTIONS = (
-    *("List every object.", "What is unusual?", "What lies on the road", "Who walks or cycles?", "Which vehicles?"),
+    *("List every object.", "What is unusual?", "What lies on there?", "Who walks or cycles?", "Which vehicles?"),
     *(
         "Which cones and signs",
         "What is far and small",
