@@ -37,8 +37,6 @@ import numpy as np
 import torch
 import transformers as hf
 import yaml
-from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.masking_utils import sdpa_mask
 
 from benchmarks import merge as merging
 from benchmarks import real
@@ -47,8 +45,8 @@ from benchmarks.model import named
 from benchmarks.obvious import obvious
 from benchmarks.timing import GIB, Card, Row, Watch, flops, measured_card, rows_of, settle, timed
 from vlsam_ros import pipeline
-from vlsam_ros.backends.vlm import capture
-from vlsam_ros.backends.vlm.decoding import Asked
+from vlsam_ros.backends.vlm.capture import listening
+from vlsam_ros.backends.vlm.decoding import Asked, Bench
 from vlsam_ros.backends.vlm.prompting import Prompter
 from vlsam_ros.config import PROFILES, Config, profile_path
 from vlsam_ros.data import Answer, Detections, ImageLayout, NamedMap, Pixels, Prompts
@@ -100,8 +98,6 @@ FEW = 8
 """Tokens of a short answer; what a longer one takes beyond it tells what a step does."""
 
 MOST_CAPTURE, MOST_STEP, LEAST_SPEEDUP = 1.05, 1.3, 15.0
-PLAIN = "benchmarks_plain"
-"""Attention as recorded runs have it, without the recording."""
 
 
 @dataclass(frozen=True)
@@ -268,44 +264,26 @@ class Stepping:
         with torch.no_grad():
             seen, tails = vlm._batch._see(crops, asked), vlm._prompter.tails(asked)
         self._asked = [Asked(s.prefix, s.view, tails) for s in seen]
-        self._bench, _ = vlm._batch._bench(seen, len(crops) * len(asked), max(map(len, tails)))
+        bench, _ = vlm._batch._bench(seen, len(crops) * len(asked), max(map(len, tails)))
+        size = bench.rows, bench.length, bench.tokens
+        plain = Bench(vlm._model.config, *size, seen[0].prefix, records=False)
+        self._benches = {True: bench, False: plain}
 
     def __call__(self, stage: str, call: Callable[..., Any], recorded: bool) -> Row:
         """What a long answer takes beyond a short one, for each token, where `call` runs the decoder."""
         few, many = self._counts
         stepping = patch.object(self._vlm._batch._decoder, "step", call)
-        with torch.no_grad(), recording_or_not(self._vlm._model, recorded), stepping:
-            short, _ = timed(self._run.device, partial(self._write, few), self._run.repeats, warm=2)
-            long, gib = timed(self._run.device, partial(self._write, many), self._run.repeats, warm=2)
+        with torch.no_grad(), listening(self._vlm._model), stepping:
+            short, _ = timed(self._run.device, partial(self._write, few, recorded), self._run.repeats, warm=2)
+            long, gib = timed(self._run.device, partial(self._write, many, recorded), self._run.repeats, warm=2)
         return Row(stage, (long - short) / (many - few), gib, self._bound_ms)
 
-    def _write(self, tokens: int) -> None:
+    def _write(self, tokens: int, recorded: bool) -> None:
         together = self._vlm._batch
         limits = replace(self._vlm._limits, tokens=tokens, ends=(), repeats=lambda _: False)
-        together._decoder.write(self._bench, self._asked, limits, together._fair, together._chooser(None), True)
-
-
-@contextmanager
-def recording_or_not(model: Any, recorded: bool) -> Iterator[None]:
-    """Attention as the detector runs it, or the same without keeping anything."""
-    if recorded:
-        with capture.recording(model):
-            yield
-        return
-    before = model.config.get_text_config()._attn_implementation
-    model.set_attn_implementation({capture.TEXT: PLAIN})
-    try:
-        yield
-    finally:
-        model.set_attn_implementation({capture.TEXT: before})
-
-
-def _plain(module: Any, query: Any, key: Any, value: Any, mask: Any, **options: Any) -> tuple[Any, None]:
-    return capture._grouped(query, key, value, mask, options["scaling"]), None
-
-
-AttentionInterface.register(PLAIN, _plain)
-AttentionMaskInterface.register(PLAIN, sdpa_mask)
+        together._decoder.write(
+            self._benches[recorded], self._asked, limits, together._fair, together._chooser(None), True
+        )
 
 
 def tower_of(vlm: Any) -> Any:
@@ -360,24 +338,26 @@ def segmenter_part(run: Run, name: str) -> Iterator[Row]:
     crops = [view.crop(image) for view in views(image.shape[:2], config.views)]
     one = run.card.bound(flops(lambda: segmenter.embed(crops[0])))
     for some in (crops[:1], crops):
-        ms, gib = timed(run.device, partial(embedded, segmenter, some), run.repeats)
+        ms, gib = timed(run.device, partial(segmenter.embed_views, some), run.repeats)
         yield Row(f"encoder, {len(some)} views" if len(some) > 1 else "encoder", ms, gib, one * len(some))
     embedding, rng = segmenter.embed(crops[0]), np.random.default_rng(0)
     height, width = crops[0].shape[:2]
     for count in (1, 16, 64):
         points = rng.uniform(0, (width, height), (count, 2, 2)).astype(np.float32)
-        prompts = Prompts(points, np.tile(np.array([[1, 0]], np.int32), (count, 1)))
-        decode = partial(segmenter.segment, embedding, prompts, True)
+        decode = partial(decoded, segmenter, embedding, points)
         ms, gib = timed(run.device, decode, run.repeats)
         yield Row(f"decoder, {count} prompts", ms, gib, run.card.bound(flops(decode)))
-    maps, view = blobs((height, width)), [crops[0].view(Pixels)]
-    ms, gib = timed(run.device, lambda: refine(segmenter, view, [maps], config), run.repeats)
-    yield Row("outlining", ms, gib, note=f"{len(maps)} names in {PLACES} places each, {config.refine.rounds} rounds")
+    kept = [np.ascontiguousarray(crop).view(Pixels) for crop in crops]  # encoded once
+    maps = [blobs(crop.shape[:2]) for crop in crops]
+    ms, gib = timed(run.device, partial(refine, segmenter, kept, maps, config), run.repeats)
+    note = f"{len(crops)} views, {len(real.NAMES)} names in {PLACES} places each, {config.refine.rounds} rounds"
+    yield Row("outlining", ms, gib, note=note)
 
 
-def embedded(segmenter: Any, crops: Sequence[np.ndarray]) -> list[Any]:
-    """Views encoded together."""
-    return segmenter.embed_views(crops)
+def decoded(segmenter: Any, embedding: Any, points_xy: np.ndarray) -> None:
+    """Masks for prompts of a positive and a negative point each."""
+    labels = np.tile(np.array([[1, 0]], np.int32), (len(points_xy), 1))
+    segmenter.segment(embedding, Prompts(points_xy, labels), True)
 
 
 def blobs(size_hw: tuple[int, int]) -> list[NamedMap]:
