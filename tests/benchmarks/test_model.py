@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -15,7 +16,7 @@ from pretend_cuda import pretended
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import model, real
+from benchmarks import model, real, work
 from benchmarks.counting import Count, Op, flops, halved, moved, times
 from vlsam_ros.backends.vlm import decoding
 from vlsam_ros.config import Config
@@ -71,10 +72,10 @@ PLAIN = model.Assumed(matrix=0.5, bandwidth=0.5, launch=0.01, graph=0.001)
     ],
 )
 def test_an_operation_takes_what_is_longest(op: Op, alone: float, in_graph: float) -> None:
-    work = Counter({op: 3})
-    assert model.milliseconds(work, CARD, PLAIN) == pytest.approx(3 * alone)
-    assert model.milliseconds(work, CARD, PLAIN, graph=True) == pytest.approx(3 * in_graph)
-    assert model.milliseconds(times(work, 2), CARD, PLAIN) == pytest.approx(6 * alone)
+    three = Counter({op: 3})
+    assert model.milliseconds(three, CARD, PLAIN) == pytest.approx(3 * alone)
+    assert model.milliseconds(three, CARD, PLAIN, graph=True) == pytest.approx(3 * in_graph)
+    assert model.milliseconds(times(three, 2), CARD, PLAIN) == pytest.approx(6 * alone)
 
 
 @pytest.mark.parametrize(
@@ -90,12 +91,17 @@ def test_an_operation_takes_what_is_longest(op: Op, alone: float, in_graph: floa
     ],
 )
 def test_a_model_is_known_by_its_name(text: str, known: tuple[str, ...], name: str) -> None:
-    assert model.named(text, known) == name
+    assert work.named(text, known) == name
 
 
 def test_a_model_that_nobody_knows_the_sizes_of_is_named() -> None:
     with pytest.raises(SystemExit, match="Qwen3-VL-2B.*got 'embedded'"):
-        model.named("embedded", real.VLMS)
+        work.named("embedded", real.VLMS)
+
+
+def test_weights_that_are_to_be_quantised_are_refused() -> None:
+    with pytest.raises(SystemExit, match="vlm.quantisation: expected 'none'.*got 'int4'"):
+        model.keyframe(config(VLMS[0], **{"vlm.quantisation": "int4"}), SIZE_HW, CARD, PLAIN, tiny=True)
 
 
 @pytest.mark.parametrize(
@@ -117,15 +123,15 @@ def test_profiles_fit_their_cards(
 
 @pytest.mark.parametrize("name", VLMS)
 def test_products_are_those_that_torch_counts(name: str) -> None:
-    work: dict[torch.device, int] = {}
+    found: dict[torch.device, int] = {}
     for device in (CPU, META):
         network = real.vlm_model(name, device, torch.float32, tiny=True)
         ids = torch.zeros(2, 9, dtype=torch.long)
         counter = FlopCounterMode(display=False) if device is CPU else Count()
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:  # attention in other ways is not counted
             network.lm_head(network.get_decoder()(input_ids=ids).last_hidden_state)
-        work[device] = counter.get_total_flops() if device is CPU else flops(counter.work[""])
-    assert work[META] == work[CPU] > 1e6
+        found[device] = counter.get_total_flops() if device is CPU else flops(counter.work[""])
+    assert found[META] == found[CPU] > 1e6
 
 
 @pytest.mark.parametrize("name", SEGMENTERS)
@@ -133,7 +139,7 @@ def test_products_of_segmenters_are_those_that_torch_counts(name: str) -> None:
     segmenter = real.segmenter(name, CPU, torch.float32, tiny=True)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         segmenter.embed(np.zeros((*SIZE_HW, 3), np.uint8))
-    encoder, _, weights = model.segmented(config(VLMS[0], name), [[np.zeros((*SIZE_HW, 3), np.uint8)]], 1, tiny=True)
+    encoder, _, weights = work.segmented(config(VLMS[0], name), [[np.zeros((*SIZE_HW, 3), np.uint8)]], 1, tiny=True)
     assert flops(encoder) == counter.get_total_flops() > 1e6
     assert weights == sum(t.nbytes for t in real.segmenter_model(name, CPU, tiny=True).state_dict().values())
 
@@ -154,7 +160,7 @@ def test_counts_of_the_vlm_are_those_of_the_pretended_device(name: str, shape: s
     """Equal to the last operation, as both run the same code: the model's on shapes alone, with a step or two."""
     chosen = config(name, **SHAPES[shape], **({"vlm.compile": "on"} if graph else {}))
     pixels, steps = looks(chosen)
-    found = model.asked(model.vlm_of(chosen, tiny=True), pixels, steps, 1e12)
+    found = work.asked(work.vlm_of(chosen, tiny=True), pixels, steps, 1e12)
     loops: list[int] = []
     feeds = Counter[str]()
     write, feed = decoding.Decoder.write, decoding._Run.feed
@@ -172,11 +178,11 @@ def test_counts_of_the_vlm_are_those_of_the_pretended_device(name: str, shape: s
         patch.object(decoding.Decoder, "write", looping),
         patch.object(decoding._Run, "feed", feeding),
     ):
-        options = model.replace(chosen.vlm, compile="off")
+        options = replace(chosen.vlm, compile="off")
         vlm = real.vlm(name, options, CUDA, torch.float32, tiny=True, tokens=TOKENS)
         vlm._batch.compiled = found.compiled
         counts.clear()
-        with model.stages(vlm, counts.stage):
+        with work.stages(vlm, counts.stage):
             shown = {v: np.zeros((*v.size_hw, 3), np.uint8).view(Pixels) for step in steps for v in step.views}
             for step in steps:
                 answers = vlm.answer_views([shown[v] for v in step.views], step.questions)
@@ -192,14 +198,14 @@ def test_counts_of_the_vlm_are_those_of_the_pretended_device(name: str, shape: s
 def test_counts_of_a_segmenter_are_those_of_the_pretended_device(name: str) -> None:
     chosen = config(VLMS[0], name, **{"segmenter.batch": 4, "views.far": 0, "views.tile_rows": 1})
     pixels, _ = looks(chosen)
-    encoder, decoder, _ = model.segmented(chosen, [pixels], 3, tiny=True)
+    encoder, decoder, _ = work.segmented(chosen, [pixels], 3, tiny=True)
     with pretended() as counts:
         segmenter = real.segmenter(name, CUDA, torch.float32, tiny=True)
         counts.clear()
         with counts.stage("encoder"):
             embeddings = segmenter.embed_views(pixels)
         with counts.stage("decoder"):
-            model.outline(segmenter, [e for e in embeddings for _ in range(3)], chosen)
+            work.outline(segmenter, [e for e in embeddings for _ in range(3)], chosen)
     assert flops(encoder) == counts.total("flops", "encoder") > 1e6
     assert flops(decoder) == counts.total("flops", "decoder") > 1e6
 
@@ -207,12 +213,12 @@ def test_counts_of_a_segmenter_are_those_of_the_pretended_device(name: str) -> N
 @pytest.mark.parametrize("options", [{}, {"attention.preset": "decaf"}, {"attention.flow": "last"}], ids=str)
 def test_counts_of_the_flow_are_those_of_the_pretended_device(options: dict[str, object]) -> None:
     chosen = config(VLMS[0], **options)
-    vlm = model.vlm_of(chosen, tiny=True)
+    vlm = work.vlm_of(chosen, tiny=True)
     text, layout = vlm._model.config.get_text_config(), vlm._prompter(np.zeros((64, 64, 3), np.uint8), ["?"]).layout
-    shape = model.Shape(views=3, questions=2, prefix=70, own=30, names=2, layers=text.num_hidden_layers)
+    shape = work.Shape(views=3, questions=2, prefix=70, own=30, names=2, layers=text.num_hidden_layers)
     with pretended() as counts:
-        model.flowed(text, layout, shape, chosen.attention, CUDA)
-    assert flops(model.flow_work(vlm, shape, chosen.attention)) == counts.total("flops") > 1e6
+        work.flowed(text, layout, shape, chosen.attention, CUDA)
+    assert flops(work.flow_work(vlm, shape, chosen.attention)) == counts.total("flops") > 1e6
 
 
 @pytest.mark.parametrize(
