@@ -4,17 +4,19 @@ import time
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
 import pytest
 import torch
 from fakes import FakeGrounder, FakeSegmenter, FakeVlm, picture
+from torch._dynamo.utils import counters
 
 from vlsam_ros.config import Config
 from vlsam_ros.data import Answer, Detections, ImageLayout, NamedMap, View
 from vlsam_ros.errors import BadImageError, ConfigError, SegmenterError, VlmError, VlsamError
-from vlsam_ros.pipeline import VLSam, paint
+from vlsam_ros.pipeline import VLSam, load, paint
 
 BOXES = {"red box": [(40, 60, 90, 120), (200, 140, 240, 170)], "blue ball": [(150, 30, 180, 50)]}
 
@@ -372,3 +374,23 @@ def test_painted_heat_is_the_maps_at_each_cells_centre(corner):
         inside = (at >= 0) & (at <= cells - 1) & (centres > view.xyxy[axis]) & (centres < view.xyxy[axis + 2])
         line = canvas[12] if axis == 0 else canvas[:, 12]
         assert inside.sum() > 10 and np.allclose(line[inside], at[inside] / (cells - 1), atol=0.01)
+
+
+@pytest.mark.parametrize("budget_s", [0.0, 600.0])
+def test_after_loading_no_frame_compiles(monkeypatch: pytest.MonkeyPatch, budget_s: float) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    torch._dynamo.reset()
+    given = {
+        "vlm.compile": "on",
+        "node.latency_budget_s": budget_s,
+        "questions.questions": ["List all.", "What is it?"],
+    }
+    detector = load(Config.from_flat({"vlm.device": "cpu", "segmenter.device": "cpu", **given}))
+    made = counters["stats"]["unique_graphs"]
+    assert detector.vlm._batch.compiled and made
+    plain = load(Config.from_flat({"vlm.device": "cpu", "segmenter.device": "cpu", **given, "vlm.compile": "off"}))
+    for size_hw in ((270, 480), (300, 400)):
+        frame = np.random.default_rng(0).integers(0, 255, (*size_hw, 3), dtype=np.uint8)
+        answers = [d(frame, budget_s=budget_s or None).answers for d in (detector, plain)]
+        assert answers[0] == answers[1] and len(answers[0]) == 16
+    assert counters["stats"]["unique_graphs"] == made
