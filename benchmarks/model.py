@@ -4,9 +4,9 @@
 
 The profile's own code runs at its real size without numbers (see `benchmarks.work`). Every operation then takes as long
 as its matrix product or the bytes that it moves, whichever is longer, on the card's published rates and a share of them
-that is assumed; where kernels are launched one by one, at least as long as a launch. What a CPU does was measured on one
-core and is scaled. Every answer is as long as the profile allows. Nothing of this was measured on a card: take it as
-± 40 %.
+that is assumed; where kernels are launched one by one, at least as long as a launch. What a CPU does was measured on
+one core and is scaled. Every answer is as long as the profile allows. Nothing of this was measured on a card: take it
+as ± 40 %.
 """
 
 from __future__ import annotations
@@ -254,7 +254,7 @@ def main() -> None:
     print(f"Modelled, not measured; take it as ± 40 %: profile {args.profile} on a {card.name}, {width} × {height}\n")
     print(f"{config.vlm.model} in bfloat16, {config.segmenter.model}")
     print(f"card:    {_fields(card)}")
-    print(f"assumed: {_fields(assumed)}\n")
+    print(f"assumed, in ms where it is a time, a CPU's and a launch's times `cpu` of the card: {_fields(assumed)}\n")
     total = found.ms(card, assumed)
     heading: list[object] = ["stage", "of", "TFLOP", "GB", "launches", "ms"]
     rows: list[list[object]] = [heading]
