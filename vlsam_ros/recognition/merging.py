@@ -129,13 +129,16 @@ class Merger:
             return tensor.unflatten(0, (-1, each))
 
         among = None if self._among is None else per_pair(self._among)
-        shared, most = attended(first, per_pair(before), None if among is None else among[:, :1, :prefix])
-        product, own_most = attended(rest, per_pair(own), among)
-        weight = (per_view(most.sum(-1)) + (per_view(own_most) * self._own).sum(-1)) / self._lengths
-        weight = weight[at.view, :, at.slot].flatten(1)
-        weight = torch.ones_like(weight) if self._options.head_weight == "mean" else weight
+        product, most = attended(rest, per_pair(own), among)
         product = per_view(product)[at.view, :, at.slot, :, at.in_slot]
-        product[..., :prefix] += per_view(shared)[at.view, :, 0, :, at.in_view]
+        weight = (per_view(most) * self._own).sum(-1)
+        if prefix:
+            among = None if among is None else among[:, :1, :prefix]
+            shared, most = attended(first, per_pair(before), among)
+            product[..., :prefix] += per_view(shared)[at.view, :, 0, :, at.in_view]
+            weight = weight + per_view(most.sum(-1))
+        weight = (weight / self._lengths)[at.view, :, at.slot].flatten(1)
+        weight = torch.ones_like(weight) if self._options.head_weight == "mean" else weight
         return (weight[:, None] @ product.flatten(1, 2))[:, 0], weight
 
     def _sequences(self, layer: BatchQK, heads: slice) -> tuple[Sequences, Sequences]:

@@ -55,26 +55,29 @@ def attended(of: Sequences, rows: Tensor, among: Tensor | None = None) -> tuple[
         float32 (K, S, G, R, P + n) and (K, S, G, n).
     """
     pairs, count, group, n, _ = of.query.shape
-    wanted, keys = rows.shape[2], of.before.shape[1] + n
-    out, peak = rows.new_zeros(pairs, count, group, wanted, keys), rows.new_empty(pairs, count, group, n)
+    each, wanted, keys = count * group, rows.shape[2], of.before.shape[1] + n
+    rows = rows[:, :, None].expand(-1, -1, group, -1, -1).flatten(0, 2)
+    out, peak = rows.new_zeros(pairs * each, wanted, keys), rows.new_empty(pairs * each, n)
+    if among is not None:
+        among = among[:, :, None].expand(-1, -1, group, -1).reshape(pairs * each, 1, keys)
     some, length = _at_once(of)
-    buffer, later = rows.new_empty(some * count * group * length * keys), _later(length, rows.device)
+    buffer, later = rows.new_empty(some * each * length * keys), _later(length, rows.device)
     for pair in _chunks(pairs, some):
         part = replace(of, query=of.query[pair], key=of.key[pair], before=of.before[pair])
+        heads = slice(pair.start * each, pair.stop * each)
         for block in _chunks(n, length):
             s = _scores(part, block, buffer, later)
-            factor = _softmax(s)
-            share = rows[pair, :, None, :, block].expand(-1, -1, group, -1, -1)
-            share = share if factor is None else share * factor[..., None, :]
+            factor, share = _softmax(s), rows[heads, :, block]
             if of.mask is not None:
                 s.mul_(of.mask[block])  # a row that sees nothing is zero
             most = factor
-            if most is None or of.mask is not None or among is not None:
-                most = (s if among is None else s * among[pair, :, None, None, : s.shape[-1]]).amax(-1)
+            if factor is None or of.mask is not None or among is not None:
+                most = (s if among is None else s * among[heads, :, : s.shape[2]]).amax(-1)
                 most = most if factor is None else most * factor
-            peak[pair, ..., block] = most
-            out[pair].flatten(0, 2)[..., : s.shape[-1]].baddbmm_(share.flatten(0, 2), s.flatten(0, 2))
-    return out, peak
+            peak[heads, block] = most
+            share = share if factor is None else share * factor[:, None]
+            out[heads, :, : s.shape[2]].baddbmm_(share, s)
+    return out.view(pairs, count, group, wanted, keys), peak.view(pairs, count, group, n)
 
 
 def scores(layer: LayerQK, heads: slice, rows: slice) -> Tensor:
@@ -92,28 +95,31 @@ def scores(layer: LayerQK, heads: slice, rows: slice) -> Tensor:
     s = _scores(sequences, rows, buffer, _later(count, key.device))
     factor = _softmax(s)
     s = s if factor is None else s.mul_(factor[..., None])
-    return (s if layer.mask is None else s.mul_(layer.mask[rows])).flatten(0, 2)
+    return s if layer.mask is None else s.mul_(layer.mask[rows])
 
 
 def _scores(of: Sequences, block: slice, buffer: Tensor, later: Tensor) -> Tensor:
-    """The masked scores of a block of queries (K, S, G, rows, keys), in the buffer; see `_unit`.
+    """The masked scores of a block of queries (K · S · G, rows, keys), in the buffer; see `_unit`.
 
     Under the causal mask the keys end with the block's last query.
     """
-    query, prefix, unit = of.query[..., block, :], of.before.shape[1], _unit(buffer)
-    stop = prefix + (block.stop if of.mask is None else of.key.shape[2])
-    s = buffer[: query.shape[:-1].numel() * stop].view(*query.shape[:-1], stop)
+    (pairs, count, group, n, d), prefix = of.query.shape, of.before.shape[1]
+    query, rows, unit = of.query[..., block, :], block.stop - block.start, _unit(buffer)
+    stop = block.stop if of.mask is None else n
+    size, alpha = pairs * count * group * rows, of.scaling * unit
+    s = seen = buffer[: size * (prefix + stop)].view(pairs * count * group, rows, prefix + stop)
     if prefix:  # all sequences' queries at once
-        seen = s.flatten(1, 3)[..., :prefix]
-        seen.baddbmm_(query.flatten(1, 3), of.before.transpose(1, 2), beta=0, alpha=of.scaling * unit)
-    seen, key = s.flatten(0, 1).flatten(1, 2)[..., prefix:], of.key.flatten(0, 1)[:, : stop - prefix]
-    seen.baddbmm_(query.flatten(0, 1).flatten(1, 2), key.transpose(1, 2), beta=0, alpha=of.scaling * unit)
+        first = s.view(pairs, count * group * rows, prefix + stop)[..., :prefix]
+        first.baddbmm_(query.reshape(pairs, -1, d), of.before.transpose(1, 2), beta=0, alpha=alpha)
+        seen = s[..., prefix:]
+    key = of.key.view(pairs * count, n, d)[:, :stop].transpose(1, 2)
+    seen = seen.unflatten(0, (-1, group)).flatten(1, 2) if group > 1 else seen
+    seen.baddbmm_(query.reshape(pairs * count, -1, d), key, beta=0, alpha=alpha)
     if of.softcap is not None:
         s.div_(of.softcap * unit).tanh_().mul_(of.softcap * unit)
     if of.mask is not None:
         return s.masked_fill_(~of.mask[block], torch.finfo(s.dtype).min)
-    count = block.stop - block.start
-    s[..., -count:].add_(later[:count, :count])
+    s[..., -rows:].add_(later[:rows, :rows])
     return s
 
 
