@@ -172,7 +172,7 @@ def keyframe(config: Config, size_hw: tuple[int, int], card: Card, assumed: Assu
     vlm, limit = vlm_of(config, tiny), config.vlm.max_new_tokens
     parts, questions = views(size_hw, config.views), questions_of(config)
     pixels = [np.zeros((*view.size_hw, 3), np.uint8) for view in parts]
-    steps = plan(parts, questions, config.vlm.view_batch or len(parts), config.node.latency_budget_s > 0)
+    steps = plan(parts, questions, config.vlm.view_batch or len(parts), hurry=False)  # as where all fits the budget
     seeds = round(assumed.names * assumed.seeds)
     new = [
         [v for v in step.views if all(v not in before.views for before in steps[:i])] for i, step in enumerate(steps)

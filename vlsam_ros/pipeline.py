@@ -107,7 +107,9 @@ class VLSam:
         with _timed(timings, "total"):
             with _timed(timings, "vlm"):
                 questions = questions_for(self.vlm, pixels[all_views[0].name], self.config.questions)
-            steps = self._steps(all_views, questions, hurry=budget_s is not None)
+            whole, left_s = Step(tuple(all_views), tuple(questions)), (budget_s or 0.0) - (perf_counter() - started)
+            hurry = budget_s is not None and ((known := self._cost(done, whole)) is None or known > left_s)
+            steps = self._steps(all_views, questions, hurry)
             for step in until_spent(budget_s, steps, started, partial(self._cost, done)):
                 load, begun = self._load(done, step), perf_counter()
                 pixels |= {view.name: _pixels(image, view) for view in step.views if view.name not in pixels}
@@ -151,7 +153,8 @@ class VLSam:
         options, frame = self.config.questions, np.zeros((*size_hw, 3), np.uint8)
         count = options.generated if options.mode == "generated" else len(options.questions)
         questions = [options.questions[i % len(options.questions)] for i in range(count)]
-        steps = self._steps(views(size_hw, self.config.views), questions, bool(self.config.node.latency_budget_s))
+        ways = (False, True) if self.config.node.latency_budget_s else (False,)
+        steps = {step for hurry in ways for step in self._steps(views(size_hw, self.config.views), questions, hurry)}
         for step in sorted(steps, key=lambda step: step.size):  # the small ones are to run on no larger one's buffers
             pixels = [_pixels(frame, view) for view in step.views]
             self.segmenter.prepare(pixels)
