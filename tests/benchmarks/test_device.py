@@ -13,7 +13,7 @@ import pytest
 import torch
 import transformers as hf
 
-from benchmarks import device, real
+from benchmarks import device, parts, real
 from benchmarks.obvious import obvious
 from benchmarks.timing import Card, Row, Watch, flops, timed
 from vlsam_ros.config import PROFILES, VlmOptions
@@ -122,14 +122,14 @@ def test_a_watch_gives_a_stage_its_own_time():
 
 
 def a_run(tiny=False):
-    run = device.Run(CPU, tiny, 1, {})
+    run = parts.Run(CPU, tiny, 1, {})
     run.card = CARD
     return run
 
 
 def test_the_obvious_way_leads_to_the_same_result():
     run = a_run(tiny=True)
-    config = run.config(device.GOAL | {"vlm.compile": "off"})
+    config = run.config(parts.GOAL | {"vlm.compile": "off"})
     detector = VLSam(run.vlm("Qwen3-VL-2B", config), run.segmenter("SAM 2.1 tiny"), config)
     fast, slow = (way(run.frame()) for way in (detector, obvious(detector)))
     assert fast.answers == slow.answers and {text for _, _, text in slow.answers} == {real.ANSWER}
@@ -139,12 +139,12 @@ def test_the_obvious_way_leads_to_the_same_result():
 
 @pytest.mark.parametrize("texts", [[], [real.ANSWER]])
 def test_the_taught_answer_passes(texts):
-    device.require_said(texts)
+    parts.require_said(texts)
 
 
 def test_another_answer_does_not():
     with pytest.raises(RuntimeError, match="got 'a dog' .1 of 2."):
-        device.require_said([real.ANSWER, "a dog"])
+        parts.require_said([real.ANSWER, "a dog"])
 
 
 def part(name, **ms):
@@ -152,7 +152,7 @@ def part(name, **ms):
     return {"name": name, "rows": [Row(s.replace("_", " "), m, bound_ms=10.0).written() for s, m in ms.items()]}
 
 
-FRAME = next(iter(device.keyframes()))
+FRAME = next(iter(parts.keyframes()))
 
 
 @pytest.mark.parametrize(
@@ -255,13 +255,13 @@ def test_everything_runs_with_tiny_models(tmp_path):
     last, result = json.loads(done.stdout.splitlines()[-1]), json.loads(out.read_text())
     assert last["failed"] == [] and last["tiny"] and "these times mean nothing" in done.stdout
     assert result["card"] == "CPU" and result["torch"] == torch.__version__ and result["goals"] == []
-    parts = {(p["part"], p["name"]): p for p in result["parts"]}
-    assert [name for kind, name in parts if kind == "vlm"] == list(real.VLMS)
-    assert [name for kind, name in parts if kind == "segmenter"] == list(real.SEGMENTERS)
-    frames = [name for kind, name in parts if kind == "keyframe"]
-    assert frames == list(device.keyframes())
+    measured = {(p["part"], p["name"]): p for p in result["parts"]}
+    assert [name for kind, name in measured if kind == "vlm"] == list(real.VLMS)
+    assert [name for kind, name in measured if kind == "segmenter"] == list(real.SEGMENTERS)
+    frames = [name for kind, name in measured if kind == "keyframe"]
+    assert frames == list(parts.keyframes())
     assert [name.split(":")[0] for name in frames if "goal" not in name] == [p for p in PROFILES if p != "embedded"]
-    for (kind, name), found in parts.items():
+    for (kind, name), found in measured.items():
         rows = {row["stage"]: row for row in found["rows"]}
         missing = ROWS.get(kind, set()) - set(rows)
         assert not found["error"] and not missing, (kind, name)
