@@ -7,7 +7,13 @@ import torch
 from torch import nn
 
 from vlsam_ros.embedded import load_sam
-from vlsam_ros.embedded.winograd import Winograd, fused
+from vlsam_ros.embedded.tower import ResidualBlock
+from vlsam_ros.embedded.winograd import Blocked, Winograd, fused
+
+
+def close(got: torch.Tensor, expected: torch.Tensor, atol: float = 5e-5) -> None:
+    assert got.shape == expected.shape
+    torch.testing.assert_close(got, expected, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize(
@@ -16,20 +22,32 @@ from vlsam_ros.embedded.winograd import Winograd, fused
         ((1, 192, 16, 28), 192, True),
         ((2, 96, 32, 56), 64, False),
         ((1, 3, 4, 4), 5, True),
-        ((3, 5, 13, 18), 7, True),
-        ((2, 4, 1, 1), 4, True),
-        ((1, 4, 3, 9), 4, False),
+        ((3, 5, 12, 4), 7, True),
+        ((2, 4, 4, 16), 4, False),
         ((0, 4, 8, 8), 4, True),
     ],
 )
-def test_the_same_sums(shape: tuple[int, ...], outputs: int, bias: bool) -> None:
+def test_the_same_sums_in_blocks(shape: tuple[int, ...], outputs: int, bias: bool) -> None:
     torch.manual_seed(0)
     conv = nn.Conv2d(shape[1], outputs, 3, padding=1, bias=bias)
-    x = torch.randn(shape)
+    blocked, x = Blocked(nn.Sequential(conv)), torch.randn(shape)
+    blocked.plain = nn.Sequential()
     with torch.inference_mode():
-        expected, got = conv(x), Winograd(conv)(x)
-    assert got.shape == expected.shape
-    torch.testing.assert_close(got, expected, rtol=0, atol=5e-5)
+        close(blocked(x), conv(x))
+
+
+@pytest.mark.parametrize("size_hw", [(16, 28), (13, 18), (1, 1), (4, 7), (8, 14)])
+def test_convolutions_one_after_the_other(size_hw: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    plain = nn.Sequential(
+        nn.Conv2d(64, 32, 3, padding=1), nn.ReLU(True), ResidualBlock(32), nn.Conv2d(32, 8, 3, padding=1)
+    )
+    quick, x = fused(deepcopy(plain)), torch.randn(2, 64, *size_hw)
+    assert [type(part) for part in quick] == [Blocked]
+    with torch.inference_mode():
+        expected, before = plain.eval()(x), x.clone()
+        close(quick(x), expected)
+    assert torch.equal(x, before)
 
 
 def test_batch_norms_go_and_the_embedding_stays() -> None:
@@ -40,7 +58,7 @@ def test_batch_norms_go_and_the_embedding_stays() -> None:
     x = torch.randn(2, 3, 256, 448, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = plain(x)
-        torch.testing.assert_close(quick(x), expected, rtol=0, atol=1e-4 * float(expected.abs().max()))
+        close(quick(x), expected, 1e-4 * float(expected.abs().max()))
 
 
 @pytest.mark.parametrize(("factor", "size", "bias"), [(4, 3, True), (2, 1, False), (1, 1, True)])
@@ -51,8 +69,9 @@ def test_pixels_are_not_moved_before_a_convolution(factor: int, size: int, bias:
     x = torch.randn(2, 3, 8 * factor, 12 * factor)
     with torch.inference_mode():
         expected = module(x)
-        torch.testing.assert_close(fused(module)(x), expected, rtol=0, atol=5e-5)
-    assert nn.PixelUnshuffle not in [type(part) for part in module]
+        quick = fused(module)
+        close(quick(x), expected)
+    assert nn.PixelUnshuffle not in [type(part) for part in quick.modules()]
 
 
 @pytest.mark.parametrize(
@@ -68,7 +87,7 @@ def test_pixels_are_not_moved_before_a_convolution(factor: int, size: int, bias:
     ids=["stride", "no padding", "dilation", "groups", "1 x 1", "few channels"],
 )
 def test_others_stay_as_they_are(conv: nn.Conv2d) -> None:
-    assert fused(conv) is conv
+    assert list(fused(nn.Sequential(conv, nn.ReLU())))[0] is conv
 
 
 def test_a_norm_after_something_else_stays() -> None:
