@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import transformers as hf
+from PIL import Image
+from pretend_counts import Counts
+from pretend_cuda import pretended
 from segment_anything import SamPredictor
 from segment_anything.modeling import Sam
 from tiny_sams import BUILDERS, ConvEncoder, sam, shrink, vit
 
 from vlsam_ros.backends import load_segmenter
-from vlsam_ros.backends.segmenter import decoder
+from vlsam_ros.backends.segmenter import decoder, segment_anything_sam
 from vlsam_ros.backends.segmenter import sam as sam_module
 from vlsam_ros.backends.segmenter.loading import FILES, SEGMENTERS, TYPES
 from vlsam_ros.backends.segmenter.sam import SamSegmenter
-from vlsam_ros.backends.segmenter.segment_anything_sam import SegmentAnything
+from vlsam_ros.backends.segmenter.segment_anything_sam import SegmentAnything, resized
 from vlsam_ros.config import RefineOptions, SegmenterOptions
-from vlsam_ros.data import Prompts
+from vlsam_ros.data import Mask, Pixels, Prompts
 from vlsam_ros.embedded import load_sam
 from vlsam_ros.errors import BadImageError, SegmenterError
 from vlsam_ros.localisation.refine import cascade
@@ -31,11 +37,12 @@ SIZES = [(128, 128), (70, 100), (300, 90)]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of segmenter with its tiny checkpoint."""
+    """A kind of segmenter with its tiny checkpoint, and the library's model as it is; of the embedded kind None."""
 
     name: str
     model: str
     segmenter: SamSegmenter
+    original: Any
 
     @property
     def mask_hw(self) -> tuple[int, int]:
@@ -52,7 +59,12 @@ def kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
         model = BUILDERS[request.param](tmp_path_factory.mktemp(request.param))
-        yield Kind(request.param, model, load_segmenter(SegmenterOptions(model=model, device="cpu")))
+        original = None
+        if request.param in FILES:
+            original = segment_anything_sam._read(request.param, Path(model.partition(":")[2])).eval()
+        elif request.param in TYPES:
+            original = hf.AutoModelForMaskGeneration.from_pretrained(model).eval()
+        yield Kind(request.param, model, load_segmenter(SegmenterOptions(model=model, device="cpu")), original)
 
 
 def view(h: int, w: int) -> np.ndarray:
@@ -92,7 +104,7 @@ CASES = (("points",), ("box",), ("points", "box"), ("points", "mask"), ("points"
 
 def by_predictor(kind: Kind, image: np.ndarray, prompts: Prompts, multimask: bool) -> tuple[np.ndarray, ...]:
     """Masks, low-res masks and IoU estimates of segment_anything's predictor."""
-    predictor = SamPredictor(kind.segmenter._sam._sam)
+    predictor = SamPredictor(kind.original)
     predictor.set_image(image)
     masks, iou, low_res = predictor.predict(
         prompts.points_xy[0] if prompts.labels.size else None,
@@ -106,7 +118,6 @@ def by_predictor(kind: Kind, image: np.ndarray, prompts: Prompts, multimask: boo
 
 def by_transformers(kind: Kind, image: np.ndarray, prompts: Prompts, multimask: bool) -> tuple[np.ndarray, ...]:
     """The same from the processor and the model, as transformers' documentation runs them."""
-    model = kind.segmenter._sam._model
     processor = {"sam": hf.SamProcessor, "sam_hq": hf.SamHQProcessor}.get(kind.name, hf.Sam2Processor)(
         hf.AutoImageProcessor.from_pretrained(kind.model)
     )
@@ -123,7 +134,7 @@ def by_transformers(kind: Kind, image: np.ndarray, prompts: Prompts, multimask: 
     if masks is not None and kind.name not in ("sam", "sam_hq"):
         masks = masks.clamp(-32, 32)  # sam2_image_predictor.py
     with torch.inference_mode():
-        out = model(**inputs, input_masks=masks, multimask_output=multimask)
+        out = kind.original(**inputs, input_masks=masks, multimask_output=multimask)
     upscaled = processor.post_process_masks(out.pred_masks, *sizes)
     return upscaled[0][0].numpy(), out.pred_masks[0, 0].numpy(), out.iou_scores[0, 0].numpy()
 
@@ -167,6 +178,113 @@ def test_a_batch_equals_its_prompts_one_by_one(
         np.testing.assert_allclose(got.iou, np.concatenate([a.iou for a in alone]), atol=1e-4)
 
 
+def test_views_together_equal_each_alone(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter, views, prompts = kind.segmenter, [view(*size) for size in SIZES], random_prompts(2, kind.mask_hw)
+    alone = [segmenter.segment(segmenter.embed(image), prompts, True) for image in views]
+    for most in (2, 8):
+        monkeypatch.setattr(segmenter, "_most_views", most)
+        together = segmenter.embed_views(views)
+        assert [e.size_hw for e in together] == SIZES
+        for embedding, expected in zip(together, alone, strict=True):
+            got = segmenter.segment(embedding, prompts, True)
+            np.testing.assert_allclose(got.low_res, expected.low_res, atol=1e-4 * np.abs(expected.low_res).max())
+            np.testing.assert_allclose(got.iou, expected.iou, atol=1e-4)
+    assert segmenter.embed_views([]) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=" ".join)
+def test_prompts_of_several_views_equal_those_of_each(
+    kind: Kind, case: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segmenter, prompts = kind.segmenter, only(random_prompts(5, kind.mask_hw), *case)
+    views = segmenter.embed_views([view(*size) for size in SIZES])
+    own = [views[i] for i in (0, 0, 1, 2, 0)]
+    alone = [segmenter.segment(e, rows(prompts, slice(i, i + 1)), True) for i, e in enumerate(own)]
+    for together in (2, 5):
+        monkeypatch.setattr(segmenter, "_together", together)
+        got = segmenter.segment(own, prompts.with_(kept={}), True)
+        expected = np.concatenate([a.low_res for a in alone])
+        np.testing.assert_allclose(got.low_res, expected, atol=1e-4 * np.abs(expected).max())
+        np.testing.assert_allclose(got.iou, np.concatenate([a.iou for a in alone]), atol=1e-4)
+    boxes = segmenter.boxes(own, got.low_res[:, 0])
+    for box, embedding, logits in zip(boxes, own, got.low_res[:, :1], strict=True):
+        assert tuple(box) == Mask.from_dense(embedding.upscale(logits)[0]).xyxy
+
+
+def test_what_is_made_of_points_serves_the_next_step(kind: Kind) -> None:
+    segmenter, prompts = kind.segmenter, random_prompts(3, kind.mask_hw)
+    embedding, points = segmenter.embed(view(70, 100)), only(prompts, "points", "box")
+    first = segmenter.segment(embedding, points, multimask=False)
+    assert len(points.kept) == 1
+    steps = [
+        points.with_(low_res=prompts.low_res),
+        Prompts(points.points_xy, points.labels, points.boxes_xyxy, prompts.low_res),
+    ]
+    next_, fresh = (segmenter.segment(embedding, given, multimask=False) for given in steps)
+    assert np.array_equal(next_.low_res, fresh.low_res) and not np.array_equal(next_.low_res, first.low_res)
+    wide = segmenter.segment(segmenter.embed(view(100, 70)), points, multimask=False)  # the same points elsewhere
+    assert len(points.kept) == 2 and not np.array_equal(wide.low_res, first.low_res)
+
+
+def test_a_view_is_encoded_once_while_it_lives(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter, encode, seen = kind.segmenter, kind.segmenter._sam.encode, []
+    monkeypatch.setattr(segmenter._sam, "encode", lambda views: seen.append(len(views)) or encode(views))
+    kept, other = view(70, 100).view(Pixels), view(30, 40).view(Pixels)
+    first = segmenter.embed(kept)
+    segmenter.prepare([kept, other])  # on a CPU, nothing
+    assert seen == [1]
+    assert segmenter.embed_views([other, kept])[1] is first and segmenter.embed(other) is not first
+    assert seen == [1, 1]
+    segmenter.embed(view(30, 40))
+    segmenter.embed(np.array(other))
+    assert seen == [1] * 4
+
+
+class Once:
+    """A network that fails at its first call."""
+
+    def __init__(self, encode: Callable, error: Exception) -> None:
+        self.encode, self.error, self.calls = encode, error, list[int]()
+
+    def __call__(self, views: list[np.ndarray]) -> object:
+        self.calls.append(len(views))
+        if len(self.calls) == 1:
+            raise self.error
+        return self.encode(views)
+
+
+def test_a_view_whose_encoding_failed_is_encoded_again(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter, image = kind.segmenter, view(70, 100).view(Pixels)
+    once = Once(segmenter._sam.encode, RuntimeError("a bad day"))
+    monkeypatch.setattr(segmenter._sam, "encode", once)
+    with pytest.raises(SegmenterError, match="failed: a bad day"):
+        segmenter.embed(image)
+    assert image.kept == {} and segmenter.embed(image) is image.kept[segmenter]
+
+
+def test_views_come_in_smaller_batches_once_the_memory_has_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter, sizes = wide(), []
+
+    def encode(views: list[np.ndarray]) -> object:
+        sizes.append(len(views))
+        if len(views) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+        return whole(views)
+
+    whole = segmenter._sam.encode
+    monkeypatch.setattr(segmenter._sam, "encode", encode)
+    monkeypatch.setattr(segmenter, "_most_views", 32)
+    views = [view(20 + i, 30).view(Pixels) for i in range(5)]
+    found = segmenter.embed_views(views)
+    assert [e.size_hw for e in found] == [v.shape[:2] for v in views]
+    assert sizes == [5, 2, 2, 1]
+    segmenter.embed_views([view(20, 30)] * 3)
+    assert sizes[4:] == [2, 1]
+    monkeypatch.setattr(segmenter._sam, "encode", Once(whole, torch.OutOfMemoryError("CUDA out of memory")))
+    with pytest.raises(SegmenterError, match="out of memory"):
+        segmenter.embed(view(20, 30))
+
+
 @pytest.mark.parametrize("size_hw", [*SIZES, (1, 1), (64, 448)])
 def test_masks_land_where_they_belong(kind: Kind, size_hw: tuple[int, int]) -> None:
     embedding, (h, w) = kind.segmenter.embed(view(*size_hw)), kind.mask_hw
@@ -188,6 +306,11 @@ def test_upscaling_on_a_gpu_gives_the_same(kind: Kind, size_hw: tuple[int, int])
     low_res = np.random.default_rng(0).normal(size=(2, *kind.mask_hw)).astype(np.float32)
     on_device = embedding._on_device(torch.from_numpy(low_res)).numpy() > 0
     assert np.mean(embedding.upscale(low_res) != on_device) < 1e-4
+    low_res[0] = -1
+    boxes = embedding.boxes(torch.from_numpy(low_res))
+    assert isinstance(boxes, torch.Tensor) and boxes.dtype == torch.float32
+    np.testing.assert_array_equal(boxes, embedding.boxes(low_res))
+    assert boxes[0].tolist() == [0, 0, 0, 0] and embedding.boxes(low_res[:0]).shape == (0, 4)
 
 
 def test_padding_points_say_nothing_about_a_place(kind: Kind) -> None:
@@ -235,11 +358,84 @@ def test_the_cascade_runs(kind: Kind) -> None:
 @pytest.mark.parametrize(("dtype", "correlation"), [("bfloat16", 0.9), ("float16", 0.99)])
 def test_half_precision_stays_close(kind: Kind, dtype: str, correlation: float) -> None:
     prompts, image = random_prompts(2, kind.mask_hw), view(70, 100)
-    expected, got = (
-        s.segment(s.embed(image), prompts, multimask=True) for s in (kind.segmenter, kind.loaded(dtype=dtype))
-    )
+    half = kind.loaded(dtype=dtype)
+    sam = SegmentAnything(load_sam(), half._device) if kind.name == "embedded" else kind.loaded()._sam
+    sam.networks = ()  # weights stay as they are, and autocast changes them each time
+    plain = SamSegmenter(sam, "", False, half._device, half._dtype)
+    expected, got, same = (s.segment(s.embed(image), prompts, multimask=True) for s in (kind.segmenter, half, plain))
     assert got.low_res.dtype == np.float32
     assert np.corrcoef(got.low_res.ravel(), expected.low_res.ravel())[0, 1] > correlation
+    rounding = 4 * torch.finfo(half._dtype).eps
+    np.testing.assert_allclose(got.low_res, same.low_res, atol=rounding * np.abs(same.low_res).max())
+    weights = [m.weight for n in half._sam.networks for m in n.modules() if isinstance(m, torch.nn.Linear)]
+    assert weights and {w.dtype for w in weights} == {half._dtype}
+    model = half._sam._model if kind.name in TYPES else half._sam._sam
+    assert {p.dtype for p in model.prompt_encoder.parameters()} == {torch.float32}
+
+
+@pytest.fixture
+def on_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[SamSegmenter, Counts]]:
+    """A segmenter on a pretended GPU, and what is asked of that."""
+    shrink(monkeypatch)
+    model = BUILDERS["vit_b"](tmp_path)
+    with pretended() as counts:
+        segmenter = load_segmenter(SegmenterOptions(model=model, device="cuda", dtype="float32"))
+        counts.clear()
+        yield segmenter, counts
+
+
+def test_views_are_prepared_beside_other_work(on_device: tuple[SamSegmenter, Counts]) -> None:
+    segmenter, counts = on_device
+    views, bare = [view(*size).view(Pixels) for size in SIZES], view(20, 30)
+    encoded, encode = [], segmenter._sam.encode
+    segmenter._sam.encode = lambda some: encoded.append(len(some)) or encode(some)
+    segmenter.prepare([*views[:2], bare])
+    assert segmenter in views[0].kept and len(counts.streams) == 1
+    segmenter.prepare(views)
+    embeddings = segmenter.embed_views(views)
+    assert encoded == [2, 1] and all(e.ready is not None for e in embeddings)
+    points = only(random_prompts(3, segmenter._sam.mask_hw), "points")
+    for options in (RefineOptions(), RefineOptions(cascade=False), RefineOptions(box="none")):
+        assert counts.total("waits") == 0, counts.table("waits")
+        low_res, iou = cascade(segmenter, embeddings, points, options)
+        assert counts.total("waits") == 1 and np.isfinite(low_res).all() and iou.shape == (3,)
+        counts.clear()
+
+
+def test_what_is_not_finite_on_a_device_is_seen_in_the_end(on_device: tuple[SamSegmenter, Counts]) -> None:
+    segmenter, _ = on_device
+    decode, calls = segmenter._sam.decode, []
+
+    def broken(*args: object) -> tuple[torch.Tensor, torch.Tensor]:
+        low_res, iou = decode(*args)
+        calls.append(args)
+        return low_res, iou / 0 if len(calls) == 1 else iou
+
+    segmenter._sam.decode = broken
+    points = only(random_prompts(2, segmenter._sam.mask_hw), "points")
+    with pytest.raises(SegmenterError, match="expected finite"):
+        cascade(segmenter, [segmenter.embed(view(70, 100))] * 2, points, RefineOptions())
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("lacking", [False, True])
+def test_what_fails_while_it_is_prepared(on_device: tuple[SamSegmenter, Counts], lacking: bool) -> None:
+    segmenter, _ = on_device
+    image = view(70, 100).view(Pixels)
+    error = torch.OutOfMemoryError("CUDA out of memory") if lacking else RuntimeError("a bad day")
+    segmenter._sam.encode = Once(segmenter._sam.encode, error)
+    with nullcontext() if lacking else pytest.raises(SegmenterError, match="a bad day"):
+        segmenter.prepare([image])
+    assert image.kept == {}
+    assert segmenter.embed(image) is image.kept[segmenter]
+
+
+def test_a_gpu_resizes_as_pillow() -> None:
+    for size_hw, to_hw in (((90, 160), (25, 45)), ((50, 40), (64, 51)), ((33, 64), (66, 128)), ((1, 1), (9, 9))):
+        image = view(*size_hw)
+        got = resized(torch.from_numpy(image).permute(2, 0, 1), to_hw).permute(1, 2, 0).numpy()
+        off = np.abs(got - np.array(Image.fromarray(image).resize(to_hw[::-1], Image.Resampling.BILINEAR)))
+        assert off.max() <= 1 and (off > 0).mean() < 0.02
 
 
 def test_failures_are_typed(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,14 +461,17 @@ def test_the_decoder_equals_segment_anythings(make: Callable[[], Sam], case: tup
     torch.manual_seed(0)
     features = torch.randn(1, model.prompt_encoder.embed_dim, *model.prompt_encoder.image_embedding_size)
     with torch.inference_mode():
-        sparse, dense = model.prompt_encoder(
-            (torch.from_numpy(prompts.points_xy), torch.from_numpy(prompts.labels)),
-            None if prompts.boxes_xyxy is None else torch.from_numpy(prompts.boxes_xyxy),
-            None if prompts.low_res is None else torch.from_numpy(prompts.low_res)[:, None],
+        boxes, masks = (
+            None if part is None else torch.from_numpy(part) for part in (prompts.boxes_xyxy, prompts.low_res)
         )
+        given = (torch.from_numpy(prompts.points_xy), torch.from_numpy(prompts.labels)), boxes
+        sparse, dense = model.prompt_encoder(*given, None if masks is None else masks[:, None])
         position = model.prompt_encoder.get_dense_pe()
         expected = model.mask_decoder(features, position, sparse, dense, multimask)
-        got = decoder.decode(model.mask_decoder, features, position.flatten(2).contiguous(), sparse, dense, multimask)
+        place = position.flatten(2).contiguous()
+        points = decoder.sparse(model.prompt_encoder, *given[0], given[1])
+        got = decoder.decode(model.mask_decoder, features + dense, place, points, multimask)
+    assert torch.equal(points, sparse)
     for a, b in zip(got, expected, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5 * float(b.abs().max()), rtol=0)
 

@@ -9,8 +9,6 @@ is that of the tokens alone which masks and estimates are read from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from segment_anything.modeling import MaskDecoder, PromptEncoder, TwoWayTransformer
 from segment_anything.modeling.transformer import Attention
@@ -34,28 +32,26 @@ def sparse(encoder: PromptEncoder, points_xy: Tensor, labels: Tensor, boxes: Ten
 
 
 def decode(
-    decoder: MaskDecoder, features: Tensor, position: Tensor, sparse: Tensor, dense: Tensor, multimask: bool
+    decoder: MaskDecoder, image: Tensor, position: Tensor, sparse: Tensor, multimask: bool
 ) -> tuple[Tensor, Tensor]:
     """`decoder`'s forward pass.
 
     Args:
         decoder: the weights.
-        features: (1, C, h, w) or (B, C, h, w), the image embedding of all prompts or of each.
-        position: (1, C, h · w), its positional code, contiguous.
+        image: (1, C, h, w) or (B, C, h, w), embeddings of image and mask added, of all prompts or of each.
+        position: (1, C, h · w), the image's positional code, contiguous.
         sparse: (B, n, C), embedded points and boxes.
-        dense: (1, C, h, w) or (B, C, h, w), embedded masks.
         multimask: all candidates but the first, or the first alone.
 
     Returns:
         Logits (B, M, 4h, 4w) and IoU estimates (B, M).
     """
-    h, w = features.shape[2:]
+    h, w = image.shape[2:]
     chosen = slice(1, None) if multimask else slice(0, 1)
     output = torch.cat([decoder.iou_token.weight, decoder.mask_tokens.weight]).expand(len(sparse), -1, -1)
-    image = (features + dense).flatten(2).expand(len(sparse), -1, -1)
-    read = [0, *range(1, 1 + decoder.num_mask_tokens)[chosen]]
-    tokens, image = two_way(decoder.transformer, image, position, torch.cat([output, sparse], 1), read)
-    networks = zip(decoder.output_hypernetworks_mlps[chosen], tokens[:, 1:].unbind(1), strict=True)
+    image, last = image.flatten(2).expand(len(sparse), -1, -1), 1 + (decoder.num_mask_tokens if multimask else 1)
+    tokens, image = two_way(decoder.transformer, image, position, torch.cat([output, sparse], 1), last)
+    networks = zip(decoder.output_hypernetworks_mlps[chosen], tokens[:, 1:][:, chosen].unbind(1), strict=True)
     weights = torch.stack([network(token) for network, token in networks], 1)
     masks = drawn(decoder.output_upscaling, image, weights)  # (B, M, 4 · 4, h · w)
     masks = masks.view(*masks.shape[:2], 4, 4, h, w).permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3)
@@ -63,7 +59,7 @@ def decode(
 
 
 def two_way(
-    transformer: TwoWayTransformer, image: Tensor, place: Tensor, tokens: Tensor, read: Sequence[int]
+    transformer: TwoWayTransformer, image: Tensor, place: Tensor, tokens: Tensor, read: int
 ) -> tuple[Tensor, Tensor]:
     """`transformer`'s forward pass.
 
@@ -71,7 +67,7 @@ def two_way(
         image: (B, C, N).
         place: (1, C, N), its positional code.
         tokens: (B, T, C).
-        read: the tokens that are read from it.
+        read: how many of the tokens, the first ones, are read from it.
 
     Returns:
         Those tokens (B, R, C), and the image (B, C, N).
@@ -90,7 +86,7 @@ def two_way(
         image = _from_image(layer.cross_attn_image_to_token, image, placed, state + tokens, state)
         image = _normed(image, layer.norm4)
         placed = image + place
-    state, tokens = state[:, read], tokens[:, read]
+    state, tokens = state[:, :read], tokens[:, :read]
     final = _to_image(transformer.final_attn_token_to_image, state + tokens, placed, image)
     return transformer.norm_final_attn(state + final), image
 

@@ -19,6 +19,7 @@ from ..torch_file import differences, read_file
 from .decoder import decode, sparse
 from .sam import SamSegmenter, uploaded
 from .upscaling import Size
+from .vit import settle
 
 KNOWN = "mask_decoder.iou_token.weight"
 """A name in every checkpoint of SAM's."""
@@ -30,6 +31,7 @@ class SegmentAnything:
     def __init__(self, sam: modeling.Sam, device: torch.device) -> None:
         """Moves `sam` to the device."""
         self._sam, self._device = sam.eval().to(device), device
+        settle(sam.image_encoder)
         self._input_hw = sam.prompt_encoder.input_image_size
         self.mask_hw = sam.prompt_encoder.mask_input_size
         self.channels = sam.prompt_encoder.embed_dim
@@ -43,18 +45,16 @@ class SegmentAnything:
         (height, width), scaled = self._input_hw, [letterbox_hw(view.shape[:2], self._input_hw) for view in views]
         images = torch.zeros(len(views), 3, height, width, device=self._device)
         for image, view, (h, w) in zip(images, views, scaled, strict=True):
-            image[:, :h, :w] = (self._resized(view, (h, w)) - self._sam.pixel_mean) / self._sam.pixel_std
+            own = image[:, :h, :w].copy_(self._resized(view, (h, w)))
+            own.sub_(self._sam.pixel_mean).div_(self._sam.pixel_std)
         return self._sam.image_encoder(images).contiguous(), self._input_hw, scaled
 
     def _resized(self, view: np.ndarray, size_hw: Size) -> Tensor:
-        """RGB (3, h, w) in whole numbers of 0 to 255; on a GPU, where it is faster, in Pillow's two steps."""
-        if self._device.type == "cpu":
-            resized = Image.fromarray(view).resize(size_hw[::-1], Image.Resampling.BILINEAR)
-            return torch.from_numpy(np.array(resized)).permute(2, 0, 1)
-        image = uploaded(view, self._device).permute(2, 0, 1)[None].float()
-        for step in ((len(view), size_hw[1]), size_hw):
-            image = interpolate(image, step, mode="bilinear", antialias=True).add_(0.5).floor_()
-        return image[0]
+        """RGB (3, h, w) in whole numbers of 0 to 255."""
+        if self._device.type != "cpu":
+            return resized(uploaded(view, self._device).permute(2, 0, 1), size_hw)
+        image = Image.fromarray(view).resize(size_hw[::-1], Image.Resampling.BILINEAR)
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
     def place(self, points_xy: Tensor, labels: Tensor, boxes: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """See `sam.Sam.place`: (B, n, C), and what clicks draw if they do; in float32, as coordinates need it."""
@@ -70,9 +70,17 @@ class SegmentAnything:
         encoder, (points, drawn) = self._sam.prompt_encoder, placed
         with torch.autocast(self._device.type, enabled=False):
             none = encoder.no_mask_embed.weight[..., None, None]
-            dense = none if masks is None else encoder.mask_downscaling(masks)
-            dense = dense if drawn is None else drawn + dense
-        return decode(self._sam.mask_decoder, features, self._position, points, dense, many)
+            image = features + (none if masks is None else encoder.mask_downscaling(masks))
+            image = image if drawn is None else image + drawn
+        return decode(self._sam.mask_decoder, image, self._position, points, many)
+
+
+def resized(image: Tensor, size_hw: Size) -> Tensor:
+    """(3, H, W) -> (3, h, w) in Pillow's two steps, for a GPU; one in a hundred numbers is one off."""
+    out = image[None].float()
+    for step in ((image.shape[1], size_hw[1]), size_hw):
+        out = interpolate(out, step, mode="bilinear", antialias=True).add_(0.5).floor_()
+    return out[0]
 
 
 def load(kind: str, source: str, device: torch.device, dtype: torch.dtype) -> SamSegmenter:

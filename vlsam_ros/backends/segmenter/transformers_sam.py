@@ -17,6 +17,7 @@ from ...errors import ModelLoadError
 from ..checkpoint import read, read_model, reason
 from .sam import SamSegmenter, uploaded
 from .upscaling import Size
+from .vit import settle
 
 Prompted = tuple[Tensor, Tensor, Tensor | None]
 """Points (B, 1, P, 2), labels (B, 1, P), and boxes (B, 1, 4) or None."""
@@ -67,6 +68,7 @@ class TransformersSam:
     def __init__(self, model: PreTrainedModel, processor: Any, family: Family, device: torch.device) -> None:
         """Moves `model` to the device."""
         self._model, self._processor, self._family, self._device = model.eval().to(device), processor, family, device
+        settle(model.vision_encoder)
         h, w = model.prompt_encoder.image_embedding_size
         self.mask_hw = (4 * h, 4 * w)
         self.channels = model.prompt_encoder.hidden_size
