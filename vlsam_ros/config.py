@@ -202,7 +202,7 @@ class AttentionOptions:
     sigma: float = option(
         -1.0, "Gaussian smoothing of the map, in grid cells (0: none; -1: as the preset says)", low=-1.0, high=8.0
     )
-    chunk: int = option(16, "heads of a view computed at once (on a GPU: all)", low=1, high=1024)
+    chunk: int = option(8, "heads of a view computed at once (on a GPU: all)", low=1, high=1024)
 
 
 @dataclass(frozen=True)
