@@ -320,9 +320,9 @@ def test_what_queries_saw_that_is_not_finite_is_an_error(checkpoint: Callable) -
     answer = vlm.answer(VIEW, ["List every object."])[0]
     broken = replace(answer, layout=replace(answer.layout, spread=answer.layout.spread * np.nan))
     rows = [[[broken.first_row]]]
-    assert np.isfinite(maps([answer], rows, AttentionOptions())[0]).all()
+    assert np.isfinite(maps([[answer]], [rows], AttentionOptions())[0][0]).all()
     with pytest.raises(VlmError, match="attention over 'List every object.' is not finite"):
-        maps([broken], rows, AttentionOptions())
+        maps([[broken]], [rows], AttentionOptions())
 
 
 def test_more_layers_than_any_model_has_are_refused_at_once(tmp_path: Path) -> None:
