@@ -385,3 +385,22 @@ def test_an_answer_that_repeats_itself_ends_and_says_so(
     if vlm._batch:
         monkeypatch.setattr(vlm._batch, "_limits", free)
     assert [(a.looped, len(a.token_spans)) for a in vlm.answer(VIEW, QUESTIONS[:1])] == [(False, 64)]
+
+
+def test_padding_after_an_answer_that_has_ended_is_no_loop(folder: Callable) -> None:
+    vlm = load(folder("gemma3"), max_new_tokens=24)
+    words = vlm._tokenizer(" cone, dog and a cat on the road with bins", add_special_tokens=False)["input_ids"]
+    generate = vlm._model.generate
+
+    def generated(**given: Any) -> torch.Tensor:
+        first = given["input_ids"].shape[1]
+
+        def allowed(row: int, seen: torch.Tensor) -> list[int]:
+            return [vlm._ends[0] if row == 0 and len(seen) - first == 3 else words[(len(seen) - first) % len(words)]]
+
+        return generate(**given, prefix_allowed_tokens_fn=allowed)
+
+    vlm._model.generate = generated
+    short, long = vlm.answer(VIEW, ["What is a?", "What is b?"])
+    assert (len(short.token_spans), short.truncated, short.looped) == (3, False, False)
+    assert (len(long.token_spans), long.truncated, long.looped) == (24, True, False)

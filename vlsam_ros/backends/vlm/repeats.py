@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
@@ -50,20 +50,20 @@ class Repeats:
 
 
 class RepeatsStop(StoppingCriteria):
-    """Ends the rows of a generation that repeat themselves.
+    """Ends the rows of a generation that repeat themselves; what follows an end token is padding, and no repetition.
 
     Attributes:
         at: row -> how many of its tokens count.
     """
 
-    def __init__(self, repeats: Callable[[Sequence[int]], bool], first: int) -> None:
-        """`first` tokens are the prompt."""
+    def __init__(self, repeats: Callable[[Sequence[int]], bool], ends: Collection[int], first: int) -> None:
+        """`first` tokens are the prompt, and any of `ends` ends a row."""
         self.at: dict[int, int] = {}
-        self._repeats, self._first = repeats, first
+        self._repeats, self._ends, self._first = repeats, frozenset(ends), first
 
     def __call__(self, input_ids: Tensor, scores: Any, **_: Any) -> Tensor:
         """All tokens so far (B, n) -> which rows end, bool (B,)."""
         for row, tokens in enumerate(input_ids[:, self._first :].tolist()):
-            if row not in self.at and self._repeats(tokens):
+            if row not in self.at and self._ends.isdisjoint(tokens) and self._repeats(tokens):
                 self.at[row] = len(tokens) - 1
         return torch.tensor([row in self.at for row in range(len(input_ids))], device=input_ids.device)

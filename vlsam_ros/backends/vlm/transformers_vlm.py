@@ -188,7 +188,8 @@ class TransformersVlm:
         answers: dict[int, Answer] = {}
         for rows in self._equal(prompt, most) if self._reuse == "equal" else [[i] for i in range(len(questions))]:
             listeners = self._listeners(certainty := Certainty())
-            stop = RepeatsStop(self._limits.repeats, len(prompt.prefix) + len(prompt.tails[rows[0]]))
+            first = len(prompt.prefix) + len(prompt.tails[rows[0]])
+            stop = RepeatsStop(self._limits.repeats, self._ends, first)
             for row, (i, generated) in enumerate(
                 zip(rows, self._generated(prompt, rows, listeners, stop), strict=True)
             ):
