@@ -84,7 +84,7 @@ def watched(detector: VLSam, clock: Clock) -> Iterator[None]:
     inner = vlm._model.model
     tower = inner.vision_tower if hasattr(inner, "vision_tower") else inner.visual
     places = [
-        (vlm._prompter, "_processed", "processor"),
+        (type(vlm._prompter), "_processed", "processor"),
         (tower, "forward", "vision"),
         (vlm._batch, "_prefix", "prefill"),
         (vlm._batch._decoder, "write", "decode"),
