@@ -94,6 +94,20 @@ def test_a_compiled_step_writes_what_an_uncompiled_one_writes(
     assert graphs() == made, "a frame compiled"
 
 
+def test_each_warm_up_makes_a_step_of_its_own(folder: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    torch._dynamo.reset()
+    vlm, runs = load(folder("llava"), compile="on"), []
+    for views, questions in ((VIEWS[:1], QUESTIONS[:1]), (VIEWS[:2], QUESTIONS[:1]), (VIEWS, QUESTIONS)):
+        vlm.warm_up(views, questions)
+    write = vlm._batch._decoder.write
+    monkeypatch.setattr(vlm._batch._decoder, "write", lambda *a: runs.append((a[0].rows, len(a[1]), a[5])) or write(*a))
+    vlm.answer_views(VIEWS, QUESTIONS)
+    vlm.answer_views(VIEWS[:2], QUESTIONS[:1])
+    vlm.answer_views(VIEWS[:1], QUESTIONS[:1])
+    assert runs == [(9, 3, True), (2, 2, True), (1, 1, True)]
+
+
 def test_the_compiler_itself_gives_the_same(folder: Callable) -> None:
     torch._dynamo.reset()
     vlm, plain = load(folder("llava"), compile="on"), load(folder("llava"), compile="off")

@@ -131,6 +131,7 @@ class Together:
         """Compile what so many questions about so many views like these take; see `interfaces.Vlm`."""
         if not self.compiled:
             return
+        self._warm = False  # so that there is a step for all of this, whatever there is for less
         try:
             self.answers(views, questions, None, WARM_STEPS)
         except Exception as error:  # compilers and drivers raise nearly anything
