@@ -130,16 +130,20 @@ class Merger:
 
         among = None if self._among is None else per_pair(self._among)
         product, most = attended(rest, per_pair(own), among)
-        product = per_view(product)[at.view, :, at.slot, :, at.in_slot]
         weight = (per_view(most) * self._own).sum(-1)
         if prefix:
             among = None if among is None else among[:, :1, :prefix]
             shared, most = attended(first, per_pair(before), among)
-            product[..., :prefix] += per_view(shared)[at.view, :, 0, :, at.in_view]
             weight = weight + per_view(most.sum(-1))
-        weight = (weight / self._lengths)[at.view, :, at.slot].flatten(1)
+        weight = weight / self._lengths
         weight = torch.ones_like(weight) if self._options.head_weight == "mean" else weight
-        return (weight[:, None] @ product.flatten(1, 2))[:, 0], weight
+        product = (weight[..., None, :] @ per_view(product).flatten(-2)).sum(1)[..., 0, :]
+        step = product.unflatten(-1, (-1, self.columns))[at.view, at.slot, at.in_slot]
+        weight = weight[at.view, :, at.slot].flatten(1)
+        if prefix:
+            product = per_view(shared)[at.view, :, 0, :, at.in_view].flatten(1, 2)
+            step[:, :prefix] += (weight[:, None] @ product)[:, 0]
+        return step, weight
 
     def _sequences(self, layer: BatchQK, heads: slice) -> tuple[Sequences, Sequences]:
         """The prefixes' own tokens, and those after them, for some key heads."""

@@ -57,7 +57,9 @@ def attended(of: Sequences, rows: Tensor, among: Tensor | None = None) -> tuple[
     pairs, count, group, n, _ = of.query.shape
     each, wanted, keys = count * group, rows.shape[2], of.before.shape[1] + n
     rows = rows[:, :, None].expand(-1, -1, group, -1, -1).flatten(0, 2)
-    out, peak = rows.new_zeros(pairs * each, wanted, keys), rows.new_empty(pairs * each, n)
+    out, peak = rows.new_empty(pairs * each, wanted, keys), rows.new_empty(pairs * each, n)
+    if not n:
+        out.zero_()
     if among is not None:
         among = among[:, :, None].expand(-1, -1, group, -1).reshape(pairs * each, 1, keys)
     some, length = _at_once(of)
@@ -65,7 +67,7 @@ def attended(of: Sequences, rows: Tensor, among: Tensor | None = None) -> tuple[
     for pair in _chunks(pairs, some):
         part = replace(of, query=of.query[pair], key=of.key[pair], before=of.before[pair])
         heads = slice(pair.start * each, pair.stop * each)
-        for block in _chunks(n, length):
+        for block in reversed(list(_chunks(n, length))):  # the first of them has all keys
             s = _scores(part, block, buffer, later)
             factor, share = _softmax(s), rows[heads, :, block]
             if of.mask is not None:
@@ -76,7 +78,7 @@ def attended(of: Sequences, rows: Tensor, among: Tensor | None = None) -> tuple[
                 most = most if factor is None else most * factor
             peak[heads, block] = most
             share = share if factor is None else share * factor[:, None]
-            out[heads, :, : s.shape[2]].baddbmm_(share, s)
+            out[heads, :, : s.shape[2]].baddbmm_(share, s, beta=int(block.stop < n))
     return out.view(pairs, count, group, wanted, keys), peak.view(pairs, count, group, n)
 
 
