@@ -15,7 +15,7 @@ import torch
 from torch._dynamo.utils import counters
 
 from vlsam_ros.backends import load_vlm
-from vlsam_ros.backends.vlm import decoding, memory
+from vlsam_ros.backends.vlm import decoding, memory, together
 from vlsam_ros.backends.vlm.layouts import FAMILIES
 from vlsam_ros.backends.vlm.repeats import Repeats
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
@@ -272,6 +272,19 @@ def test_views_with_nearly_as_many_tokens_are_one_batch_and_others_apart(
     ]
     for answers in found:
         same(answers, [vlm.answer(view, QUESTIONS) for view in views])
+
+
+def test_views_that_are_answered_are_not_counted_again(folder: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor are prefixes, which are there: only the answers that are still to be written, and those of one batch."""
+    vlm, kept = load(folder("qwen2_5_vl")), []
+    views = [np.resize(VIEW, (side, side, 3)) for side in (60, 60, 400)]
+    need = together.generation
+    monkeypatch.setattr(together, "generation", lambda *a: kept.append(a[-1]) or need(*a))
+    vlm.answer_views(views, QUESTIONS)
+    each = max(map(len, vlm._batch._prompter.tails(QUESTIONS))) + 6
+    asked = [k // each for k in kept if k]
+    assert asked == [15, 15, 6, 6] and not any(k % each for k in kept)  # 9 and 6 at once, then 3 and 3
+    assert vlm.answer_views([], QUESTIONS) == []
 
 
 def test_meanwhile_comes_between_the_views_and_the_answers(folder: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,17 +156,19 @@ class Together:
             meanwhile()
         tails = self._prompter.tails(questions)
         answers: list[list[Answer]] = [[] for _ in views]
+        left = len(views)
         for group in self._close(seen):
             whole = [seen[i] for i in group]
-            some, asked = self._at_once(whole, tails, len(views))
+            some, asked = self._at_once(whole, tails, left)
             for part in (group[i : i + some] for i in range(0, len(group), some)):
                 for rows in (slice(i, i + asked) for i in range(0, len(questions), asked)):
                     new = self._run([seen[i] for i in part], tails[rows], questions[rows], least)
                     for i, own in zip(part, new, strict=True):
                         answers[i] += own
-            if fits(self._need(whole, tails, some, asked, len(views)), self._model.device):
+            if fits(self._need(whole, tails, some, asked, left), self._model.device):
                 for i in group:
                     self._keep(views[i], seen[i])
+            left -= len(group)
         return answers
 
     def text(self, view: np.ndarray, request: str, most: int) -> tuple[str, bool]:
@@ -257,12 +259,16 @@ class Together:
         return at_once(need, len(seen), len(tails), self._model.device, most)
 
     def _need(self, seen: Sequence[Seen], tails: Sequence[Tensor], views: int, asked: int, left: int) -> Memory:
-        """What so many questions about each of so many of these views take; `left` views' Q and K are kept in all."""
+        """What so many questions about each of so many of these views take, beside the prefixes, which are there.
+
+        The answers' Q and K about all `left` views are kept in the end, and until then the bench has those of a batch.
+        """
         prefix, tail = max(len(s.prefix) for s in seen), max(map(len, tails))
-        kept = left * (prefix + len(tails) * (tail + self._limits.tokens))
+        columns = self._columns(prefix, tail)
+        ready = any(bench.holds(views * asked, *columns) for bench in self._benches)
+        kept = (left * len(tails) + (0 if ready else views * asked)) * columns[1]
         sizes = prefix, tail, self._limits.tokens, views, asked, kept
         need = generation(self._model.config, self._model.dtype, *sizes)
-        ready = any(b.holds(views * asked, *self._columns(prefix, tail)) for b in self._benches)
         return replace(need, cache=0) if ready else need
 
     def _columns(self, prefix: int, tail: int) -> tuple[int, int]:

@@ -107,7 +107,7 @@ class TransformersVlm:
         """
         for view in views:
             check_image(view)
-        if not questions:
+        if not questions or not views:
             return [[] for _ in views]
         with torch.no_grad(), self._typed_errors(views):
             if self._batch:
