@@ -60,7 +60,7 @@ class VlmOptions:
     )
     max_new_tokens: int = option(64, "longest answer to one question, in tokens", low=1, high=2048)
     max_repeats: int = option(
-        4, "an answer that says the same so often in a row ends there, and is marked (0: never)", low=0, high=64
+        6, "an answer that says the same so often in a row ends there, and is marked (0: never)", low=0, high=64
     )
     compile: str = option(
         "auto",

@@ -135,6 +135,17 @@ def test_loads_that_grow_together_share_what_they_cost_and_none_is_negative():
     assert expected == sorted(expected) and expected[0] >= 0
 
 
+def test_a_run_that_waited_for_something_else_tells_nothing():
+    pace = Pace()
+    pace.learn((1000, 4, 1), 20.0)
+    for _ in range(4):
+        pace.learn((1000, 4, 1), 0.5)
+    assert pace.expected((1000, 4, 1)) == pytest.approx(0.5)
+    for _ in range(3):
+        pace.learn((0, 8, 1), 0.4)  # of other units, which is no reason to leave it out
+    assert pace.expected((0, 8, 1)) == pytest.approx(0.4, rel=0.2)
+
+
 def test_a_pace_that_changes_is_followed():
     pace = Pace(runs=8)
     for seconds in [1.0] * 20 + [2.0] * 8:

@@ -40,14 +40,18 @@ def plan(views: Sequence[View], questions: Sequence[str], batch: int, hurry: boo
     ]
 
 
+SLOW = 8.0
+"""A run that took so many times as long for its load as half of all do tells nothing."""
+
+
 class Pace:
     """How long some kind of work takes, learnt from how long it took.
 
-    Seconds are a sum of what each unit of the load costs, never negative, fitted to the last runs; loads that always
-    grew together share what they cost.
+    Seconds are a sum of what each unit of the load costs, never negative, fitted to the last runs but those that took
+    far longer than others, as the first one may; loads that always grew together share what they cost.
     """
 
-    def __init__(self, runs: int = 64) -> None:
+    def __init__(self, runs: int = 32) -> None:
         self._runs: deque[tuple[tuple[float, ...], float]] = deque(maxlen=runs)
         self._costs: np.ndarray | None = None
 
@@ -62,7 +66,9 @@ class Pace:
             return None
         if self._costs is None:
             loads, seconds = (np.array(column, float) for column in zip(*self._runs, strict=True))
-            self._costs = _not_negative(loads, seconds)
+            each = seconds / np.maximum((loads / np.maximum(loads.max(0), 1e-9)).sum(1), 1e-9)
+            usual = each <= SLOW * np.median(each)
+            self._costs = _not_negative(loads[usual], seconds[usual])
         return float(np.asarray(load, float) @ self._costs)
 
 

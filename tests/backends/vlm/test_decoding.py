@@ -381,10 +381,16 @@ def test_families_of_a_fixed_number_keep_it(folder: Callable, family: str) -> No
         ("a dog , a cat , a dog , a cat , a dog , a cat ,", 3, True),
         ("1 . cone 2 . cone 3 . cone 4 . cone", 4, True),
         ("1 . cone 2 . dog 3 . bin 4 . bag", 4, False),
-        ("- - - - - - -", 4, False),
-        ("- - - - - - - -", 4, True),
-        ("- - - - - - - -", 9, False),
-        ("- - - - - - - - -", 9, True),
+        ("- " * 47, 4, False),
+        ("- " * 48, 4, True),
+        ("| " + "--- | " * 6, 4, False),
+        ("1 2 3 4 5 6 7 8 9 10 11 12 13", 4, False),
+        ("1 , 000 , " * 11, 4, False),
+        ("1 , 000 , " * 12, 4, True),
+        ("name " * 7, 4, False),
+        ("name " * 8, 4, True),
+        ("name " * 8, 9, False),
+        ("name " * 9, 9, True),
         ("cone , cone , cone , cone , cone , cone ,", 0, False),
         (" ".join(f"w{i}" for i in range(33)) * 5, 4, False),
         ((" ".join(f"w{i}" for i in range(32)) + " ") * 4, 4, True),
@@ -400,7 +406,7 @@ def test_what_repeats_itself(words: str, most: int, loops: bool) -> None:
 def test_an_answer_that_repeats_itself_ends_and_says_so(
     folder: Callable, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vlm = load(folder(family))
+    vlm = load(folder(family), max_repeats=4)
     part = vlm._tokenizer(" cone,", add_special_tokens=False)["input_ids"]
     tiny_models.say(vlm, part * 20, monkeypatch)
     for answer in vlm.answer(VIEW, QUESTIONS):

@@ -12,8 +12,10 @@ from transformers import StoppingCriteria
 LONGEST = 32
 """Tokens of the longest part whose repetition is noticed."""
 
-LEAST = 8
-"""Tokens that its repetitions take at the least: a few dots or dashes are no loop."""
+LEAST, LEAST_SIGNS = 8, 48
+"""Tokens that its repetitions take at the least, and without a letter in it: a table's rule is no loop."""
+
+NUMBER = -1
 
 
 class Repeats:
@@ -26,26 +28,28 @@ class Repeats:
 
     def __init__(self, decode: Callable[[list[int]], str], most: int) -> None:
         self._decode, self._most = decode, most
-        self._signs: dict[int, int] = {}
+        self._signs: dict[int, tuple[int, bool]] = {}
 
     def __call__(self, tokens: Sequence[int]) -> bool:
         """Of the tokens that a row has written so far."""
         if not self._most or len(tokens) < LEAST:
             return False
-        signs = [self._sign(token) for token in tokens[-LONGEST * self._most :]]
+        seen = [self._sign(token) for token in tokens[-max(LONGEST * self._most, LEAST_SIGNS + LONGEST) :]]
+        signs, letters = [sign for sign, _ in seen], [letter for _, letter in seen]
         return any(
-            signs[-1] == signs[-1 - part] and self._repeated(signs, part)
+            signs[-1] == signs[-1 - part] and self._repeated(signs, part, any(letters[-part:]))
             for part in range(1, min(LONGEST, len(signs) // 2) + 1)
         )
 
-    def _repeated(self, signs: Sequence[int], part: int) -> bool:
-        length = part * max(self._most, -(-LEAST // part))
+    def _repeated(self, signs: Sequence[int], part: int, letters: bool) -> bool:
+        length = part * max(self._most, -(-(LEAST if letters else LEAST_SIGNS) // part))
         return len(signs) >= length and signs[-length:-part] == signs[part - length :]
 
-    def _sign(self, token: int) -> int:
-        """The token, or -1 if it is a number."""
+    def _sign(self, token: int) -> tuple[int, bool]:
+        """The token, or `NUMBER` if it is one; and whether it has a letter."""
         if token not in self._signs:
-            self._signs[token] = -1 if self._decode([token]).strip().isdigit() else token
+            text = self._decode([token]).strip()
+            self._signs[token] = NUMBER if text.isdigit() else token, any(c.isalpha() for c in text)
         return self._signs[token]
 
 

@@ -21,6 +21,7 @@ from transformers import (
 )
 
 from ...data import Answer, ImageLayout, Pixels
+from ...errors import VlmError
 from .capture import recording
 from .decoding import Asked, Bench, Decoder, Limits, Prefix
 from .memory import Memory, at_once, fits, generation, require_for_answers
@@ -94,7 +95,7 @@ class Together:
             self._fair.append(SuppressTokensLogitsProcessor(search.suppress_tokens, model.device))
         self._decoder = Decoder(model, pipelined=model.device.type == "cuda" and grammar is None)
         self._benches: list[Bench] = []
-        self._warm, self._said = False, set[str]()
+        self._warming, self._said = False, set[str]()
         self.compiled = wanted == "on" or (wanted == "auto" and model.device.type == "cuda")
         if self.compiled:
             self._compile()
@@ -131,13 +132,16 @@ class Together:
         """Compile what so many questions about so many views like these take; see `interfaces.Vlm`."""
         if not self.compiled:
             return
-        self._warm = False  # so that there is a step for all of this, whatever there is for less
+        self._warming = True
         try:
             self.answers(views, questions, None, WARM_STEPS)
+        except VlmError as error:
+            self._slower(str(error))
         except Exception as error:  # compilers and drivers raise nearly anything
             reason = str(error).partition("\n")[0] or type(error).__name__
             self._slower(f"it could not be compiled, or its graph did not fit into the memory: {reason}")
-        self._warm = True
+        finally:
+            self._warming = False
 
     def answers(
         self,
@@ -254,7 +258,7 @@ class Together:
         Raises:
             VlmError: the memory does not suffice for a single one.
         """
-        most = max(bench.rows for bench in self._benches) if self._warm and self._benches else 0
+        most = max(bench.rows for bench in self._benches) if self._benches and not self._warming else 0
         need = partial(self._need, seen, tails, left=left)
         return at_once(need, len(seen), len(tails), self._model.device, most)
 
@@ -283,7 +287,7 @@ class Together:
         if not self.compiled:
             return Bench(config, rows, length, tokens, seen[0].prefix), False
         ready = [bench for bench in self._benches if bench.holds(rows, length, tokens)]
-        if not ready and self._warm:
+        if not ready and not self._warming:
             self._say("vlm.compile: no compiled step holds %d × %d tokens, so these run uncompiled", rows, length)
             return Bench(config, rows, length, tokens, seen[0].prefix), False
         if not ready:
@@ -305,7 +309,7 @@ class Together:
                 bench, asked, self._limits, self._fair, self._chooser(held), compiled, held is None, least
             )
         except Exception as error:
-            if compiled and self._warm:
+            if compiled and not self._warming:
                 self._slower(f"it failed: {str(error).partition(chr(10))[0]}")
             raise
         rows = zip(written.batches(asked), written.rows, written.probabilities, strict=True)
