@@ -58,7 +58,7 @@ def slow_flow(
     return torch.where(null > 0, result / null, 0)
 
 
-def _scores(layer: LayerQK) -> Tensor:
+def slow_scores(layer: LayerQK) -> Tensor:
     """All of S, float64 (heads, N, N)."""
     key = layer.key.repeat_interleave(len(layer.query) // len(layer.key), 0).double()
     s = layer.query.double() @ key.transpose(1, 2) * layer.scaling
@@ -70,7 +70,7 @@ def _scores(layer: LayerQK) -> Tensor:
 
 def _merged(layer: LayerQK, options: AttentionOptions, visual: np.ndarray) -> Tensor:
     """S' of one layer: float64 (N, N)."""
-    s = _scores(layer)
+    s = slow_scores(layer)
     seen = s[..., torch.from_numpy(visual)]
     weights = {"vlsam": s.max(-1).values.mean(-1), "mean": torch.ones(len(s)), "vmax": seen.max(-1).values.mean(-1)}
     w = weights[options.head_weight]

@@ -142,6 +142,24 @@ def test_names_without_tokens_are_left_out():
     assert [m.name for m in named_maps(beyond)] == ["dog"]
 
 
+@pytest.mark.parametrize("preset", ["vlsam", "decaf"])
+def test_several_views_at_once_give_what_each_gives_alone_in_one_flow(preset, monkeypatch):
+    layers, calls, options = random_layers(), [], AttentionOptions(preset=preset)
+    turned = [replace(x, query=x.query.flip(0), key=x.key.flip(0)) for x in layers]
+    views = [[answer(layers), answer(turned, "none")], [answer(turned, "cone, dog", ((0, 4), (4, 9)))], []]
+    beside = [answer(some, "road", ((0, 4),), 19) for some in (turned, layers, layers)]
+    alone = [
+        attention.named_maps([own], QuestionOptions(), options, [b])[0] for own, b in zip(views, beside, strict=True)
+    ]
+    monkeypatch.setattr(attention, "flow", lambda *args: (calls.append(len(args[0])), flow(*args))[1])
+    found = attention.named_maps(views, QuestionOptions(), options, beside)
+    assert [[m.name for m in own] for own in found] == [["dog", "cat"], ["cone", "dog"], []]
+    assert calls == [4 if preset == "decaf" else 2]
+    for a, b in zip((m for own in found for m in own), (m for own in alone for m in own), strict=True):
+        assert np.allclose(a.heat, b.heat, atol=1e-5) and a.heat.max() == 1
+    assert not np.allclose(found[0][0].heat, found[1][1].heat, atol=0.1)
+
+
 def test_a_name_said_a_hundred_times_is_one_map_of_all_its_tokens():
     layers = random_layers(n=120)
     a = answer(layers, "dog, " * 100, tuple((5 * i, 5 * i + 5) for i in range(100)), first_row=20)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from pretend_cuda import pretended
-from slow_flow import GRID, answer, random_layers, slow_flow
+from slow_flow import GRID, answer, random_layers, slow_flow, slow_scores
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vlsam_ros.config import AttentionOptions
@@ -179,6 +179,17 @@ def test_even_attention_collapses_onto_the_first_columns_unless_damped():
 def test_many_layers_stay_finite():
     sharp = [LayerQK(torch.eye(20)[None] * 50, torch.eye(20)[None], 1.0)] * 96
     assert flowed(answer(sharp), torch.eye(20), AttentionOptions(regulariser="off")).isfinite().all()
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_scores_of_some_heads_and_rows_are_a_part_of_all(case):
+    layer = random_layers(**case)[0]
+    heads, rows = slice(0, max(1, len(layer.query) - 1)), slice(5, 17)
+    got = scores.scores(layer, heads, rows)
+    whole = slow_scores(layer)[heads, rows]
+    assert torch.allclose(got.double(), whole[..., : got.shape[2]], rtol=1e-5, atol=1e-7)
+    assert got.shape[2] == 17 if layer.mask is None else got.shape[2] == layer.length
+    assert not whole[..., got.shape[2] :].any()
 
 
 # --- a whole batch at once
@@ -356,12 +367,14 @@ def test_a_batch_that_does_not_fit_its_answers_raises(name):
 
 
 class Operations(TorchDispatchMode):
-    """How many there are."""
+    """How many there are, and the most numbers that one of them takes to a power."""
 
-    count = 0
+    count = largest = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         self.count += not func.is_view
+        if func._overloadpacket is torch.ops.aten.exp2_:
+            self.largest = max(self.largest, args[0].numel())
         return func(*args, **(kwargs or {}))
 
 
@@ -381,6 +394,15 @@ def test_a_layer_is_as_many_operations_whatever_is_asked():
     least = a_layer(1, 2)
     assert 0 < least <= 70
     assert [a_layer(*size) for size in ((1, 2, 9), (1, 4), (3, 2), (3, 4))] == [least] * 4
+
+
+@pytest.mark.parametrize("size", [7_000, 20_000, 70_000])
+def test_no_block_is_larger_than_the_cache(size, monkeypatch):
+    monkeypatch.setattr(scores, "CPU_BYTES", size)
+    some = written(0, 3, 2, [(0, 9), (1, 9)] * 3, [1, 2] * 3, prefix=100)
+    with torch.inference_mode(), Operations() as counted:
+        some.flow(AttentionOptions(chunk=64))
+    assert size / 3 < 4 * counted.largest <= size
 
 
 def test_the_host_waits_once_for_a_batch():
