@@ -117,7 +117,7 @@ def test_profiles_fit_their_cards(
     assert lines[0].startswith("Modelled, not measured") and found["measured"] is False
     assert found["compiled"] and len(found["rows"]) == 1  # all of the keyframe in one loop
     assert sum(found["stages_ms"].values()) == pytest.approx(1e3 * found["seconds"], abs=1)
-    assert 0.3 * most_s < found["seconds"] <= 0.9 * most_s
+    assert 0.3 * most_s < found["seconds"] <= most_s
     assert found["memory_gib"] <= found["card_gib"]
 
 
