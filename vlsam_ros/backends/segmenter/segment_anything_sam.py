@@ -95,7 +95,7 @@ def load(kind: str, source: str, device: torch.device, dtype: torch.dtype) -> Sa
 
         sam = load_sam()
         if device.type == "cpu" and dtype == torch.float32:
-            fused(sam.image_encoder)
+            fused(sam.image_encoder).to(memory_format=torch.channels_last)
         return SamSegmenter(SegmentAnything(sam, device), "embedded-sam", True, device, dtype)
     path = Path(local(source))
     return SamSegmenter(SegmentAnything(_read(kind, path), device), path.name, False, device, dtype)
