@@ -23,7 +23,7 @@ from .upscaling import Size, axes, mask
 
 BLOCK_BYTES = 2**23
 """Prompts that are decoded together on a CPU fill a tensor of this size at the most; larger ones leave the cache, and
-the allocator returns their memory each time."""
+the allocator returns their memory each time. As many views are encoded together."""
 
 
 class Sam(Protocol):
@@ -139,9 +139,8 @@ class SamSegmenter:
             if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 part.to(dtype)  # what autocast would do each time
         floats = sam.mask_hw[0] * sam.mask_hw[1] * sam.channels // 8
-        cpu = device.type == "cpu"
-        self._together = max(1, BLOCK_BYTES // (4 * floats)) if cpu else 2**31
-        self._most_views = 1 if cpu else 2**31  # at once: a CPU gains nothing by more
+        self._together = max(1, BLOCK_BYTES // (4 * floats)) if device.type == "cpu" else 2**31
+        self._most_views = self._together  # fewer once the memory has run out
         self._aside = None
         if device.type == "cuda":
             self._aside = torch.cuda.Stream(device)  # of the lowest priority
@@ -170,7 +169,7 @@ class SamSegmenter:
         return self.embed_views([view])[0]
 
     def embed_views(self, views: Sequence[np.ndarray]) -> list[SamEmbedding]:
-        """The same for several views, as one batch on a GPU if its memory allows. Keeps those of `Pixels` with them."""
+        """The same for several views, on a GPU as one batch if its memory allows. Keeps those of `Pixels` with them."""
         return self._embedded(views)
 
     @torch.inference_mode()
