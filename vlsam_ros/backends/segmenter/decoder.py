@@ -84,8 +84,8 @@ def two_way(
         state = layer.norm2(state + _to_image(layer.cross_attn_token_to_image, state + tokens, placed, image))
         state = layer.norm3(state + layer.mlp(state))
         image = _from_image(layer.cross_attn_image_to_token, image, placed, state + tokens, state)
-        image = _normed(image, layer.norm4)
-        placed = image + place
+        image = _normed(image, layer.norm4, placed)
+        torch.add(image, place, out=placed)
     state, tokens = state[:, :read], tokens[:, :read]
     final = _to_image(transformer.final_attn_token_to_image, state + tokens, placed, image)
     return transformer.norm_final_attn(state + final), image
@@ -141,11 +141,11 @@ def _split(projected: Tensor, heads: int) -> Tensor:
     return projected.unflatten(2, (heads, -1)).transpose(1, 2)
 
 
-def _normed(x: Tensor, norm: nn.LayerNorm) -> Tensor:
-    """A `LayerNorm` or `LayerNorm2d` of (B, C, N) over the channels; x is lost."""
+def _normed(x: Tensor, norm: nn.LayerNorm, spare: Tensor | None = None) -> Tensor:
+    """A `LayerNorm` or `LayerNorm2d` of (B, C, N) over the channels; x is lost, and a spare one of its shape, too."""
     if x.device.type != "cpu":
         return layer_norm(x.mT, norm.weight.shape, norm.weight, norm.bias, norm.eps).mT
     x = x.float()
     x = x.sub_(x.mean(1, keepdim=True))
-    spread = (x * x).mean(1, keepdim=True).add_(norm.eps).rsqrt_()
+    spread = torch.mul(x, x, out=spare).mean(1, keepdim=True).add_(norm.eps).rsqrt_()
     return x.mul_(spread).mul_(norm.weight[:, None]).add_(norm.bias[:, None])
