@@ -73,7 +73,22 @@ def halved(work: Work) -> Work:
     return out
 
 
-class Count(TorchDispatchMode):
+class Staged:
+    """What happens is counted under the name of its stage."""
+
+    _stage = ""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """What happens inside the block belongs to a stage; of nested ones to the innermost."""
+        before, self._stage = self._stage, name
+        try:
+            yield
+        finally:
+            self._stage = before
+
+
+class Count(TorchDispatchMode, Staged):
     """Counts the operations on meta tensors inside the block, by stage.
 
     Tensors of the CPU among them (positions, masks) are taken for the device's. Attention is one operation that never
@@ -83,16 +98,7 @@ class Count(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.work: dict[str, Work] = defaultdict(Counter)
-        self._stage, self._inference = "", torch.inference_mode()
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Counts the block as this stage's."""
-        before, self._stage = self._stage, name
-        try:
-            yield
-        finally:
-            self._stage = before
+        self._inference = torch.inference_mode()
 
     def add(self, flops: int, tensors: list[Tensor]) -> None:
         """An operation on these tensors, read or written."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import linecache
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -14,6 +12,7 @@ from typing import NamedTuple
 import torch
 
 import vlsam_ros
+from benchmarks.counting import Staged
 
 OURS, TORCH, PYTHON = (Path(str(module.__file__)).parent for module in (vlsam_ros, torch, linecache))
 
@@ -26,7 +25,7 @@ class Site(NamedTuple):
     caller: str
 
 
-class Counts:
+class Counts(Staged):
     """What was asked of the device, by `Site`.
 
     Attributes:
@@ -38,20 +37,12 @@ class Counts:
         free: what `torch.cuda.mem_get_info` says is free, in bytes.
     """
 
+    _stage = "-"
+
     def __init__(self, free: int) -> None:
         self.free = free
         self.waits, self.uploads, self.ops, self.flops = (Counter[Site]() for _ in range(4))
         self.streams: Counter[object] = Counter()
-        self._stage = "-"
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """What is asked for inside the block belongs to a stage; of nested ones to the innermost."""
-        before, self._stage = self._stage, name
-        try:
-            yield
-        finally:
-            self._stage = before
 
     def clear(self) -> None:
         """Begin again with zeros."""

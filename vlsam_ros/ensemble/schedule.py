@@ -98,15 +98,15 @@ def until_spent(
         cost: seconds that a step, and what is to be done after the last one, will take; None: not known yet, so that
             one view alone is looked at.
     """
-    todo, begun = deque(steps), False
-    while todo:
-        step = todo.popleft()
+    waiting, begun = deque(steps), False
+    while waiting:
+        step = waiting.popleft()
         if budget_s is not None:
             fit = _fitting(step, started + budget_s - perf_counter(), cost)
             if begun and not fit:
                 return
             if rest := step.views[max(fit, 1) :]:
-                todo.appendleft(Step(rest, step.questions))
+                waiting.appendleft(Step(rest, step.questions))
             step = Step(step.views[: max(fit, 1)], step.questions)
         begun = True
         yield step

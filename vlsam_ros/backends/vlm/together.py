@@ -239,7 +239,10 @@ class Together:
 
     def _close(self, seen: Mapping[int, Seen]) -> Iterator[list[int]]:
         """Which views can be one batch without much padding, those that were seen together side by side."""
-        order = sorted(seen, key=lambda i: (len(seen[i].prefix), id(seen[i].prefix), seen[i].view))
+        first: dict[int, int] = {}
+        for i in sorted(seen):
+            first.setdefault(id(seen[i].prefix), i)
+        order = sorted(seen, key=lambda i: (len(seen[i].prefix), first[id(seen[i].prefix)], seen[i].view))
         group = order[:1]
         for i in order[1:]:
             if len(seen[i].prefix) > CLOSE * len(seen[group[0]].prefix):
