@@ -13,7 +13,7 @@ from vlsam_ros._moved import MOVED
 PACKAGE = Path(__file__).resolve().parents[1] / "vlsam_ros"
 ORDER = (
     *("errors", "options", "config", "data", "embedded", "backends", "recognition", "localisation", "ensemble"),
-    *("pipeline", "output", "bags", "synthetic", "evaluation", "ros", "demo", "cli"),
+    *("tracking", "pipeline", "output", "serving", "bags", "synthetic", "evaluation", "ros", "demo", "cli"),
 )
 """From the ground up; a module may import those before its own room."""
 MODULES = sorted(

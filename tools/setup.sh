@@ -50,7 +50,7 @@ venv_key() {
 build_key() {
     {
         echo "$venv_key"
-        cat CMakeLists.txt package.xml msg/*.msg
+        cat CMakeLists.txt package.xml msg/*.msg srv/*.srv
         find include scripts $(ls -d launch config 2>/dev/null) -type f ! -name '*.pyc' | sort
     } | sha256sum
 }

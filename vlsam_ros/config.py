@@ -19,6 +19,14 @@ PROFILES = ("embedded", "desktop", "jetson", "paper")
 OF_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
 """What any ROS node may be given beside its own parameters."""
 
+LIVE = (
+    *("views", "questions", "attention", "prompts", "refine", "score", "verify", "merge", "tracks"),
+    *("grounder.threshold", "grounder.max_boxes"),
+    *(f"node.{key}" for key in ("keyframe_rate_hz", "keyframes", "change", "max_gap_s", "latency_budget_s")),
+    *(f"node.{key}" for key in ("publish_partial", "priorities", "max_age_s", "silent_s", "timeout_s")),
+)
+"""Groups, and single options, that may change while the node runs; the others, while it is unconfigured."""
+
 _PART = r"(?:[A-Za-z_]|\{[A-Za-z_]\w*\})(?:\w|\{[A-Za-z_]\w*\})*"
 TOPIC = re.compile(rf"~?/?{_PART}(/{_PART})*", re.ASCII)
 """A topic's name: https://design.ros2.org/articles/topic_and_service_names.html."""
@@ -153,9 +161,15 @@ class QuestionOptions:
     )
     generated: int = option(10, "how many questions the VLM writes in mode 'generated'", low=1, high=50)
     generated_tokens: int = option(512, "most tokens that it writes them with", low=16, high=8192)
+    of_name: str = option(
+        "List every {name} in the picture.", "how the service ~/ask asks for a name, which takes the place of {name}"
+    )
     max_names: int = option(32, "most names taken from one answer", low=1, high=256)
     max_label_chars: int = option(48, "longest label, in characters", low=8, high=128)
     ignore: list[str] = option([], "names that are never reported (such as 'road' or 'sky')")
+
+    def __post_init__(self) -> None:
+        _check_template("questions.of_name", self.of_name)
 
 
 @dataclass(frozen=True)
@@ -302,8 +316,7 @@ class VerifyOptions:
     question: str = option("Is there a {name} in the picture? Answer yes or no.", "how it is asked")
 
     def __post_init__(self) -> None:
-        if "{name}" not in self.question:
-            raise ConfigError(f"verify.question: expected '{{name}}' in it, got {self.question!r}")
+        _check_template("verify.question", self.question)
 
 
 @dataclass(frozen=True)
@@ -332,25 +345,92 @@ class MergeOptions:
 
 
 @dataclass(frozen=True)
+class TrackOptions:
+    """Between keyframes."""
+
+    enabled: bool = option(True, "tell which object is the same from keyframe to keyframe")
+
+
+@dataclass(frozen=True)
 class NodeOptions:
     """The ROS 2 node."""
 
+    autostart: bool = option(True, "load the models and become active by itself; otherwise as `ros2 lifecycle` says")
     image_topics: list[str] = option(
         ["/camera/image_raw/compressed"], "camera topics, of sensor_msgs/Image or sensor_msgs/CompressedImage"
     )
     transport: str = option(
         "auto", "image message type ('auto': as the publisher offers)", choices=("auto", "raw", "compressed")
     )
+    reliability: str = option(
+        "auto",
+        "subscription's reliability ('auto': as the publisher offers)",
+        choices=("auto", "reliable", "best_effort"),
+    )
+    max_image_pixels: int = option(40_000_000, "larger images are refused", low=1, high=1 << 28)
+    priorities: list[float] = option(
+        [1.0],
+        "how large each camera's share of the keyframes is where there is no time for all: one for all cameras, or one "
+        "each in the order of `image_topics`",
+        low=0.01,
+        high=100.0,
+    )
     keyframe_rate_hz: float = option(
         1.0, "most keyframes per second and camera (0: as many as the models manage)", low=0.0, high=60.0
     )
+    keyframes: str = option(
+        "rate",
+        "what makes a frame a keyframe: 'rate': the time; 'change': that the scene has changed by `change`, or that "
+        "the last keyframe is `max_gap_s` old",
+        choices=("rate", "change"),
+    )
+    change: float = option(
+        0.04,
+        "how much a keyframe of 'change' differs from the last one: mean difference of their thumbnails' brightness, "
+        "as a share of the whole range",
+        low=0.0,
+        high=1.0,
+    )
+    max_gap_s: float = option(5.0, "longest time without a keyframe in 'change'", low=0.0, high=3600.0)
+    max_age_s: float = option(
+        0.0,
+        "a frame that is older by its stamp and the node's clock, or waited longer, is dropped and counted (0: never). "
+        "A recording that is replayed without its clock is old: set `use_sim_time`, or 0",
+        low=0.0,
+        high=3600.0,
+    )
+    silent_s: float = option(
+        2.0, "a camera without an image for so long is silent, and says so in ~/health", low=0.05, high=3600.0
+    )
+    queue_all: bool = option(False, "process every frame in order instead of the newest (for bags; deterministic)")
     latency_budget_s: float = option(
         0.0, "time for one keyframe; what is left over is skipped and said so (0: none)", low=0.0, high=600.0
+    )
+    publish_partial: bool = option(
+        False, "publish the whole frame's instances at once, as preliminary, before its other views are looked at"
+    )
+    timeout_s: float = option(
+        60.0,
+        "longest time for one keyframe: without a result by then the models' process is ended and started again",
+        low=0.1,
+        high=3600.0,
+    )
+    load_timeout_s: float = option(
+        3600.0, "longest time for the models to load, maybe to be downloaded", low=1.0, high=86400.0
+    )
+    worker_nice: int = option(
+        5, "how far the models' process stands back for others on a busy CPU (its niceness)", low=0, high=19
     )
     camera_info: bool = option(
         False,
         "take each camera's horizon from the sensor_msgs/CameraInfo beside its images and `pitch_deg` instead of "
         "`views.horizon`",
+    )
+    height_m: list[float] = option(
+        [0.0],
+        "how high the cameras are above the road, in metres (0: unknown, no distances): one for all, or one each",
+        low=0.0,
+        high=100.0,
     )
     pitch_deg: list[float] = option(
         [0.0],
@@ -358,16 +438,49 @@ class NodeOptions:
         low=-60.0,
         high=60.0,
     )
-    reliability: str = option(
-        "auto",
-        "subscription's reliability ('auto': as the publisher offers)",
-        choices=("auto", "reliable", "best_effort"),
+    roll_deg: list[float] = option(
+        [0.0],
+        "how far the cameras are turned clockwise about their optical axis, in degrees: one for all, or one each",
+        low=-180.0,
+        high=180.0,
     )
-    queue_all: bool = option(False, "process every frame in order instead of the newest (for bags; deterministic)")
-    max_image_pixels: int = option(40_000_000, "larger images are refused", low=1, high=1 << 28)
+    pitch_error_deg: float = option(
+        0.3, "standard deviation of the pitch on the road, which bounds how well distances are known", low=0.0, high=10.0
+    )
+    ground_frame: str = option(
+        "",
+        "tf2 frame on the road below the vehicle (base_footprint), z up; where tf2_ros is installed and knows a "
+        "camera's frame in it, that mount takes the place of height, pitch and roll",
+    )
+    hazards: str = option(
+        "",
+        "file of hazard classes over those of config/hazards.yaml, in its form (empty: those alone)",
+    )
+    health_rate_hz: float = option(2.0, "rate of each camera's heartbeat on ~/health (0: none)", low=0.0, high=100.0)
+    deadline_s: float = option(
+        0.0,
+        "deadline that ~/detections and ~/tracks offer, in seconds between messages: a subscriber that asks for one "
+        "at least as long connects, and is told when it is missed (0: none)",
+        low=0.0,
+        high=3600.0,
+    )
+    liveliness_s: float = option(
+        0.0,
+        "liveliness lease that ~/detections, ~/tracks and ~/health offer, asserted by the node's executor (0: none)",
+        low=0.0,
+        high=3600.0,
+    )
 
     def __post_init__(self) -> None:
         check_topics(self.image_topics)
+        for key in ("priorities", "height_m", "pitch_deg", "roll_deg"):
+            if len(each := getattr(self, key)) not in (1, len(self.image_topics)):
+                raise ConfigError(f"node.{key}: expected 1 or {len(self.image_topics)} values, got {len(each)}")
+
+    def of_camera(self, key: str, index: int) -> float:
+        """A camera's value of an option that has one for all cameras, or one each."""
+        each = getattr(self, key)
+        return each[index] if len(each) > 1 else each[0]
 
 
 @dataclass(frozen=True)
@@ -385,6 +498,7 @@ class Config:
     score: ScoreOptions = field(default_factory=ScoreOptions)
     verify: VerifyOptions = field(default_factory=VerifyOptions)
     merge: MergeOptions = field(default_factory=MergeOptions)
+    tracks: TrackOptions = field(default_factory=TrackOptions)
     node: NodeOptions = field(default_factory=NodeOptions)
 
     @classmethod
@@ -431,6 +545,16 @@ def check_topics(topics: Sequence[str]) -> None:
     topic, count = Counter(topics).most_common(1)[0]
     if count > 1:
         raise ConfigError(f"node.image_topics: {topic!r} is named twice")
+
+
+def _check_template(name: str, question: str) -> None:
+    if "{name}" not in question:
+        raise ConfigError(f"{name}: expected '{{name}}' in it, got {question!r}")
+
+
+def is_live(option: Option) -> bool:
+    """Whether an option may change while the node runs."""
+    return option.group in LIVE or option.name in LIVE
 
 
 def options() -> Iterator[Option]:

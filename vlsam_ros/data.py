@@ -6,6 +6,7 @@ y_max with exclusive upper edges.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -427,6 +428,44 @@ class Grounded:
 
 
 @dataclass(frozen=True)
+class Track:
+    """The same object from frame to frame.
+
+    Attributes:
+        id: the same as long as the track lasts, and no other's in one run.
+        seen, looked: keyframes that saw it, of those that looked where it was.
+        unseen_s: seconds since the last keyframe that saw it.
+    """
+
+    id: str
+    seen: int = 1
+    looked: int = 1
+    unseen_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an instance stands, as seen from its camera; what isn't known is NaN or None.
+
+    Attributes:
+        azimuth, elevation: direction of the mask's middle in rad, to the left of straight ahead and above the horizontal
+            plane (of the optical axis, if the mount isn't known).
+        distance, distance_min, distance_max: along the road from below the camera to the mask's foot in metres, and its
+            95 % interval, which may end at infinity.
+        point_xyz: that foot in the camera's optical frame (x right, y down, z forward), metres.
+        covariance: of the point, m², nine numbers, row-major.
+    """
+
+    azimuth: float = math.nan
+    elevation: float = math.nan
+    distance: float = math.nan
+    distance_min: float = math.nan
+    distance_max: float = math.nan
+    point_xyz: tuple[float, float, float] | None = None
+    covariance: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Detection:
     """One labelled instance, in pixels of the frame (or of the view, before lifting).
 
@@ -440,6 +479,8 @@ class Detection:
         reason: why it is not believed (``inconsistent``, ``denied``); empty if it is.
         source: ``attention``, ``grounder``, or ``both`` if each of them found it.
         certainty: the probability that the VLM gave to the name's words, in [0, 1]; 1 if unknown.
+        track: which object it is from frame to frame; None if it is not tracked.
+        place: where it stands; None if nothing is known of the camera.
     """
 
     label: str
@@ -453,6 +494,8 @@ class Detection:
     reason: str = ""
     source: str = "attention"
     certainty: float = 1.0
+    track: Track | None = None
+    place: Place | None = None
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:

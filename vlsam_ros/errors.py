@@ -49,6 +49,26 @@ class GrounderError(VlsamError):
     status = 40  # STATUS_GROUNDER_FAILED
 
 
+class WorkerTimeoutError(VlsamError):
+    """A process of the detector gave no answer within its limit, and was ended."""
+
+    status = 50  # STATUS_TIMEOUT
+
+
+class WorkerLostError(VlsamError):
+    """A process of the detector ended before it answered: a crash, or the system ended it."""
+
+    status = 51  # STATUS_WORKER_LOST
+
+
+class RemoteError(VlsamError):
+    """What nobody expected to be raised in a process of the detector: its type and text, and where in `trace`."""
+
+    def __init__(self, text: str, trace: str = "") -> None:
+        super().__init__(text)
+        self.trace = trace
+
+
 @contextmanager
 def failures(kind: type[VlsamError], what: str) -> Iterator[None]:
     """Whatever a library raises inside the block becomes an error of that kind; ours stay what they are."""

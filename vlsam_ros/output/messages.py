@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vlsam_ros.data import Detection, Detections, Mask
+from vlsam_ros.data import Detection, Detections, Mask, Place, Track
 from vlsam_ros.errors import PARTIAL
 from vlsam_ros.output import rle
 from vlsam_ros.output.check import (
@@ -27,6 +27,10 @@ from vlsam_ros.output.text import plain
 
 FUTURE_S = 0.5
 """How far an image's stamp may be ahead of the clock, s: clocks differ. Beyond it nothing is known about its age."""
+
+
+NO_TRACK = Track("", 0, 0)
+"""What a message says of an instance that is not tracked."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class Keyframe:
         started, finished: builtin_interfaces/Time of inference.
         age_s: finished - header.stamp in seconds; NaN if `age` can't say.
         status, status_text: one of the message's STATUS_ constants, and what went wrong or is not known.
+        preliminary: more of this keyframe is to come.
+        asked: the questions whose answers the message holds, beside the instances.
     """
 
     header: Any
@@ -57,6 +63,8 @@ class Keyframe:
     age_s: float = math.nan
     status: int = 0
     status_text: str = ""
+    preliminary: bool = False
+    asked: frozenset[str] = frozenset()
 
 
 def to_message(keyframe: Keyframe, detections: Detections, types: Types) -> Any:
@@ -75,12 +83,18 @@ def to_message(keyframe: Keyframe, detections: Detections, types: Types) -> Any:
         status=keyframe.status,
         status_text=plain(keyframe.status_text),
         skipped=[plain(skipped) for skipped in detections.skipped],
+        preliminary=keyframe.preliminary,
         vlm=plain(detections.vlm),
         segmenter=plain(detections.segmenter),
         grounder=plain(detections.grounder),
         demonstration=bool(detections.demonstration),
         instances=[_instance(item, types) for item in detections.items],
+        answers=[_answer(*said, types) for said in detections.answers if said[1] in keyframe.asked],
     )
+
+
+def _answer(view: str, question: str, text: str, types: Types) -> Any:
+    return types.make("vlsam_ros/msg/Answer", view=plain(view), question=plain(question), text=plain(text))
 
 
 def _instance(item: Detection, types: Types) -> Any:
@@ -89,9 +103,14 @@ def _instance(item: Detection, types: Types) -> Any:
     mask = types.make(
         "vlsam_ros/msg/InstanceMask", x=roi.x, y=roi.y, width=roi.width, height=roi.height, runs=types.uint32(roi.runs)
     )
+    track, place = item.track or NO_TRACK, item.place or Place()
+    x, y, z = place.point_xyz or (0.0, 0.0, 0.0)
     return types.make(
         "vlsam_ros/msg/DetectedInstance",
-        track_id="",
+        track_id=plain(track.id),
+        seen=track.seen,
+        looked=track.looked,
+        unseen_s=float(track.unseen_s),
         label=plain(item.label, MAX_LABEL_CHARS),
         score=float(item.score),
         attention_score=float(item.attention),
@@ -104,8 +123,14 @@ def _instance(item: Detection, types: Types) -> Any:
         y_max=y_max,
         mask=mask,
         hazard_class=hazard_class(item.label),
-        has_ground_point=False,
-        ground_point=types.make("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0),
+        azimuth=float(place.azimuth),
+        elevation=float(place.elevation),
+        distance=float(place.distance),
+        distance_min=float(place.distance_min),
+        distance_max=float(place.distance_max),
+        has_ground_point=place.point_xyz is not None,
+        ground_point=types.make("geometry_msgs/msg/Point", x=float(x), y=float(y), z=float(z)),
+        ground_covariance=np.array(place.covariance or [0.0] * 9, np.float64),
         view=plain(item.view),
         source=plain(item.source),
         reason=plain(item.reason),
@@ -137,6 +162,7 @@ def from_message(message: Any) -> Detections:
         segmenter=plain(message.segmenter),
         grounder=plain(message.grounder),
         demonstration=message.demonstration,
+        answers=tuple((plain(a.view), plain(a.question), plain(a.text)) for a in message.answers),
     )
 
 
@@ -156,6 +182,29 @@ def _detection(instance: Any) -> Detection:
         view=plain(instance.view),
         source=plain(instance.source),
         reason=plain(instance.reason),
+        track=_track(instance),
+        place=_place(instance),
+    )
+
+
+def _track(instance: Any) -> Track | None:
+    if not instance.track_id:
+        return None
+    return Track(plain(instance.track_id), instance.seen, instance.looked, instance.unseen_s)
+
+
+def _place(instance: Any) -> Place | None:
+    if math.isnan(instance.azimuth):
+        return None
+    p, known = instance.ground_point, instance.has_ground_point
+    return Place(
+        azimuth=instance.azimuth,
+        elevation=instance.elevation,
+        distance=instance.distance,
+        distance_min=instance.distance_min,
+        distance_max=instance.distance_max,
+        point_xyz=(p.x, p.y, p.z) if known else None,
+        covariance=tuple(float(v) for v in instance.ground_covariance) if known else None,
     )
 
 

@@ -1,0 +1,1 @@
+"""Between keyframes: tracks, and where they stand on the road."""
