@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -82,13 +82,22 @@ class VLSam:
         if grounder is None and self.config.grounder.mode != "attention":
             raise ConfigError(f"grounder.mode {self.config.grounder.mode!r}: expected a grounder, got none")
 
-    def __call__(self, image: np.ndarray, budget_s: float | None = None, horizon: float | None = None) -> Detections:
+    def __call__(
+        self,
+        image: np.ndarray,
+        budget_s: float | None = None,
+        horizon: float | None = None,
+        extra: Sequence[str] = (),
+        preliminary: Callable[[Detections], None] | None = None,
+    ) -> Detections:
         """Detect everything in a frame.
 
         Args:
             image: RGB uint8 (H, W, 3).
             budget_s: seconds to spend; `schedule.plan` says what comes first, and the result what was left out.
             horizon: the horizon's row as a share of the frame's height; None: the option `views.horizon`.
+            extra: questions beside those of the options.
+            preliminary: gets what the full view has shown, which is looked at first then, if there is more to look at.
 
         Raises:
             BadImageError, VlmError, SegmenterError, GrounderError: a part of the method failed or ran out of memory, or
@@ -107,9 +116,10 @@ class VLSam:
         with _timed(timings, "total"):
             with _timed(timings, "vlm"):
                 questions = questions_for(self.vlm, pixels[all_views[0].name], self.config.questions)
+                questions = [*questions, *(question for question in extra if question not in questions)]
             whole, left_s = Step(tuple(all_views), tuple(questions)), (budget_s or 0.0) - (perf_counter() - started)
             hurry = budget_s is not None and ((known := self._cost(done, whole)) is None or known > left_s)
-            steps = self._steps(all_views, questions, hurry)
+            steps = self._steps(all_views, questions, hurry, first=preliminary is not None)
             for step in until_spent(budget_s, steps, started, partial(self._cost, done)):
                 load, begun = self._load(done, step), perf_counter()
                 pixels |= {view.name: _pixels(image, view) for view in step.views if view.name not in pixels}
@@ -123,25 +133,45 @@ class VLSam:
                     found += [lift(d, view) for d in look.instances]
                     paint(heat, look.maps, view)
                 self._looking.learn(load, perf_counter() - begun)
+                if preliminary and len(done) == 1 < len(steps):
+                    preliminary(self._result(found, all_views, size_hw, questions, said, problems, heat, timings))
             asked = sum(step.size for step in done)
             if len(problems) == asked and not named:
                 raise VlmError(f"{self.vlm.name} answered none of {asked} questions: {'; '.join(problems)}")
-            with _timed(timings, "merge"):
-                believed, dropped = (
-                    merge([d for d in found if bool(d.reason) is doubted], all_views, size_hw, self.config)
-                    for doubted in (False, True)
-                )
+            result = self._result(found, all_views, size_hw, questions, said, problems, heat, timings)
             self._merging.learn((asked, 1), timings["merge"])
+        return replace(result, timings_s=dict(timings))
+
+    def _result(
+        self,
+        found: Sequence[Detection],
+        all_views: Sequence[View],
+        size_hw: tuple[int, int],
+        questions: Sequence[str],
+        said: Sequence[tuple[str, str, str]],
+        problems: Sequence[str],
+        heat: np.ndarray,
+        timings: dict[str, float],
+    ) -> Detections:
+        """What was found until now, merged."""
+        with _timed(timings, "merge"):
+            believed, dropped = (
+                merge([d for d in found if bool(d.reason) is doubted], all_views, size_hw, self.config)
+                for doubted in (False, True)
+            )
         return replace(
             self.nothing(size_hw),
             items=believed,
             dropped=dropped,
             skipped=left_out(all_views, questions, {(view, question) for view, question, _ in said}),
             problems=tuple(problems),
-            heat=heat,
+            heat=heat.copy(),
             answers=tuple(said),
-            timings_s=dict(timings),
         )
+
+    def configure(self, config: Config) -> None:
+        """Other options from the next frame on, of those that no model was loaded by (`config.is_live`)."""
+        self.config = config
 
     def warm_up(self, size_hw: tuple[int, int] = FULL_HD) -> None:
         """Get the models ready for the views and questions of the options, so that no frame has to wait for that.
@@ -154,14 +184,18 @@ class VLSam:
         count = options.generated if options.mode == "generated" else len(options.questions)
         questions = [options.questions[i % len(options.questions)] for i in range(count)]
         ways = (False, True) if self.config.node.latency_budget_s else (False,)
-        steps = {step for hurry in ways for step in self._steps(views(size_hw, self.config.views), questions, hurry)}
+        first = self.config.node.publish_partial
+        all_views = views(size_hw, self.config.views)
+        steps = {step for hurry in ways for step in self._steps(all_views, questions, hurry, first)}
         for step in sorted(steps, key=lambda step: step.size):  # the small ones are to run on no larger one's buffers
             pixels = [_pixels(frame, view) for view in step.views]
             self.segmenter.prepare(pixels)
             self.vlm.warm_up(pixels, [*step.questions, *self._aside()])
 
-    def _steps(self, all_views: Sequence[View], questions: Sequence[str], hurry: bool) -> list[Step]:
-        return plan(all_views, questions, self.config.vlm.view_batch or len(all_views), hurry)
+    def _steps(
+        self, all_views: Sequence[View], questions: Sequence[str], hurry: bool, first: bool = False
+    ) -> list[Step]:
+        return plan(all_views, questions, self.config.vlm.view_batch or len(all_views), hurry, first)
 
     def _load(self, done: Sequence[Step], step: Step) -> tuple[float, float, float]:
         """What there is to do in a step: image tokens of views not seen before, answers, and one step."""

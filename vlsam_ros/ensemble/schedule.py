@@ -25,16 +25,20 @@ class Step:
         return len(self.views) * len(self.questions)
 
 
-def plan(views: Sequence[View], questions: Sequence[str], batch: int, hurry: bool) -> list[Step]:
+def plan(views: Sequence[View], questions: Sequence[str], batch: int, hurry: bool, first: bool = False) -> list[Step]:
     """The work on a frame in the order of its importance, at most `batch` views at a time.
 
     Without hurry each view is looked at once and asked everything. In a hurry the first question alone goes to the full
-    view and the bands along the horizon, then the other questions go to them, then all questions to the tiles.
+    view and the bands along the horizon, then the other questions go to them, then all questions to the tiles. With
+    `first` the first view, which is the full one, is a step of its own before all that.
     """
-    first, rest = tuple(questions[:1]), tuple(questions[1:])
+    if first and len(views) > 1:
+        whole = plan(views[:1], questions, batch, hurry=False)
+        return [*whole, *plan(views[1:], questions, batch, hurry)]
+    foremost, rest = tuple(questions[:1]), tuple(questions[1:])
     tiles = [view for view in views if view.name.startswith("tile")]
     other = [view for view in views if not view.name.startswith("tile")]
-    parts = [(other, first), (other, rest), (tiles, first + rest)] if hurry else [(views, first + rest)]
+    parts = [(other, foremost), (other, rest), (tiles, foremost + rest)] if hurry else [(views, foremost + rest)]
     return [
         Step(tuple(group[i : i + batch]), asked) for group, asked in parts if asked for i in range(0, len(group), batch)
     ]

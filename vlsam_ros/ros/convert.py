@@ -1,8 +1,4 @@
-"""ROS messages to arrays and back. Wrong input raises `BadImageError`; nothing is guessed.
-
-Raw images are converted here, not by cv_bridge: it knows no YUV 4:2:0, its builds differ in whether padded rows are
-read right, and a distribution's build doesn't load beside another NumPy. The tests hold both equal.
-"""
+"""Arrays to ROS messages, and rclpy's message classes for `vlsam_ros.output.messages`."""
 
 from __future__ import annotations
 
@@ -10,96 +6,30 @@ import importlib
 from array import array
 from typing import Any
 
-import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
-from vlsam_ros.errors import BadImageError
-from vlsam_ros.output.files import BAYER, check_size, decoded, jpeg
 from vlsam_ros.output.messages import Types
 
-# encoding -> channels, and OpenCV's conversion to RGB (None: is RGB).
-_PACKED: dict[str, tuple[int, int | None]] = {
-    "rgb8": (3, None),
-    "bgr8": (3, cv2.COLOR_BGR2RGB),
-    "8UC3": (3, cv2.COLOR_BGR2RGB),
-    "rgba8": (4, cv2.COLOR_RGBA2RGB),
-    "bgra8": (4, cv2.COLOR_BGRA2RGB),
-    "8UC4": (4, cv2.COLOR_BGRA2RGB),
-    "mono8": (1, cv2.COLOR_GRAY2RGB),
-    "8UC1": (1, cv2.COLOR_GRAY2RGB),
-    **{f"bayer_{pattern}8": (1, code) for pattern, code in BAYER.items()},
-    "yuv422": (2, cv2.COLOR_YUV2RGB_UYVY),
-    "uyvy": (2, cv2.COLOR_YUV2RGB_UYVY),
-    "yuv422_yuy2": (2, cv2.COLOR_YUV2RGB_YUY2),
-    "yuyv": (2, cv2.COLOR_YUV2RGB_YUY2),
-}
-# Full-size brightness above half-size interleaved colour: 3/2 rows of one byte a pixel.
-_PLANAR = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
-# 16 bits a channel; the upper 8 are taken.
-_WIDE = {
-    name[:-1] + "16": name
-    for name in ("rgb8", "bgr8", "rgba8", "bgra8", "mono8", "bayer_rggb8", "bayer_bggr8", "bayer_gbrg8", "bayer_grbg8")
-} | {"16UC1": "mono8", "16UC3": "bgr8"}
-
-ENCODINGS = (*_PACKED, *_PLANAR, *_WIDE)
-"""Every encoding of sensor_msgs/Image that `to_rgb` reads."""
+_ENCODINGS = {"uint8": "mono8", "uint16": "mono16"}
 
 
-def to_rgb(message: Image | CompressedImage, max_pixels: int) -> np.ndarray:
-    """RGB uint8 (H, W, 3), from a raw or compressed image of at most `max_pixels`.
-
-    Raises:
-        BadImageError: an unknown encoding, no pixels, too many, too little data, or data that can't be decoded.
-    """
-    if isinstance(message, CompressedImage):
-        return _decoded(message, max_pixels)
-    return _raw(message, max_pixels)
+def compressed(data: bytes, header: Any) -> CompressedImage:
+    """A JPEG under a header."""
+    return CompressedImage(header=header, format="jpeg", data=array("B", data))
 
 
-def _raw(message: Image, max_pixels: int) -> np.ndarray:
-    encoding, width, height = message.encoding, message.width, message.height
-    check_size(width, height, max_pixels)
-    if encoding in _PLANAR:
-        if width % 2 or height % 2:
-            raise BadImageError(f"encoding {encoding!r} needs an even width and height, got {width}x{height}")
-        return cv2.cvtColor(_rows(message, height * 3 // 2, width, 1), _PLANAR[encoding])
-    narrow = _WIDE.get(encoding, encoding)
-    if narrow not in _PACKED:
-        raise BadImageError(f"unknown encoding {encoding!r}; known are: {', '.join(ENCODINGS)}")
-    channels, code = _PACKED[narrow]
-    if "yu" in narrow and width % 2:
-        raise BadImageError(f"encoding {encoding!r} needs an even width, got {width}")
-    rows = _rows(message, height, width * channels, 2 if encoding in _WIDE else 1)
-    pixels = rows.reshape(height, width, channels) if channels > 1 else rows
-    return pixels if code is None else cv2.cvtColor(pixels, code)
-
-
-def _rows(message: Image, rows: int, columns: int, item_bytes: int) -> np.ndarray:
-    """uint8 (rows, columns), contiguous: padding at the rows' ends left out, the upper byte of wide values."""
-    step = message.step or columns * item_bytes
-    data = np.frombuffer(message.data, np.uint8)
-    if step < columns * item_bytes:
-        raise BadImageError(f"step is {step}, a row of {message.encoding!r} has {columns * item_bytes} bytes")
-    if data.size < step * rows:
-        raise BadImageError(f"expected {step} * {rows} = {step * rows} bytes, got {data.size}")
-    table = data[: step * rows].reshape(rows, step)[:, : columns * item_bytes]
-    if item_bytes == 2:
-        table = table[:, 0 if message.is_bigendian else 1 :: 2]
-    return np.ascontiguousarray(table)
-
-
-def _decoded(message: CompressedImage, max_pixels: int) -> np.ndarray:
-    try:
-        return decoded(message.data, max_pixels=max_pixels, described=message.format)
-    except BadImageError as error:
-        got = f"{len(message.data)} bytes of format {message.format!r:.80}"
-        raise BadImageError(f"can't decode the compressed image ({got}): {error}") from error
-
-
-def to_compressed(image: np.ndarray, header: Any, quality: int = 85) -> CompressedImage:
-    """A JPEG of an RGB uint8 (H, W, 3) under the given header."""
-    return CompressedImage(header=header, format="jpeg", data=array("B", jpeg(image, quality)))
+def mono(image: np.ndarray, header: Any) -> Image:
+    """A uint8 or uint16 (H, W) under a header, in the machine's byte order, which is little-endian."""
+    height, width = image.shape
+    return Image(
+        header=header,
+        height=height,
+        width=width,
+        encoding=_ENCODINGS[image.dtype.name],
+        step=width * image.itemsize,
+        data=array("B", image.tobytes()),
+    )
 
 
 def message_class(name: str) -> type:

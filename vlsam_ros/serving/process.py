@@ -1,0 +1,185 @@
+"""A process of our own that answers calls, seen from the one that uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
+from typing import Any
+
+from vlsam_ros import errors
+from vlsam_ros.errors import RemoteError, VlsamError, WorkerLostError, WorkerTimeoutError
+from vlsam_ros.serving.arena import Arena
+
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from vlsam_ros.serving.child import main; main(*map(int, sys.argv[2:]))"
+)
+_REAP_S = 5.0
+"""How long an ended process may take to go. One that a driver holds goes later, and is not waited for."""
+
+
+class Remote:
+    """A process that makes an object by calling `target`, and then answers calls of its methods.
+
+    It is started afresh, not forked, in a session of its own, so that no signal for ours reaches it. It ends when this
+    process does, however that ends. One thread at a time calls; any may ask, `kill` or `close`.
+
+    Attributes:
+        pid: of the process; None while there is none.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        name: str,
+        nice: int = 0,
+        log: Callable[[int, str], None] = lambda level, text: None,
+    ) -> None:
+        """`target` is a ``module:function``, `name` what the system shows, `log` gets what the process logs."""
+        self._target, self._name, self._nice, self._log = target, name, nice, log
+        self._arena = Arena()
+        self._lock, self._change = threading.RLock(), threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None while there is none."""
+        process = self._process
+        return process.pid if process and process.returncode is None else None
+
+    def start(self, *arguments: Any, timeout_s: float) -> Any:
+        """Start it, in the place of one that runs, and call ``target(*arguments)`` in it; what its `about` returns.
+
+        Raises:
+            WorkerTimeoutError, WorkerLostError: it took too long, or ended.
+            VlsamError, RemoteError: as the target raised it.
+        """
+        with self._lock:
+            self.kill()
+            ours, theirs = Pipe()
+            paths = json.dumps([path or os.getcwd() for path in sys.path])
+            numbers = map(str, (theirs.fileno(), self._arena.fd, os.getpid(), self._nice))
+            with self._change, theirs:
+                if self._closed:
+                    ours.close()
+                    raise WorkerLostError(f"the process {self._name} was closed")
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", _START, paths, *numbers],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=(theirs.fileno(), self._arena.fd),
+                    start_new_session=True,
+                )
+                self._connection = ours
+            return self._answer((self._name, self._target, arguments), timeout_s, None)
+
+    def call(
+        self,
+        method: str,
+        *arguments: Any,
+        data: Any = b"",
+        timeout_s: float,
+        listen: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """``object.method(*arguments, data=…, emit=…)`` over there; what it returns.
+
+        Args:
+            data: bytes that it sees without a copy of its own.
+            timeout_s: after that the process is ended.
+            listen: gets what the method emits before it returns.
+
+        Raises:
+            WorkerTimeoutError, WorkerLostError: no answer in time, or the process is not there or ended.
+            VlsamError, RemoteError: as the method raised it; the process lives.
+        """
+        with self._lock:
+            try:
+                size = self._arena.write(data)
+            except MemoryError as error:
+                raise RemoteError(f"MemoryError: {error}") from error
+            return self._answer((method, arguments, size), timeout_s, listen)
+
+    def kill(self) -> None:
+        """End the process at once, if there is one; whoever waits for its answer is told."""
+        with self._change:
+            process, connection = self._process, self._connection
+            if process is None or connection is None:
+                return
+            with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
+                end.shutdown(socket.SHUT_RDWR)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_REAP_S)
+            self._process = None
+
+    def close(self) -> None:
+        """End the process; there will be no other."""
+        with self._change:
+            self._closed = True
+        self.kill()
+
+    def _answer(self, request: Any, timeout_s: float, listen: Callable[[Any], None] | None) -> Any:
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self.kill()
+
+        watchdog = threading.Timer(timeout_s, end)
+        watchdog.daemon = True
+        watchdog.start()
+        process, began = self._process, time.monotonic()
+        try:
+            if process is None or self._connection is None:
+                raise WorkerLostError(f"the process {self._name} is not there")
+            self._connection.send(request)
+            while True:
+                kind, what = self._connection.recv()
+                if kind == "log":
+                    self._log(*what)
+                elif kind == "event":
+                    if listen:
+                        listen(what)
+                else:
+                    break
+        except (EOFError, OSError) as error:
+            took_s = time.monotonic() - began
+            self.kill()
+            if late.is_set():
+                raise WorkerTimeoutError(f"the process {self._name} gave no answer within {timeout_s:g} s") from error
+            raise WorkerLostError(f"the process {self._name} {_end(process)} after {took_s:.1f} s") from error
+        finally:
+            watchdog.cancel()
+        if kind == "failed":
+            raise _raised(*what)
+        return what
+
+
+def _end(process: subprocess.Popen[bytes] | None) -> str:
+    """How a process ended, for people."""
+    code = process.returncode if process else None
+    if code is None:
+        return "was lost"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name if -code in {*signal.Signals} else f"signal {-code}"
+    return f"was ended by {name}" + (" (by the system, if memory ran out)" if code == -signal.SIGKILL else "")
+
+
+def _raised(name: str, text: str, trace: str) -> VlsamError:
+    """The error that was raised over there: ours by its type, every other by its name."""
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, VlsamError) and kind is not RemoteError:
+        return kind(text)
+    return RemoteError(f"{name}: {text}", trace)
