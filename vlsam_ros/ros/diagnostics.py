@@ -1,32 +1,31 @@
-"""The node's health on /diagnostics, once a second."""
+"""The node's health for others: /diagnostics once a second, and a heartbeat per camera on ~/health."""
 
 from __future__ import annotations
 
 import importlib.util
-import threading
+from collections.abc import Callable, Mapping, Sequence
 
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 
-from vlsam_ros import errors
-from vlsam_ros.data import Detections
-from vlsam_ros.output.messages import Keyframe
+from vlsam_ros.msg import DetectorHealth
+from vlsam_ros.output.messages import age
 from vlsam_ros.output.text import plain
-from vlsam_ros.ros.mailbox import Mailbox
-from vlsam_ros.ros.worker import Worker
+from vlsam_ros.ros.health import Health, Report
+from vlsam_ros.ros.mailbox import Counts
+from vlsam_ros.ros.qos import promised
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 """For timers that must run while a simulation's clock stands still."""
 
 
 class Diagnostics:
-    """Publishes models, frames received and dropped, the last latency and status; nothing without diagnostic_msgs."""
+    """One status per camera and one for the models; nothing without diagnostic_msgs."""
 
-    def __init__(self, node: Node, worker: Worker, mailbox: Mailbox) -> None:
-        self._node, self._worker, self._mailbox = node, worker, mailbox
-        self._lock = threading.Lock()
-        self._last: dict[str, str] = {}
-        self._failed, self._problem = False, ""
+    def __init__(self, node: Node, health: Health, counts: Callable[[], Mapping[str, Counts]]) -> None:
+        """`counts` gives what became of each camera's frames."""
+        self._node, self._health, self._counts = node, health, counts
         if importlib.util.find_spec("diagnostic_msgs") is None:
             node.get_logger().info("no diagnostics: the package diagnostic_msgs is not installed")
             return
@@ -36,51 +35,71 @@ class Diagnostics:
         self._publisher = node.create_publisher(msg.DiagnosticArray, "/diagnostics", 10)
         node.create_timer(1.0, self._publish, clock=STEADY)
 
-    def keyframe(self, keyframe: Keyframe, latency_s: float, detections: Detections) -> None:
-        """Remember the last keyframe; called by the worker."""
-        with self._lock:
-            self._failed, self._problem = keyframe.status > errors.PARTIAL, keyframe.status_text
-            self._last = {
-                "last status": str(keyframe.status),
-                "last latency (s)": f"{latency_s:.3f}",
-                "last instances": str(len(detections)),
-                "last dropped": str(len(detections.dropped)),
-                "last skipped": ", ".join(detections.skipped),
-            }
-
-    def values(self) -> dict[str, str]:
-        """All key-value pairs."""
-        models = self._worker.models
-        values = {
-            "state": self._worker.state,
-            "vlm": models.vlm,
-            "segmenter": models.segmenter,
-            "grounder": models.grounder or "none",
-            "demonstration models": str(models.demonstration).lower(),
-        }
-        for camera, counts in self._mailbox.counts().items():
-            values |= {f"{camera}: frames {what}": str(count) for what, count in vars(counts).items()}
-        with self._lock:
-            return values | self._last
+    def reports(self) -> dict[str, Report]:
+        """All of them, by what they are about: ``models``, ``camera <name>``."""
+        counts = self._counts()
+        reports = {"models": self._health.models.report()}
+        for name, camera in self._health.cameras.items():
+            publishers = self._node.count_publishers(camera.camera.topic)
+            reports[f"camera {name}"] = camera.report(counts.get(name, Counts()), publishers)
+        return reports
 
     def _publish(self) -> None:
-        types, values = self._types, self.values()
-        level, message = types.DiagnosticStatus.OK, self._worker.state
-        if self._worker.state == "loading" or values["demonstration models"] == "true":
-            level = types.DiagnosticStatus.WARN
-            message += ", demonstration models" if values["demonstration models"] == "true" else ""
-        with self._lock:
-            if self._problem:
-                level = types.DiagnosticStatus.ERROR if self._failed else types.DiagnosticStatus.WARN
-                message = self._problem
-        status = types.DiagnosticStatus(
-            level=level,
-            name=f"{self._node.get_fully_qualified_name()}: detector",
-            hardware_id="",
-            message=plain(message),
-            values=[types.KeyValue(key=key, value=plain(value)) for key, value in values.items()],
-        )
-        stamp = self._node.get_clock().now().to_msg()
-        array = types.DiagnosticArray(status=[status])
-        array.header.stamp = stamp
+        types, node = self._types, self._node.get_fully_qualified_name()
+        array = types.DiagnosticArray()
+        array.header.stamp = self._node.get_clock().now().to_msg()
+        array.status = [
+            types.DiagnosticStatus(
+                level=bytes([report.level]),
+                name=plain(f"{node}: {about}"),
+                hardware_id="",
+                message=plain(report.message),
+                values=[types.KeyValue(key=key, value=plain(value)) for key, value in report.values.items()],
+            )
+            for about, report in self.reports().items()
+        ]
         self._publisher.publish(array)
+
+
+class Heartbeat:
+    """Each camera's DetectorHealth at `node.health_rate_hz`, whether anybody listens or not."""
+
+    def __init__(self, node: Node, health: Health, others: Sequence[Publisher] = ()) -> None:
+        """`others` are publishers that offer liveliness, too: it is asserted while the node's executor runs."""
+        self._node, self._health = node, health
+        options = health.options
+        self._publisher = node.create_publisher(DetectorHealth, "~/health", promised(options, deadline=False))
+        self._alive = [self._publisher, *others]
+        if options.health_rate_hz:
+            node.create_timer(1 / options.health_rate_hz, self._publish, clock=STEADY)
+        if options.liveliness_s:
+            node.create_timer(options.liveliness_s / 3, self._assert, clock=STEADY)
+
+    def messages(self) -> list[DetectorHealth]:
+        """One per camera, as of now."""
+        now, state = self._node.get_clock().now(), self._health.state()
+        made = []
+        for name, camera in self._health.cameras.items():
+            beat = camera.beat()
+            message = DetectorHealth(
+                camera=name,
+                state=state,
+                status=beat.status,
+                text=plain(beat.text),
+                keyframe=beat.keyframe,
+                image_age_s=beat.image_age_s,
+            )
+            message.header.stamp, message.header.frame_id = now.to_msg(), beat.frame_id
+            if beat.result_stamp is not None:
+                message.result_stamp = beat.result_stamp
+            message.result_age_s = age(message.result_stamp, now)[0]
+            made.append(message)
+        return made
+
+    def _publish(self) -> None:
+        for message in self.messages():
+            self._publisher.publish(message)
+
+    def _assert(self) -> None:
+        for publisher in self._alive:
+            publisher.assert_liveliness()

@@ -17,9 +17,17 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from rclpy.duration import Duration
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    LivelinessPolicy,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+)
 from rclpy.qos_overriding_options import QoSOverridingOptions, _declare_qos_parameters
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
@@ -28,6 +36,7 @@ from vlsam_ros.config import NodeOptions
 from vlsam_ros.errors import ConfigError
 from vlsam_ros.output.text import plain
 from vlsam_ros.ros.cameras import Camera
+from vlsam_ros.ros.gaps import Gaps
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -45,6 +54,21 @@ TELLS_TIME = hasattr(Subscription, "CallbackType")
 """Whether a callback is told when a message was published. Not in Humble: there each topic has one subscription."""
 
 Policy = TypeVar("Policy")
+
+
+def promised(options: NodeOptions, *, deadline: bool = True) -> QoSProfile:
+    """What a planner's topic offers: reliable, depth 10, and the options' deadline (if it has one) and liveliness.
+
+    Liveliness is by topic: a publisher has to publish or to call `assert_liveliness` within the lease, so that a node
+    whose executor hangs is not alive. It satisfies those that ask for automatic liveliness, too.
+    """
+    profile = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+    if deadline and options.deadline_s:
+        profile.deadline = Duration(seconds=options.deadline_s)
+    if options.liveliness_s:
+        profile.liveliness = LivelinessPolicy.MANUAL_BY_TOPIC
+        profile.liveliness_lease_duration = Duration(seconds=options.liveliness_s)
+    return profile
 
 
 def adopted(offered: Iterable[Policy], strict: Policy, lax: Policy) -> Policy:
@@ -74,8 +98,14 @@ def _policies(subscription: Subscription) -> tuple[ReliabilityPolicy, Durability
 class ImageSubscription:
     """A topic's subscription that `refresh` creates, and creates anew when what its publishers offer has changed."""
 
-    def __init__(self, node: Node, camera: Camera, callback: Callable[[Any], None], options: NodeOptions) -> None:
-        """`camera` with its resolved topic; with `queue_all`, more than the newest message is kept.
+    def __init__(
+        self, node: Node, camera: Camera, callback: Callable[[Any, int | None], None], options: NodeOptions
+    ) -> None:
+        """With `queue_all`, more than the newest message is kept.
+
+        Args:
+            camera: with its resolved topic.
+            callback: gets each message, and how many were lost before it (None: not known, as with two publishers).
 
         Raises:
             ConfigError: a parameter in ``qos_overrides`` is wrong.
@@ -88,6 +118,8 @@ class ImageSubscription:
         self._overridden = [p for p in QoSPolicyKind if f"{prefix}{p.name.lower()}" in node._parameter_overrides]
         self._subscriptions: dict[tuple[str, ReliabilityPolicy, DurabilityPolicy], Any] = {}
         self._recent: deque[int] = deque(maxlen=RECENT)
+        self._gaps = Gaps()
+        self._sources: set[tuple[int, ...]] = set()
         self._problem = ""
         self._check_overrides()
 
@@ -96,6 +128,7 @@ class ImageSubscription:
         publishers = self._node.get_publishers_info_by_topic(self.topic)
         if self._subscriptions and not publishers:
             return
+        self._know({tuple(p.endpoint_gid) for p in publishers})
         offered = {p.topic_type for p in publishers}
         kind, problem = kind_and_problem(offered, self._expected, self._options.transport != "auto")
         policies = [(p.qos_profile.reliability, p.qos_profile.durability) for p in publishers]
@@ -128,6 +161,16 @@ class ImageSubscription:
             self._node.get_logger().warning(f"{self.topic}: {problem}")
         self._problem = problem
 
+    def _know(self, sources: set[tuple[int, ...]]) -> None:
+        """Who publishes; each counts its messages for itself."""
+        if sources != self._sources:
+            self._sources = sources
+            self._gaps.forget()
+
+    def close(self) -> None:
+        """No images from now on, until the next `refresh`."""
+        self._make(set())
+
     def _make(self, wanted: set[tuple[str, ReliabilityPolicy, DurabilityPolicy]]) -> None:
         for key in self._subscriptions.keys() - wanted:
             self._node.destroy_subscription(self._subscriptions.pop(key))
@@ -138,7 +181,7 @@ class ImageSubscription:
             made = self._node.create_subscription(
                 KINDS[kind],
                 self.topic,
-                self._take if TELLS_TIME else self._callback,  # type: ignore[arg-type]  # the hint lacks the info
+                self._take if TELLS_TIME else self._pass_on,  # type: ignore[arg-type]  # the hint lacks the info
                 profile,
                 qos_overriding_options=overriding,
                 event_callbacks=beside if len(wanted) > 1 and (reliability, durability) == LATCHED else None,
@@ -152,7 +195,12 @@ class ImageSubscription:
         if published and published in self._recent:
             return
         self._recent.append(published)
-        self._callback(message)
+        self._pass_on(message, info["publication_sequence_number"])
+
+    def _pass_on(self, message: Any, sequence: int | None = None) -> None:
+        stamp = message.header.stamp
+        lost = self._gaps.lost(sequence, stamp.sec + stamp.nanosec * 1e-9) if len(self._sources) == 1 else None
+        self._callback(message, lost)
 
     def _check_overrides(self) -> None:
         """Declare them as a subscription would, since that is too late to tell that one is wrong."""
