@@ -70,6 +70,32 @@ def decoded(
     return _decoded(io.BytesIO(bytes(data)), upright, max_pixels, mosaic[1] if mosaic else "")
 
 
+def grey(
+    data: bytes | np.ndarray, width: int, max_pixels: int = MAX_PIXELS, described: str = ""
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """The brightness of `decoded`, uint8 (h, w), at a size that is quick to decode, and the whole picture's (H, W).
+
+    Args:
+        width: the least that it is wide, if the picture is; only JPEGs get smaller.
+
+    Raises:
+        BadImageError: as `decoded`.
+    """
+    if _MOSAIC.match(described) or _NUMBERS.match(described):
+        rgb = decoded(data, True, max_pixels, described)
+        return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), rgb.shape[:2]
+    with _opened(file := io.BytesIO(bytes(data)), max_pixels) as picture:
+        height, told = picture.height, _orientation(picture)
+        whole = (height, picture.width) if told < 5 else (picture.width, height)
+        if picture.format == "JPEG":
+            picture.draft("L", (width, max(1, width * height // picture.width)))
+        if picture.size[::-1] != (whole if told < 5 else whole[::-1]):
+            _check_scans(file)
+            return np.ascontiguousarray(_turned(np.asarray(picture.convert("L")), told)), whole
+    rgb = decoded(data, True, max_pixels, described)
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), rgb.shape[:2]
+
+
 def orientation(path: Path) -> int:
     """The EXIF orientation of a picture, 1 (as it is stored) to 8; from 5 on, height and width change places.
 
@@ -146,8 +172,8 @@ def _opened(file: BinaryIO, max_pixels: int) -> Iterator[Pillow.Image]:
 
 def _decoded(file: BinaryIO, upright: bool, max_pixels: int, mosaic: str = "") -> np.ndarray:
     with _opened(file, max_pixels) as picture:
-        if picture.format in ("JPEG", "MPO") and _scans(file) > _MOST_SCANS:
-            raise BadImageError(f"expected a JPEG of at most {_MOST_SCANS} scans, got more")
+        if picture.format in ("JPEG", "MPO"):
+            _check_scans(file)
         told = _orientation(picture)
         pixels = _pixels(picture)
         if told != _orientation(picture):  # Pillow has turned it, as it does with TIFF
@@ -156,6 +182,11 @@ def _decoded(file: BinaryIO, upright: bool, max_pixels: int, mosaic: str = "") -
             code = BAYER[mosaic] if mosaic else cv2.COLOR_GRAY2RGB
             pixels = cv2.cvtColor(np.ascontiguousarray(pixels), code)
         return np.ascontiguousarray(_turned(pixels, told) if upright else pixels)
+
+
+def _check_scans(file: BinaryIO) -> None:
+    if _scans(file) > _MOST_SCANS:
+        raise BadImageError(f"expected a JPEG of at most {_MOST_SCANS} scans, got more")
 
 
 def _scans(file: BinaryIO) -> int:

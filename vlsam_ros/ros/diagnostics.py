@@ -70,10 +70,15 @@ class Heartbeat:
         options = health.options
         self._publisher = node.create_publisher(DetectorHealth, "~/health", promised(options, deadline=False))
         self._alive = [self._publisher, *others]
-        if options.health_rate_hz:
-            node.create_timer(1 / options.health_rate_hz, self._publish, clock=STEADY)
-        if options.liveliness_s:
-            node.create_timer(options.liveliness_s / 3, self._assert, clock=STEADY)
+        periods = ((options.health_rate_hz and 1 / options.health_rate_hz, self._publish),)
+        periods += ((options.liveliness_s / 3, self._assert),)
+        self._timers = [node.create_timer(period_s, what, clock=STEADY) for period_s, what in periods if period_s]
+
+    def close(self) -> None:
+        """No more of them."""
+        for timer in self._timers:
+            self._node.destroy_timer(timer)
+        self._node.destroy_publisher(self._publisher)
 
     def messages(self) -> list[DetectorHealth]:
         """One per camera, as of now."""

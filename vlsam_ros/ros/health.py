@@ -376,6 +376,12 @@ class Health:
         self.models = ModelsHealth(self, memory)
         self.cameras = {camera.name: CameraHealth(self, camera, index) for index, camera in enumerate(cameras)}
 
+    def watch(self, cameras: Sequence[Camera]) -> None:
+        """These cameras from now on; those that are watched already stay what they are."""
+        with self.lock:
+            if [camera.camera for camera in self.cameras.values()] != [*cameras]:
+                self.cameras = {camera.name: CameraHealth(self, camera, index) for index, camera in enumerate(cameras)}
+
     @property
     def active(self) -> bool:
         """Whether images are subscribed to. Becoming so starts the cameras' times anew."""

@@ -50,6 +50,7 @@ class Frame:
         demands: whose demands it answers.
         gap_s: seconds from the camera's last keyframe that was not given back to this frame, as the keyframe rate
             counts them; infinite for the first.
+        number: as the caller put it in.
     """
 
     camera: str
@@ -58,6 +59,7 @@ class Frame:
     received_s: float
     demands: tuple[Demand, ...] = ()
     gap_s: float = math.inf
+    number: int = 0
 
     @property
     def demanded(self) -> bool:
@@ -178,17 +180,18 @@ class Mailbox:
             self._enabled = value
             self._change.notify_all()
 
-    def put(self, camera: str, message: Any, stamp_s: float, lost: int | None = None) -> bool:
+    def put(self, camera: str, message: Any, stamp_s: float, lost: int | None = None, number: int = 0) -> bool:
         """Store a message (with `data` of bytes); False if it had to be dropped because the queue is full.
 
         Args:
             lost: how many frames got lost between the last one and this; None: that isn't known.
+            number: the caller's own, which the frame keeps.
         """
         with self._change:
             if self._closed:
                 return True
             slot = self._cameras[camera]
-            frame = Frame(camera, message, stamp_s, self._clock())
+            frame = Frame(camera, message, stamp_s, self._clock(), number=number)
             slot.counts.received += 1
             slot.counts.lost += lost or 0
             slot.counts.untold += lost is None
@@ -267,6 +270,15 @@ class Mailbox:
                 slot.waiting.clear()
                 slot.early = False
             return True
+
+    def clear(self) -> None:
+        """Drop what waits, unless somebody demands it; it counts as replaced."""
+        with self._change:
+            for slot in self._cameras.values():
+                for frame in [f for f in slot.waiting if not f.demands]:
+                    slot.waiting.remove(frame)
+                    slot.counts.replaced += 1
+                    self._bytes_left += len(frame.message.data) if self._queue_all else 0
 
     def close(self) -> None:
         """Wake the worker; nothing is stored from now on, and `take` returns None as soon as nothing may be left."""

@@ -1,261 +1,296 @@
 """The detector node: cameras in, one DetectedInstanceArray per keyframe out.
 
-Callbacks only store messages in the mailbox; one worker thread decodes, detects and publishes. The executor has a
-single thread and stays free, so parameters, diagnostics and signals are served while a model thinks.
+This process has callbacks only: they store messages in the mailbox, and answer services. The models are in a process of
+their own, tracks and pictures in another (`serving/`); a thread here waits for each (`worker.py`, `beside.py`). The
+executor has a single thread and stays free, so parameters, services, diagnostics and signals are served whatever the
+models do.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
-import traceback
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any
 
-import numpy as np
 import rclpy
-from rclpy.duration import Duration
+from lifecycle_msgs.msg import Transition
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
-from sensor_msgs.msg import CameraInfo, CompressedImage
+from rclpy.task import Future
+from std_srvs.srv import SetBool
 
 from vlsam_ros import errors
 from vlsam_ros.config import Config
-from vlsam_ros.data import Detections
-from vlsam_ros.msg import DetectedInstanceArray
+from vlsam_ros.output.text import plain
 from vlsam_ros.options import NODE
-from vlsam_ros.output import overlay
-from vlsam_ros.output.check import check_result
-from vlsam_ros.output.messages import Keyframe, age, to_message
-from vlsam_ros.output.text import plain, plain_lines
-from vlsam_ros.ros import convert, parameters
-from vlsam_ros.ros.cameras import cameras
-from vlsam_ros.ros.diagnostics import STEADY, Diagnostics
-from vlsam_ros.ros.horizon import Horizon
-from vlsam_ros.ros.mailbox import Frame, Mailbox
-from vlsam_ros.ros.qos import ImageSubscription
+from vlsam_ros.ros import parameters
+from vlsam_ros.ros.cameras import Camera, cameras
+from vlsam_ros.ros.diagnostics import STEADY, Diagnostics, Heartbeat
+from vlsam_ros.ros.health import Health
+from vlsam_ros.ros.session import Session
 from vlsam_ros.ros.signals import stop_events
-from vlsam_ros.ros.worker import Pipeline, Worker, configured, without_instances
+from vlsam_ros.serving.models import PIPELINE
+from vlsam_ros.srv import Ask, Detect
 
 DEMONSTRATION = "The embedded demonstration models know a rendered world only: never use them on a real road."
-QUIET_S, COLLECT_S = 0.5, 2.0
-"""At the end of a `queue_all` run: all frames are in when none came for so long, or after so long."""
+AWAITED_S = 0.002
+"""How long the executor rests between two looks at a service call that waits: rclpy asks without end otherwise."""
+LONGEST_PAUSE_S = 60.0
+"""Between two tries to start by itself."""
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-def load_pipeline(config: Config) -> Pipeline:
-    """The real thing; imported only here, since it takes seconds."""
-    from vlsam_ros.pipeline import load
+class DetectorNode(LifecycleNodeMixin, Node):
+    """A managed node; topics, services and options are described in docs/parameters.md and README.md."""
 
-    return load(config)
-
-
-class DetectorNode(Node):
-    """Topics and options are described in docs/parameters.md and README.md."""
-
-    def __init__(self, load: Callable[[Config], Pipeline] = load_pipeline) -> None:
-        """`load` makes the pipeline from the options, in the worker thread.
+    def __init__(self, load: str = PIPELINE) -> None:
+        """`load` makes the pipeline from the options, in the models' process: a ``module:function``.
 
         Raises:
             ConfigError: a parameter is wrong.
         """
-        super().__init__(NODE)
+        Node.__init__(self, NODE)
+        LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
+        self._load = load
         self.config = parameters.declare(self)
-        options = self.config.node
-        self._cameras = cameras(
-            [self._resolved(topic) for topic in options.image_topics], options.transport, options.pitch_deg
-        )
-        self._mailbox = Mailbox([c.name for c in self._cameras], options.keyframe_rate_hz, queue_all=options.queue_all)
-        self._numbers: Counter[str] = Counter()
-        self._ready = False
-        self._detections = self.create_publisher(DetectedInstanceArray, "~/detections", 10)
-        self._overlay = self.create_publisher(CompressedImage, "~/overlay/compressed", QoSProfile(depth=1))
-        self._heat = self.create_publisher(CompressedImage, "~/heat/compressed", QoSProfile(depth=1))
-        self._dropped = self.create_publisher(DetectedInstanceArray, "~/dropped", 10)
-        self.worker = Worker(lambda: load(self.config), self._mailbox, self._handle, configured(self.config))
-        self._diagnostics = Diagnostics(self, self.worker, self._mailbox)
-        self._check_topics()
-        self._images = [ImageSubscription(self, c, partial(self._store, c.name), options) for c in self._cameras]
-        self._horizons = {camera.name: Horizon(camera) for camera in self._cameras if options.camera_info}
-        for camera in self._cameras if options.camera_info else ():
-            quality = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-            self.create_subscription(CameraInfo, camera.info_topic, partial(self._learn, camera.name), quality)
-        self._announce()
-        self.worker.start()
-        self.create_timer(0.2, self._refresh, clock=STEADY)
+        self.session: Session | None = None
+        self.refused: errors.ConfigError | None = None
+        self.waiting = 0
+        self.health = Health(self._cameras(self.config), self.config.node, memory=self._memory)
+        self._diagnostics = Diagnostics(self, self.health, self._counts)
+        self._heartbeat = Heartbeat(self, self.health)
+        self._autostart, self._retry_s, self._pause_s = self.config.node.autostart, 0.0, 1.0
+        parameters.follow(self, self.config, self._why_fixed, self._apply)
+        group = ReentrantCallbackGroup()  # while one waits, others are served
+        self.create_service(Detect, "~/detect", self._detect, callback_group=group)
+        self.create_service(Ask, "~/ask", self._ask)
+        self.create_service(SetBool, "~/enable", self._enable)
+        self._transition = self._service_change_state.callback
+        self._service_change_state.callback = self._change_state
+        if any(model.startswith("embedded") for model in (self.config.vlm.model, self.config.segmenter.model)):
+            self.get_logger().warning(DEMONSTRATION)
+        self.create_timer(0.1, self._go_on, clock=STEADY)
+
+    @property
+    def state(self) -> str:
+        """``unconfigured``, ``inactive``, ``active`` or ``finalized``, or the name of a transition."""
+        return self._state_machine.current_state[1]
+
+    # --- the life cycle
+
+    def begin(self) -> Session:
+        """Begin to load the models, if that has not begun.
+
+        Raises:
+            ConfigError: an option is wrong.
+        """
+        if self.session is None:
+            seen = self._cameras(self.config)
+            self.health.watch(seen)
+            vlm, segmenter = self.config.vlm.model, self.config.segmenter.model
+            self.get_logger().info(plain(f"loading {vlm} and {segmenter}"))
+            self.session = Session(self, self.config, seen, self._load, self.health)
+            self._heartbeat.close()  # its rate and QoS are options
+            self._heartbeat = Heartbeat(self, self.health, [self.session.outputs.detections, self.session.outputs.tracks])
+        return self.session
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """The models are loaded by now, or can't be: who calls this has waited."""
+        session = self.begin()
+        session.worker.settled.wait()
+        if session.worker.failure is None:
+            self.get_logger().info("the models are loaded")
+            return SUCCESS
+        self._end()
+        return FAILURE
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Images are subscribed to: a subscriber is a ready detector."""
+        assert self.session is not None
+        self.session.activate()
+        self.get_logger().info("ready")
+        return SUCCESS
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """No more images; the models stay."""
+        assert self.session is not None
+        self.session.deactivate()
+        return SUCCESS
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """The models go."""
+        self._end()
+        self.health.models.unconfigured()
+        return SUCCESS
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """All goes; only the process stays."""
+        self._autostart = False
+        return self.on_cleanup(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Back to where nothing is loaded."""
+        return self.on_cleanup(state)
+
+    def _end(self) -> None:
+        if self.session is not None:
+            session, self.session = self.session, None
+            session.close()
+
+    async def _change_state(self, request: Any, response: Any) -> Any:
+        """`ros2 lifecycle set`; to configure takes as long as the models load, and others are served meanwhile."""
+        self._autostart = False
+        asked = request.transition
+        if self.state == "unconfigured" and "configure" in (asked.label, _LABELS.get(asked.id, "")):
+            try:
+                session = self.begin()
+            except errors.ConfigError as error:
+                self.get_logger().error(plain(f"can't be configured: {error}"))
+                response.success = False
+                return response
+            await self._until(session.worker.settled.is_set)
+        return self._transition(request, response)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """Let others be served until something is so."""
+        done: Future = Future(executor=self.executor)
+        timer = self.create_timer(0.02, lambda: condition() and not done.done() and done.set_result(None), clock=STEADY)
+        self.waiting += 1
+        try:
+            await done
+        finally:
+            self.waiting -= 1
+            self.destroy_timer(timer)
+
+    def _go_on(self) -> None:
+        """What is to be done by the way: start by itself, and follow the cameras' publishers."""
+        if self.state == "active" and self.session is not None:
+            self.session.refresh()
+        if not self._autostart or monotonic() < self._retry_s:
+            return
+        session = self.begin()
+        if not session.worker.settled.is_set():
+            return
+        failure = session.worker.failure
+        if isinstance(failure, errors.ConfigError):
+            self.refused, self._autostart = failure, False
+        elif self.trigger_configure() == SUCCESS:
+            self._autostart = False
+            self.trigger_activate()
+        else:
+            self.get_logger().error(plain(f"{failure}; tried again in {self._pause_s:g} s"))
+            self._retry_s = monotonic() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+
+    # --- parameters
+
+    def _why_fixed(self) -> str:
+        return "" if self.session is None else "can only change while the node is unconfigured (ros2 lifecycle)"
+
+    def _apply(self, config: Config) -> None:
+        """Other options, which are right by themselves."""
+        self.config = config
+        if self.session is not None:
+            self.session.apply(config)
+
+    def _cameras(self, config: Config) -> tuple[Camera, ...]:
+        """The cameras, each with its topic's whole name, after remaps.
+
+        Raises:
+            ConfigError: a topic is none, or has another use here.
+        """
+        options = config.node
+        found = cameras([self._resolved(topic) for topic in options.image_topics], options.transport)
+        own = f"{self.get_fully_qualified_name()}/"
+        taken = {"/rosout", "/parameter_events", "/clock", "/diagnostics", *(camera.info_topic for camera in found)}
+        for camera in found:
+            if camera.topic in taken or camera.topic.startswith(own):
+                raise errors.ConfigError(
+                    f"node.image_topics: expected a camera's images, got {camera.topic!r}, which has another use here"
+                )
+        return found
 
     def _resolved(self, topic: str) -> str:
-        """The topic's whole name, after remaps."""
         try:
             return self.resolve_topic_name(topic)
         except RuntimeError as error:  # such as an unknown substitution
             raise errors.ConfigError(f"node.image_topics: {topic!r}: {error}") from error
 
-    def _check_topics(self) -> None:
-        """No image topic is one that the node has for something else."""
-        taken = {"/rosout", "/parameter_events", "/clock"} | {publisher.topic_name for publisher in self.publishers}
-        if self.config.node.camera_info:
-            taken |= {self.resolve_topic_name(camera.info_topic) for camera in self._cameras}
-        for camera in self._cameras:
-            if camera.topic in taken:
-                raise errors.ConfigError(
-                    f"node.image_topics: expected a camera's images, got {camera.topic!r}, which has another use here"
-                )
+    # --- services
 
-    def _announce(self) -> None:
-        models = self.worker.models
-        if models.demonstration:
-            self.get_logger().warning(DEMONSTRATION)
-        self.get_logger().info(plain(f"loading {models.vlm} and {models.segmenter}"))
+    async def _detect(self, request: Any, response: Any) -> Any:
+        session, known = self.session, [camera.name for camera in self.health.cameras.values()]
+        camera = request.camera or next(iter(self.health.cameras))
+        if session is None or not session.active:
+            response.message = f"the detector is {self.state}, not active"
+            return response
+        if camera not in self.health.cameras:
+            response.message = plain(f"no camera {camera!r}; there are {', '.join(self.health.cameras)}")
+            return response
+        wait_s = request.wait_s if request.wait_s > 0 else self.config.node.silent_s
+        answers: list[Any] = []
+        demand = session.demand(camera, lambda message, why: answers.append((message, why)))
+        late_s = monotonic() + wait_s
 
-    def _refresh(self) -> None:
-        """Images are subscribed to as soon as the models are there: a subscriber is a ready detector."""
-        if self.worker.state != "ready":
-            return
-        if not self._ready:
-            self._ready = True
-            self.get_logger().info("ready")
-        for subscription in self._images:
-            subscription.refresh()
+        def answered() -> bool:
+            if not answers and monotonic() > late_s:
+                session.cancel(demand, f"no frame of {camera} within {wait_s:g} s")
+            return bool(answers)
 
-    def _learn(self, camera: str, info: CameraInfo) -> None:
-        horizon = self._horizons[camera]
-        if horizon.learn(info):
-            share = horizon.share()
-            none = "no horizon near the image by its CameraInfo, views.horizon holds"
-            where = none if share is None else f"horizon at {share:.3f} of the height"
-            self.get_logger().info(f"{camera}: {where}")
+        await self._until(answered)
+        message, why = answers[0]
+        response.success, response.message = message is not None, plain(why)
+        if message is not None:
+            response.result = message
+        return response
 
-    def _store(self, camera: str, message: Any) -> None:
-        stamp = message.header.stamp
-        if not self._mailbox.put(camera, message, stamp.sec + stamp.nanosec * 1e-9):
-            self.get_logger().error(
-                f"{camera}: node.queue_all has no room for more frames, dropped one", throttle_duration_sec=5.0
-            )
-
-    # --- in the worker thread
-
-    def _handle(self, pipeline: Pipeline, frame: Frame) -> None:
-        """One keyframe; no error of a frame leaves this method."""
+    def _ask(self, request: Any, response: Any) -> Any:
+        session = self.session
+        if session is None:
+            response.message = f"the detector is {self.state}: nothing can be asked"
+            return response
         try:
-            self._answer(pipeline, frame)
-        except BaseException:
-            trace = plain_lines(f"{frame.camera}: a frame without a result: {traceback.format_exc()}")
-            self.get_logger().error(trace, throttle_duration_sec=5.0)
+            if request.camera and request.camera not in self.health.cameras:
+                raise ValueError(f"no camera {request.camera!r}; there are {', '.join(self.health.cameras)}")
+            named = [self.config.questions.of_name.replace("{name}", name) for name in request.names if name.strip()]
+            if len(named) < len(request.names):
+                raise ValueError("expected names, got an empty one")
+            session.asking.ask([*request.questions, *named], request.camera, request.lifetime_s, request.clear)
+            response.success = True
+        except ValueError as error:
+            response.message = plain(error)
+        response.asked = list(session.asking.questions())
+        return response
 
-    def _answer(self, pipeline: Pipeline, frame: Frame) -> None:
-        """Detect, publish, and draw if somebody looks."""
-        started, clock_s = self.get_clock().now(), perf_counter()
-        image, found, status, text = self._detect(pipeline, frame)
-        finished, latency_s = self.get_clock().now(), perf_counter() - clock_s
-        age_s, unknown = age(frame.message.header.stamp, finished.nanoseconds * 1e-9)
-        keyframe = Keyframe(
-            header=frame.message.header,
-            camera=frame.camera,
-            number=self._numbers[frame.camera],
-            started=started.to_msg(),
-            finished=finished.to_msg(),
-            age_s=age_s,
-            status=status,
-            status_text=_joined(unknown, text),
-        )
-        self._numbers[frame.camera] += 1
-        try:
-            self._publish(found, keyframe)
-        except Exception as error:
-            found, status, text = self._failure(frame, image, error)
-            keyframe = replace(keyframe, status=status, status_text=_joined(unknown, text))
-            self._publish(found, keyframe)
-        self._diagnostics.keyframe(keyframe, latency_s, found)
-        if image is not None:
-            self._publish_pictures(image, found, keyframe, latency_s)
+    def _enable(self, request: Any, response: Any) -> Any:
+        if self.session is None:
+            response.message = f"the detector is {self.state}: nothing to enable"
+            return response
+        self.session.mailbox.enabled = self.health.enabled = request.data
+        response.success, response.message = True, "enabled" if request.data else "paused"
+        return response
 
-    def _detect(self, pipeline: Pipeline, frame: Frame) -> tuple[np.ndarray | None, Detections, int, str]:
-        """The image if it could be read, the detections if there are any, the status and its text."""
-        image = None
-        try:
-            image = convert.to_rgb(frame.message, self.config.node.max_image_pixels)
-            horizon = self._horizons[frame.camera].share() if self._horizons else None
-            found = pipeline(image, self.config.node.latency_budget_s or None, horizon)
-            found = check_result(found, image.shape[:2])
-            self.worker.models = without_instances(found)
-            status = errors.PARTIAL if found.skipped or found.problems else errors.OK
-            return image, found, status, "; ".join(found.problems)
-        except BaseException as error:  # the frame's message says so; a panic in a tokenizer's Rust is no Exception
-            return image, *self._failure(frame, image, error)
+    # --- for diagnostics
 
-    def _failure(self, frame: Frame, image: np.ndarray | None, error: BaseException) -> tuple[Detections, int, str]:
-        """No detections, but the models' names, the status, and what went wrong; the log has it, too."""
-        status = error.status if isinstance(error, errors.VlsamError) else errors.VlsamError.status
-        text = f"{type(error).__name__}: {error}"
-        if isinstance(error, errors.VlsamError):
-            self.get_logger().error(plain(f"{frame.camera}: {text}"), throttle_duration_sec=5.0)
-        else:
-            trace = plain_lines(f"{frame.camera}: {traceback.format_exc()}")
-            self.get_logger().error(trace, throttle_duration_sec=5.0)
-        size_hw = image.shape[:2] if image is not None else (0, 0)
-        return replace(self.worker.models, size_hw=size_hw), status, text
+    def _memory(self) -> dict[str, float]:
+        return self.session.memory() if self.session is not None else {}
 
-    def _publish(self, found: Detections, keyframe: Keyframe) -> None:
-        self._detections.publish(to_message(keyframe, found, convert.TYPES))
-        if self._dropped.get_subscription_count():  # no subscriber, no work
-            doubted = replace(found, items=found.dropped)
-            self._dropped.publish(to_message(keyframe, doubted, convert.TYPES))
-
-    def _publish_pictures(self, image: np.ndarray, found: Detections, keyframe: Keyframe, latency_s: float) -> None:
-        """Overlay and heat map, drawn from the keyframe itself. No subscriber, no work; no picture ends the node."""
-        header = keyframe.header
-        problem = plain(keyframe.status_text) if keyframe.status > errors.PARTIAL else ""
-        try:
-            if self._overlay.get_subscription_count():
-                picture = overlay.draw(image, found, latency_s, keyframe.age_s, problem)
-                self._overlay.publish(convert.to_compressed(picture, header))
-            if found.heat is not None and self._heat.get_subscription_count():
-                self._heat.publish(convert.to_compressed(overlay.draw_heat(image, found.heat), header))
-        except Exception:
-            trace = plain_lines(f"can't draw: {traceback.format_exc()}")
-            self.get_logger().error(trace, throttle_duration_sec=5.0)
-
-    # --- in the main thread
-
-    def stop(self, hurry: threading.Event, spin: Callable[[], None]) -> None:
-        """Let the worker finish its frame, with `queue_all` all that was sent; then deliver the last message.
-
-        Not if it is still loading, and no longer than until `hurry` gets set. `spin` serves callbacks for a moment.
-        """
-        if self.config.node.queue_all and self.worker.state == "ready":
-            self._collect(spin)
-        self._mailbox.close()
-        while self.worker.state == "ready" and not hurry.is_set():
-            spin()
-        self._detections.wait_for_all_acked(Duration(seconds=1.0))
-
-    def _collect(self, spin: Callable[[], None]) -> None:
-        """Take in what the middleware still holds, until nothing came for a while."""
-        start = since = monotonic()
-        count = 0
-        while monotonic() - since < QUIET_S and monotonic() - start < COLLECT_S:
-            spin()
-            received = sum(counts.received for counts in self._mailbox.counts().values())
-            if received != count:
-                since, count = monotonic(), received
-        self.get_logger().info(f"finishing {self._mailbox.waiting()} queued frames; stop once more to leave them")
+    def _counts(self) -> dict[str, Any]:
+        return self.session.mailbox.counts() if self.session is not None else {}
 
 
-def _joined(unknown: str, text: str) -> str:
-    """A status text: why the age isn't known comes first, where no long text cuts it off."""
-    return "; ".join(part for part in (unknown, text) if part)
+_LABELS = {Transition.TRANSITION_CONFIGURE: "configure"}
 
 
-def main(args: list[str] | None = None, load: Callable[[Config], Pipeline] = load_pipeline) -> int:
-    """Run until SIGINT or SIGTERM. 0: stopped on demand; 1: the models or the worker failed; 2: wrong parameters."""
+def main(args: list[str] | None = None, load: str = PIPELINE) -> int:
+    """Run until SIGINT or SIGTERM. 0: stopped on demand; 1: the models can't be loaded; 2: wrong parameters."""
     stop, hurry = stop_events()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -267,35 +302,31 @@ def main(args: list[str] | None = None, load: Callable[[Config], Pipeline] = loa
         return _run(node, stop, hurry)
     except (errors.ConfigError, NameValidationException, ParameterException) as error:
         print(f"vlsam_detector: wrong parameter: {plain(error)}", file=sys.stderr)
-        rclpy.try_shutdown()
         return 2
+    finally:
+        rclpy.try_shutdown()
 
 
 def _run(node: DetectorNode, stop: threading.Event, hurry: threading.Event) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    while node.worker.is_alive() and not stop.is_set():
+
+    def spin() -> None:
         executor.spin_once(timeout_sec=0.1)
-    node.stop(hurry, lambda: executor.spin_once(timeout_sec=0.1))
-    failure = node.worker.failure
-    if failure:
-        node.get_logger().fatal(f"stopped: {failure}")
-    else:
-        node.get_logger().info("stopped")
-    return _leave(node, node.worker.code)
+        if node.waiting:
+            stop.wait(AWAITED_S)
 
-
-def _leave(node: DetectorNode, code: int) -> int:
-    """Shut ROS down; a thread that is still busy in a model would crash the interpreter's own end, so skip that."""
-    busy = node.worker.is_alive()
-    if not busy:
-        node.destroy_node()
-    rclpy.try_shutdown()
-    if busy:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
+    while not stop.is_set() and node.refused is None:
+        spin()
+    session, failed = node.session, node.health.models.state == "failed"
+    if session is not None:
+        session.finish(hurry, spin)
+        session.close()
+    if node.refused is not None:
+        raise node.refused
+    node.get_logger().info("stopped")
+    node.destroy_node()
+    return int(failed)
 
 
 if __name__ == "__main__":

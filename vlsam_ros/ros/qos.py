@@ -171,6 +171,10 @@ class ImageSubscription:
         """No images from now on, until the next `refresh`."""
         self._make(set())
 
+    def close(self) -> None:
+        """Subscribe to nothing, until `refresh`."""
+        self._make(set())
+
     def _make(self, wanted: set[tuple[str, ReliabilityPolicy, DurabilityPolicy]]) -> None:
         for key in self._subscriptions.keys() - wanted:
             self._node.destroy_subscription(self._subscriptions.pop(key))

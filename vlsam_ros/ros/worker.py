@@ -1,31 +1,26 @@
-"""The one thread that owns the models."""
+"""The thread that owns the models' process: it loads them, hands over frame after frame, and starts again what ended."""
 
 from __future__ import annotations
 
+import logging
 import threading
-import traceback
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
-
-import numpy as np
+from time import monotonic
 
 from vlsam_ros.config import Config
 from vlsam_ros.data import Detections
-from vlsam_ros.errors import ConfigError, VlsamError
-from vlsam_ros.output.text import plain, plain_lines
+from vlsam_ros.errors import VlsamError, WorkerLostError, WorkerTimeoutError
+from vlsam_ros.ros.health import ModelsHealth
 from vlsam_ros.ros.mailbox import Frame, Mailbox
+from vlsam_ros.serving.models import Job, Result
+from vlsam_ros.serving.process import Remote
 
-Pipeline = Callable[[np.ndarray, float | None, float | None], Detections]
-"""An RGB uint8 image (H, W, 3), the time for it in seconds (None: unlimited) and the horizon's row as a share of its
-height (None: unknown) to detections."""
+Detect = Callable[[Job, object, Callable[[Detections], None]], Result]
+"""A job and its picture's data, and who gets the preliminary result, to the result."""
 
-
-@runtime_checkable
-class Named(Protocol):
-    """A pipeline that can say which models it has."""
-
-    def nothing(self, size_hw: tuple[int, int]) -> Detections:
-        """A result without instances, with the models' names."""
+LONGEST_PAUSE_S = 60.0
+LOOK_S = 0.5
+"""How often an idle thread looks whether the models' process still lives."""
 
 
 def configured(config: Config) -> Detections:
@@ -48,41 +43,113 @@ def without_instances(found: Detections) -> Detections:
 
 
 class Worker(threading.Thread):
-    """Loads the models, then handles frame after frame until the mailbox closes or something goes wrong.
+    """From `start` to `stop`.
+
+    A process that ended after it had given a result is started again at once; one that did not, after a pause that grows
+    from a second to a minute.
 
     Attributes:
-        state: ``loading``, ``ready`` or ``stopped``.
         models: a result without instances, with the models' names: as configured, then as the pipeline says.
-        failure: why it stopped by itself, for people; empty if all is well. Errors of single frames never get here.
-        code: the exit code for that: 0 all is well, 1 the models or the worker failed, 2 an option is wrong.
+        settled: set as soon as the models are loaded, or can't be.
+        failure: why they could not be loaded the first time; None if they could.
+        gpu_mib: what they hold on the GPU.
     """
 
     def __init__(
         self,
-        load: Callable[[], Pipeline],
+        config: Config,
+        load: str,
         mailbox: Mailbox,
-        handle: Callable[[Pipeline, Frame], None],
-        models: Detections,
+        handle: Callable[[Frame, Detect], None],
+        health: ModelsHealth,
+        log: Callable[[int, str], None],
     ) -> None:
+        """`load` as `serving.models.Models` has it; `handle` answers one frame and lets no error out."""
         super().__init__(name="models", daemon=True)
-        self.state, self.models = "loading", models
-        self.failure = ""
-        self.code = 0
-        self._load, self._mailbox, self._handle = load, mailbox, handle
+        self.models = configured(config)
+        self.failure: VlsamError | None = None
+        self.settled = threading.Event()
+        self.gpu_mib = 0.0
+        self.remote = Remote("vlsam_ros.serving.models:Models", "models", config.node.worker_nice, log)
+        self._config, self._load, self._mailbox, self._handle = config, load, mailbox, handle
+        self._health, self._log = health, log
+        self._stopping = threading.Event()
+        self._answers = 0
+        self._loading = True
+        self._lost: VlsamError | None = None
 
     def run(self) -> None:
         """The thread's life."""
+        pause_s = 0.0
+        while not self._stopping.wait(pause_s):
+            before = self._answers
+            try:
+                self._begin()
+                self._serve()
+                break  # nothing more is to come
+            except VlsamError as failure:
+                error = failure
+            if self._stopping.is_set():
+                break
+            if not self.settled.is_set():  # nothing ever worked: not ours to try again
+                self.failure = error
+                self._health.failed(f"{type(error).__name__}: {error}")
+                break
+            pause_s = 0.0 if self._answers > before else min(max(1.0, 2 * pause_s), LONGEST_PAUSE_S)
+            self._health.lost(str(error), pause_s)
+            self._log(logging.ERROR, f"{error}; the models are loaded again" + f" in {pause_s:g} s" * bool(pause_s))
+        self.remote.close()
+        self.settled.set()
+
+    def stop(self) -> None:
+        """Take no more frames; the one in work is finished, with `queue_all` all that wait, too."""
+        self._stopping.set()
+        self._mailbox.close()
+        if self._loading:
+            self.remote.close()
+
+    def kill(self) -> None:
+        """Take no more frames, and leave the one in work."""
+        self.stop()
+        self.remote.close()
+
+    def _begin(self) -> None:
+        self._health.loading()
+        self._loading, began_s = True, monotonic()
+        models = self.remote.start(self._config, self._load, timeout_s=self._config.node.load_timeout_s)
+        self._loading = False
+        self.models = models or self.models
+        self._health.ready(monotonic() - began_s, self.models)
+        self.settled.set()
+
+    def _serve(self) -> None:
+        """Hand over frames until nothing more is to come.
+
+        Raises:
+            WorkerLostError, WorkerTimeoutError: the process is gone.
+        """
+        while True:
+            frame = self._mailbox.take(LOOK_S)
+            if frame is not None:
+                self._health.busy()
+                self._handle(frame, self._detect)
+            elif self._stopping.is_set():
+                return
+            if self._lost or not self.remote.alive:
+                error, self._lost = self._lost or self.remote.lost(), None
+                raise error
+            if frame is not None:
+                self._health.idle()
+
+    def _detect(self, job: Job, data: object, listen: Callable[[Detections], None]) -> Result:
+        timeout_s = job.config.node.timeout_s
         try:
-            pipeline = self._load()
-            if isinstance(pipeline, Named):
-                self.models = pipeline.nothing((0, 0))
-            self.state = "ready"
-            while (frame := self._mailbox.take()) is not None:
-                self._handle(pipeline, frame)
-        except VlsamError as error:
-            self.failure = plain(f"{type(error).__name__}: {error}")
-            self.code = 2 if isinstance(error, ConfigError) else 1
-        except BaseException:  # the node reports it and ends
-            self.failure, self.code = plain_lines(traceback.format_exc()), 1
-        finally:
-            self.state = "stopped"
+            result: Result = self.remote.call("detect", job, data=data, timeout_s=timeout_s, listen=listen)
+        except (WorkerLostError, WorkerTimeoutError) as error:
+            self._lost = error
+            raise
+        self._answers += 1
+        self.gpu_mib = result.gpu_bytes / 2**20
+        if result.found is not None:
+            self.models = without_instances(result.found)
+        return result

@@ -32,7 +32,7 @@ def main(connection_fd: int, arena_fd: int, parent: int, nice: int) -> None:
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write(str(_KILL_FIRST))
     connection, arena = Connection(connection_fd), Arena(arena_fd)
-    logging.basicConfig(handlers=[_Forwarding(connection)], level=logging.WARNING)
+    logging.basicConfig(handlers=[_Forwarding(connection)], level=logging.WARNING, format="%(message)s")
     logging.getLogger("vlsam_ros").setLevel(logging.INFO)
     with suppress(EOFError, OSError):  # nobody asks any more
         name, target, arguments = connection.recv()

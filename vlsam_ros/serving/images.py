@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from vlsam_ros.errors import BadImageError
-from vlsam_ros.output.files import BAYER, check_size, decoded
+from vlsam_ros.output.files import BAYER, check_size, decoded, grey
 
 # encoding -> channels, and OpenCV's conversion to RGB (None: is RGB).
 _PACKED: dict[str, tuple[int, int | None]] = {
@@ -38,6 +38,18 @@ _WIDE = {
     name[:-1] + "16": name
     for name in ("rgb8", "bgr8", "rgba8", "bgra8", "mono8", "bayer_rggb8", "bayer_bggr8", "bayer_gbrg8", "bayer_grbg8")
 } | {"16UC1": "mono8", "16UC3": "bgr8"}
+
+# Of what is quick to shrink as it is: channels, and OpenCV's conversion to grey (None: is grey).
+_QUICK: dict[str, tuple[int, int | None]] = {
+    "rgb8": (3, cv2.COLOR_RGB2GRAY),
+    "bgr8": (3, cv2.COLOR_BGR2GRAY),
+    "8UC3": (3, cv2.COLOR_BGR2GRAY),
+    "rgba8": (4, cv2.COLOR_RGBA2GRAY),
+    "bgra8": (4, cv2.COLOR_BGRA2GRAY),
+    "8UC4": (4, cv2.COLOR_BGRA2GRAY),
+    "mono8": (1, None),
+    "8UC1": (1, None),
+}
 
 ENCODINGS = (*_PACKED, *_PLANAR, *_WIDE)
 """Every encoding of sensor_msgs/Image that `to_rgb` reads."""
@@ -73,6 +85,31 @@ def to_rgb(message: Any, max_pixels: int) -> np.ndarray:
     if getattr(message, "format", None) is not None:
         return _decoded(message, max_pixels)
     return _raw(message, max_pixels)
+
+
+def to_grey(message: Any, max_pixels: int, width: int) -> tuple[np.ndarray, tuple[int, int]]:
+    """The brightness of `to_rgb`, uint8 (h, w), at a size that is quick to get, and the whole image's (H, W).
+
+    Args:
+        width: the least that it is wide, if the image is.
+
+    Raises:
+        BadImageError: as `to_rgb`.
+    """
+    if getattr(message, "format", None) is not None:
+        return grey(message.data, width, max_pixels, message.format)
+    fast = _QUICK.get(message.encoding)
+    if not fast:
+        rgb = to_rgb(message, max_pixels)
+        return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), rgb.shape[:2]
+    check_size(message.width, message.height, max_pixels)
+    channels, code = fast
+    pixels = _rows(message, message.height, message.width * channels, 1).reshape(message.height, message.width, -1)
+    factor = max(1, message.width // max(width, 1))
+    small = (max(1, message.width // factor), max(1, message.height // factor))
+    pixels = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA) if factor > 1 else pixels
+    brightness = pixels.reshape(pixels.shape[:2]) if code is None else cv2.cvtColor(pixels, code)
+    return brightness, (message.height, message.width)
 
 
 def _raw(message: Any, max_pixels: int) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -135,8 +135,8 @@ def described(error: BaseException) -> tuple[int, str, str]:
     return VlsamError.status, plain(f"{type(error).__name__}: {error}"), plain_lines(traceback.format_exc())
 
 
-def _with(picture: Picture, data: Sequence[int] | memoryview) -> Picture:
-    return Picture(**{**vars(picture), "data": data})
+def _with(picture: Picture, data: memoryview) -> Picture:
+    return replace(picture, data=data)
 
 
 def _gpu_bytes() -> int:

@@ -58,6 +58,16 @@ class Remote:
         process = self._process
         return process.pid if process and process.returncode is None else None
 
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process that has not ended."""
+        process = self._process
+        return process is not None and process.poll() is None
+
+    def lost(self) -> WorkerLostError:
+        """That it ended, and how, as an error to be raised."""
+        return WorkerLostError(f"the process {self._name} {_end(self._process)}")
+
     def start(self, *arguments: Any, timeout_s: float) -> Any:
         """Start it, in the place of one that runs, and call ``target(*arguments)`` in it; what its `about` returns.
 
@@ -74,6 +84,8 @@ class Remote:
                 if self._closed:
                     ours.close()
                     raise WorkerLostError(f"the process {self._name} was closed")
+                if self._connection:
+                    self._connection.close()
                 self._process = subprocess.Popen(
                     [sys.executable, "-c", _START, paths, *numbers],
                     stdin=subprocess.DEVNULL,
@@ -103,6 +115,8 @@ class Remote:
             VlsamError, RemoteError: as the method raised it; the process lives.
         """
         with self._lock:
+            if self._closed:
+                raise WorkerLostError(f"the process {self._name} was closed")
             try:
                 size = self._arena.write(data)
             except MemoryError as error:
@@ -113,7 +127,7 @@ class Remote:
         """End the process at once, if there is one; whoever waits for its answer is told."""
         with self._change:
             process, connection = self._process, self._connection
-            if process is None or connection is None:
+            if process is None or connection is None or connection.closed:
                 return
             with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
                 end.shutdown(socket.SHUT_RDWR)
@@ -121,13 +135,17 @@ class Remote:
                 os.killpg(process.pid, signal.SIGKILL)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_REAP_S)
-            self._process = None
 
     def close(self) -> None:
         """End the process; there will be no other."""
         with self._change:
-            self._closed = True
+            first, self._closed = not self._closed, True
         self.kill()
+        if first:
+            with self._lock:  # whoever waited for an answer has been told
+                if self._connection:
+                    self._connection.close()
+                self._arena.close()
 
     def _answer(self, request: Any, timeout_s: float, listen: Callable[[Any], None] | None) -> Any:
         late = threading.Event()
@@ -142,7 +160,7 @@ class Remote:
         process, began = self._process, time.monotonic()
         try:
             if process is None or self._connection is None:
-                raise WorkerLostError(f"the process {self._name} is not there")
+                raise WorkerLostError(f"the process {self._name} was not started")
             self._connection.send(request)
             while True:
                 kind, what = self._connection.recv()
@@ -158,7 +176,10 @@ class Remote:
             self.kill()
             if late.is_set():
                 raise WorkerTimeoutError(f"the process {self._name} gave no answer within {timeout_s:g} s") from error
-            raise WorkerLostError(f"the process {self._name} {_end(process)} after {took_s:.1f} s") from error
+            raise WorkerLostError(f"{self.lost()} after {took_s:.1f} s") from error
+        except BaseException:  # of `listen`: what is still to come would be taken for the next call's answer
+            self.kill()
+            raise
         finally:
             watchdog.cancel()
         if kind == "failed":

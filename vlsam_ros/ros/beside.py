@@ -1,0 +1,126 @@
+"""The thread that owns the process beside the models: it takes frames in for tracks, and has pictures drawn."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from vlsam_ros.config import Config
+from vlsam_ros.data import Detections
+from vlsam_ros.errors import BadImageError, VlsamError, WorkerLostError, WorkerTimeoutError
+from vlsam_ros.serving.beside import Seen
+from vlsam_ros.serving.images import Picture
+from vlsam_ros.serving.process import Remote
+
+START_S, ANSWER_S, FOUND_S = 60.0, 10.0, 2.0
+"""Longest time to start; for a frame or a picture; and for a keyframe's tracks, which its message waits for."""
+LONGEST_PAUSE_S = 60.0
+
+
+class Beside(threading.Thread):
+    """From `start` to `stop`. What can't be done is logged, and costs no keyframe.
+
+    Work waits here by kind and camera, and the newest of each wins; a keyframe is looked at in any case.
+    """
+
+    def __init__(self, config: Callable[[], Config], log: Callable[[int, str], None]) -> None:
+        """`config` gives the options that hold now."""
+        super().__init__(name="beside", daemon=True)
+        self.remote = Remote("vlsam_ros.serving.beside:Beside", "beside", config().node.worker_nice, log)
+        self._config, self._log = config, log
+        self._told: Config | None = None
+        self._runs = 0
+        self._work: OrderedDict[Any, Callable[[], None]] = OrderedDict()
+        self._change = threading.Condition()
+        self._stopping = threading.Event()
+
+    def look(self, seen: Seen, data: Any, tracks: Callable[[Detections], None] | None, keyframe: bool = False) -> None:
+        """Take in a frame; `tracks` gets where all tracks are in it."""
+
+        def work() -> None:
+            found = self._call("look", seen, tracks is not None, data=data)
+            if tracks is not None:
+                tracks(found)
+
+        self._put(("keyframe", seen.camera, seen.number) if keyframe else ("frame", seen.camera), work)
+
+    def draw(
+        self, camera: int, wanted: set[str], picture: Picture, data: Any, about: tuple[Any, ...], done: Callable
+    ) -> None:
+        """Draw what is `wanted` of a keyframe; `about`: its detections and caption; `done` gets the pictures."""
+        self._put(("draw", camera), lambda: done(self._call("draw", wanted, picture, *about, data=data)))
+
+    def found(self, camera: int, number: int, found: Detections) -> Detections:
+        """A keyframe's result with its tracks; as it is, if that can't be told now."""
+        if not self.remote.alive:
+            return found
+        self._finish(("keyframe", camera, number))
+        try:
+            return self.remote.call("found", camera, number, found, timeout_s=FOUND_S)
+        except VlsamError as error:
+            self._log(logging.WARNING, f"no tracks in a keyframe: {error}")
+            return found
+
+    def run(self) -> None:
+        """The thread's life. The process is not there before there is something to do."""
+        pause_s = 0.0
+        while self._wait():
+            if not self.remote.alive:
+                if self._stopping.wait(pause_s):
+                    break
+                pause_s = min(max(1.0, 2 * pause_s), LONGEST_PAUSE_S)
+            try:
+                self._begin()
+                self._finish(None)
+                pause_s = 0.0
+            except (WorkerLostError, WorkerTimeoutError) as error:
+                if not self._stopping.is_set():
+                    self._log(logging.ERROR, f"{error}; it is started again")
+            except BadImageError:  # the keyframe's message says so
+                pass
+            except VlsamError as error:
+                self._log(logging.ERROR, f"beside the models: {error}\n{getattr(error, 'trace', '')}".rstrip())
+        self.remote.close()
+
+    def stop(self) -> None:
+        """End it; what waits is left."""
+        self._stopping.set()
+        self.remote.close()
+        with self._change:
+            self._change.notify_all()
+
+    def _put(self, key: Any, work: Callable[[], None]) -> None:
+        with self._change:
+            self._work[key] = work
+            self._change.notify_all()
+
+    def _wait(self) -> bool:
+        """Wait for work; False at the end."""
+        with self._change:
+            self._change.wait_for(lambda: self._stopping.is_set() or bool(self._work))
+            return not self._stopping.is_set()
+
+    def _finish(self, key: Any) -> None:
+        """Do what waits under a key, if it does; None: what came first."""
+        with self._change:
+            if key is None and self._work:
+                key = next(iter(self._work))
+            work = self._work.pop(key, None)
+        if work:
+            work()
+
+    def _begin(self) -> None:
+        """A process with the options that hold now."""
+        config = self._config()
+        if not self.remote.alive:
+            self.remote.start(config, self._runs, timeout_s=START_S)
+            self._runs += 1
+        elif config != self._told:
+            self._call("configure", config)
+        self._told = config
+
+    def _call(self, method: str, *arguments: Any, data: Any = b"") -> Any:
+        return self.remote.call(method, *arguments, data=data, timeout_s=ANSWER_S)
