@@ -1,8 +1,8 @@
 """Where instances stand on the road: which way they are seen, and how far away their feet are.
 
 The road is a plane. A foot that is seen at the angle θ below the horizon from the height h stands h / tan θ away. So an
-error of a pixel, or of the pitch, is nearly the same error of 1 / distance wherever the foot is, and that is what is
-taken as normal: the interval of a distance is wider behind than before, and ends at infinity where it meets the horizon.
+error of a pixel, or of the pitch, is nearly the same error of 1 / distance wherever the foot is, and that is taken as
+normal: the interval of a distance is wider behind than before it, and ends at infinity where it meets the horizon.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ BORDER_PX = 2.0
 
 NORMAL_95 = 1.96
 """Standard deviations to either side that hold 95 %."""
+
+
+_Standing = tuple[float, float, float, tuple[float, float, float], tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -104,11 +107,11 @@ def places(
 ) -> list[Place]:
     """Where the instances of one image stand; what isn't known of one is NaN or None in its place.
 
-    The bearing is that of the mask's centre of gravity. The foot is the lowest part of the mask's edge, in the direction
-    that the roll makes down: of the lower edge, column by column and without specks, the height that `FOOT` of the
-    columns reach, and of those within a pixel of it the mean. A foot is not known where it is cut off by the image's
-    border or goes on in another mask, which hides it or of which it is a part; nor its distance within one standard
-    deviation of the horizon, or above it.
+    The bearing is that of the mask's centre of gravity. The foot is the lowest part of the mask's edge, as the roll has
+    it: of the lower edge, column by column and without specks, the height that `FOOT` of the columns reach, and of
+    those within a pixel above that the mean. A foot is not known where it is cut off by the image's border, or where
+    another mask goes on below it: that hides it, or it is a part of that. Nor is it known above the horizon, or
+    within one standard deviation of it.
 
     Args:
         masks: of all instances, in pixels of the image (H, W) of `size_hw`.
@@ -143,8 +146,13 @@ def _middle(mask: Mask) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class _Foot:
-    """Where a mask meets the ground, px of the image: the middle (2,), the columns that do (C, 2), and deviations
-    across and down."""
+    """Where a mask meets the ground, px of the image.
+
+    Attributes:
+        xy: the middle (2,).
+        contact: where each column that does so ends, (C, 2).
+        errors: standard deviations across and down, as the roll has them.
+    """
 
     xy: np.ndarray
     contact: np.ndarray
@@ -212,9 +220,7 @@ def _lower_edge(bits: np.ndarray, down: np.ndarray) -> np.ndarray:
     return np.column_stack(pair if upright else pair[::-1]).astype(float)
 
 
-def _standing(
-    feet: Sequence[_Foot], size_hw: tuple[int, int], optics: Optics, mount: Mount
-) -> list[tuple[float, float, float, tuple[float, ...], tuple[float, ...]] | None]:
+def _standing(feet: Sequence[_Foot], size_hw: tuple[int, int], optics: Optics, mount: Mount) -> list[_Standing | None]:
     """Distance, its interval, point and covariance of each foot, as in `Place`; None where the horizon is too near."""
     if not feet:
         return []
@@ -225,7 +231,7 @@ def _standing(
     assert rays is not None  # the image's size fitted before
     d, *sides = rays.reshape(5, -1, 3)
     n, h = mount.axes[1], mount.height_m
-    # What one standard deviation of each cause changes: of the ray (N, 5, 3), the direction down (5, 3), the height (5,)
+    # What one standard deviation of each cause changes: the ray (N, 5, 3), the direction down (5, 3), the height (5,)
     none = np.zeros_like(d)
     d_ray = np.stack(
         [(sides[0] - sides[1]) * errors[:, :1], (sides[2] - sides[3]) * errors[:, 1:], none, none, none], 1
@@ -251,7 +257,7 @@ def _standing(
             float(1 / q),
             float(1 / (q + NORMAL_95 * e)),
             float(1 / (q - NORMAL_95 * e)) if q > NORMAL_95 * e else math.inf,
-            tuple(p.tolist()),
+            (float(p[0]), float(p[1]), float(p[2])),
             tuple(((c + c.T) / 2).ravel().tolist()),
         )
         if q > e

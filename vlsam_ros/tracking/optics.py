@@ -33,7 +33,7 @@ _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 class Optics:
     """How one camera's images show the directions around it.
 
-    Directions are in its optical frame (x right, y down, z forward), and that is the rectified one, as in image_geometry:
+    Directions are in its optical frame (x right, y down, z forward). That is the rectified one, as in image_geometry:
     for a camera alone, R is the identity and there is no difference.
 
     Attributes:
@@ -126,7 +126,7 @@ class Optics:
         return cv2.projectPoints(flat[:, None], np.zeros(3), np.zeros(3), np.eye(3), np.array(self.distortion))[0][:, 0]
 
     def _from_fisheye(self, plane: np.ndarray) -> np.ndarray:
-        """OpenCV's own inverse gives tangents, which end at 90°; this goes on to where the model's radius turns back."""
+        """OpenCV's own inverse gives tangents, which end at 90°; this goes on until the model's radius turns back."""
         radii = self._radius(_THETA)
         end = int(np.argmax(np.append(np.diff(radii) <= 0, True))) + 1
         radius = np.hypot(*plane.T)
