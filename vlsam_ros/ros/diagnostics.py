@@ -70,9 +70,10 @@ class Heartbeat:
         options = health.options
         self._publisher = node.create_publisher(DetectorHealth, "~/health", promised(options, deadline=False))
         self._alive = [self._publisher, *others]
-        periods = ((options.health_rate_hz and 1 / options.health_rate_hz, self._publish),)
-        periods += ((options.liveliness_s / 3, self._assert),)
-        self._timers = [node.create_timer(period_s, what, clock=STEADY) for period_s, what in periods if period_s]
+        hz, lease_s = options.health_rate_hz, options.liveliness_s
+        due = [(1 / hz, self._publish)] if hz else []
+        due += [(lease_s / 3, self._assert)] if lease_s else []
+        self._timers = [node.create_timer(period_s, what, clock=STEADY) for period_s, what in due]
 
     def close(self) -> None:
         """No more of them."""

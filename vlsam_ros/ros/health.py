@@ -307,7 +307,7 @@ class ModelsHealth:
 
     def report(self) -> Report:
         """Their status now."""
-        memory = self._memory()
+        memory = {"node": rss_mib(os.getpid()), **self._memory()}
         with self._lock:
             now_s = self._clock()
             state = self._state(now_s)
@@ -366,7 +366,7 @@ class Health:
         """Neither active nor configured at first.
 
         Args:
-            memory: what each part of the detector has, by its name, in MiB; asked at each report.
+            memory: what the other processes have, by their names, in MiB; asked at each report.
             clock: seconds, never jumps.
             wall: seconds since 1970, for the times of errors.
         """

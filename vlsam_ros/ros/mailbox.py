@@ -272,13 +272,14 @@ class Mailbox:
             return True
 
     def clear(self) -> None:
-        """Drop what waits, unless somebody demands it; it counts as replaced."""
+        """Drop what waits, which counts as replaced; who demands a frame waits for the next."""
         with self._change:
             for slot in self._cameras.values():
-                for frame in [f for f in slot.waiting if not f.demands]:
-                    slot.waiting.remove(frame)
-                    slot.counts.replaced += 1
-                    self._bytes_left += len(frame.message.data) if self._queue_all else 0
+                slot.counts.replaced += len(slot.waiting)
+                if self._queue_all:
+                    self._bytes_left += sum(len(frame.message.data) for frame in slot.waiting)
+                slot.waiting.clear()
+                slot.early = False
 
     def close(self) -> None:
         """Wake the worker; nothing is stored from now on, and `take` returns None as soon as nothing may be left."""

@@ -168,10 +168,6 @@ class ImageSubscription:
             self._gaps.forget()
 
     def close(self) -> None:
-        """No images from now on, until the next `refresh`."""
-        self._make(set())
-
-    def close(self) -> None:
         """Subscribe to nothing, until `refresh`."""
         self._make(set())
 
