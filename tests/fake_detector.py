@@ -1,97 +1,10 @@
-"""The real node with a pipeline that does what the picture's first pixel says. Started by ros_client.py.
-
-Red 0: one stone, and two that are dropped. 1: makes the file `busy` and waits for `go`. 2: VlmError. 3: an error nobody
-expected. 4: one view is skipped. 5 and on: the results and errors of `spoilt`, in its order. With a horizon the
-segmenter's name says where. The file `drawn` is made when an overlay is drawn. They are in the folder named by the
-environment's FOLDER.
-"""
+"""The real node with the pipeline of fake_pipeline.py. Started by ros_client.py."""
 
 from __future__ import annotations
 
-import os
 import sys
-import time
-from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
-
-import vlsam_ros.output.overlay
-from vlsam_ros.config import Config
-from vlsam_ros.data import Detection, Detections, Mask
-from vlsam_ros.errors import ModelLoadError, VlmError
 from vlsam_ros.ros.node import main
 
-FOLDER = Path(os.environ["FOLDER"])
-
-
-class Panic(BaseException):
-    """What a library in another language may raise."""
-
-
-def spoilt(found: Detections) -> dict[str, object]:
-    """Results that are none, and errors, by name."""
-    stone = found.items[0]
-    return {
-        "dict": {"stone": 1},
-        "none": None,
-        "another size": replace(found, size_hw=(20, 20)),
-        "NaN score": replace(found, items=(replace(stone, score=float("nan")),)),
-        "mask outside": replace(found, items=(replace(stone, mask=stone.mask.shifted(9, 0)),)),
-        "control character": replace(found, items=(replace(stone, label="st\x1b[2Jone"),)),
-        "ten thousand": replace(found, items=(stone,) * 10_000),
-        "grey heat": replace(found, heat=np.zeros((4, 4), np.uint8)),
-        "unpublishable": replace(found, skipped=5),
-        "panic": Panic("at the disco"),
-        "long and wild": VlmError("\x1b]0;title\x07" + "w" * 100_000),
-        "unanswered": replace(found, problems=("full: What?: a refusal", "far_0: What?: \x1b empty")),
-    }
-
-
-def pipeline(image: np.ndarray, budget_s: float | None, horizon: float | None) -> Detections:
-    order = int(image[0, 0, 0])
-    if order == 1:
-        (FOLDER / "busy").touch()
-        while not (FOLDER / "go").exists():
-            time.sleep(0.01)
-    if order == 2:
-        raise VlmError("out of words")
-    if order == 3:
-        raise KeyError("nobody expected this")
-    mask = np.zeros(image.shape[:2], bool)
-    mask[2:8, 3:9] = True
-    stone = Detection("stone", 0.5, 0.5, 0.5, 0.5, Mask.from_dense(mask))
-    found = Detections(
-        image.shape[:2],
-        items=(stone,),
-        skipped=("far_0",) if order == 4 else (),
-        vlm="fake-vlm",
-        segmenter=f"horizon {horizon}" if horizon else "fake-sam",
-        heat=np.eye(4, dtype=np.float32),
-        dropped=(replace(stone, label="ghost", reason="denied"), replace(stone, label="shadow", reason="inconsistent")),
-    )
-    if order < 5:
-        return found
-    result = list(spoilt(found).values())[order - 5]
-    if isinstance(result, BaseException):
-        raise result
-    return result
-
-
-def load(config: Config):
-    if config.vlm.model == "missing":
-        raise ModelLoadError("no weights in 'missing'")
-    if config.vlm.model == "slow":
-        time.sleep(60)
-    return pipeline
-
-
-def draw(image: np.ndarray, *_: object) -> np.ndarray:
-    (FOLDER / "drawn").touch()
-    return image
-
-
-vlsam_ros.output.overlay.draw = draw
-
 if __name__ == "__main__":
-    sys.exit(main(load=load))
+    sys.exit(main(load="fake_pipeline:load"))

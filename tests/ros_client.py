@@ -90,13 +90,26 @@ class Client:
         self.until(result.get_subscription_count, f"a subscriber of {topic}")
         return result
 
+    def status(self, about: str) -> tuple[int, str, dict[str, str]]:
+        """Level, message and values of the next diagnostics about ``models`` or ``camera <name>``."""
+        self.diagnostics.clear()
+        name = f"/vlsam_detector: {about}"
+        self.until(lambda: any(s.name == name for d in self.diagnostics for s in d.status), f"diagnostics of {about}")
+        status = next(s for d in reversed(self.diagnostics) for s in d.status if s.name == name)
+        return status.level[0], status.message, {v.key: v.value for v in status.values}
+
     def received(self, camera: str) -> int:
         """Frames that the detector has received, by its next diagnostics."""
-        self.diagnostics.clear()
-        self.until(lambda: self.diagnostics, "diagnostics")
-        return int(
-            next(v.value for v in self.diagnostics[-1].status[0].values if v.key == f"{camera}: frames received")
-        )
+        return int(self.status(f"camera {camera}")[2]["frames received"])
+
+    def call(self, kind: type, name: str, **request: Any) -> Any:
+        """A service's answer; `name` below the detector's."""
+        client = self.node.create_client(kind, f"/vlsam_detector/{name}")
+        self.until(client.service_is_ready, f"the service {name}")
+        future = client.call_async(kind.Request(**request))
+        self.until(future.done, f"an answer of {name}")
+        self.node.destroy_client(client)
+        return future.result()
 
     def header(self) -> Header:
         self._seconds += 1

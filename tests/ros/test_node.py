@@ -146,27 +146,45 @@ def test_skipped_views_make_it_partial(client: Client, front: Any) -> None:
     assert got.status == 1 and got.skipped == ["far_0"] and len(got.instances) == 1
 
 
-def test_overlays_are_drawn_only_for_subscribers_and_from_the_keyframe(
-    client: Client, front: Any, folder: Path
-) -> None:
-    client.answer(front, raw(NORMAL, client.header()))
-    assert not (folder / "drawn").exists()
-    overlays: list[CompressedImage] = []
-    heats: list[CompressedImage] = []
-    topics = {"overlay": overlays, "heat": heats}
+def test_overlays_are_of_each_camera_and_of_the_keyframe(client: Client, front: Any, left: Any) -> None:
+    names = [f"{kind}/{camera}compressed" for kind in ("overlay", "heat") for camera in ("", "front/", "left/")]
+    got: dict[str, list[CompressedImage]] = {name: [] for name in names}
     subscriptions = [
-        client.node.create_subscription(CompressedImage, f"/vlsam_detector/{name}/compressed", got.append, 10)
-        for name, got in topics.items()
+        client.node.create_subscription(CompressedImage, f"/vlsam_detector/{name}", got[name].append, 10)
+        for name in names
     ]
-    for name in topics:
-        topic = f"/vlsam_detector/{name}/compressed"
-        client.until(lambda t=topic: client.node.count_publishers(t), f"the publisher of {topic}")
+    for subscription in subscriptions:
+        client.until(lambda s=subscription: client.node.count_publishers(s.topic_name), "the publisher")
     client.spin(1.0)
-    header = client.header()
-    client.answer(front, raw(NORMAL, header))
-    for name, got in topics.items():  # an earlier keyframe's picture may still be on its way
-        client.until(lambda g=got: any(m.header == header for m in g), f"the keyframe's own {name}")
-    assert cv2.imdecode(np.frombuffer(overlays[-1].data, np.uint8), cv2.IMREAD_COLOR).shape == (*SIZE_HW, 3)
+    for publisher, message in ((front, raw(NORMAL, client.header())), (left, png(NORMAL, client.header()))):
+        client.answer(publisher, message)
+        camera = "front/" if publisher is front else "left/"
+        for name in (n for n in names if n.split("/")[1] in (camera[:-1], "compressed")):
+            client.until(lambda n=name, h=message.header: any(m.header == h for m in got[n]), name)
+            picture = got[name][-1]
+            assert cv2.imdecode(np.frombuffer(picture.data, np.uint8), cv2.IMREAD_COLOR).shape == (*SIZE_HW, 3)
+    for subscription in subscriptions:
+        client.node.destroy_subscription(subscription)
+
+
+def test_label_images_are_of_the_keyframe(client: Client, front: Any) -> None:
+    kinds = {"instances": ("mono16", 1), "classes": ("mono8", 9), "confidence": ("mono8", None)}
+    got: dict[str, list[Image]] = {kind: [] for kind in kinds}
+    subscriptions = [
+        client.node.create_subscription(Image, f"/vlsam_detector/{kind}/front", got[kind].append, 10) for kind in kinds
+    ]
+    for subscription in subscriptions:
+        client.until(lambda s=subscription: client.node.count_publishers(s.topic_name), "the publisher")
+    client.spin(1.0)
+    message = client.answer(front, raw(NORMAL, client.header()))
+    mask = from_message(message).items[0].mask.dense(SIZE_HW)
+    for kind, (encoding, inside) in kinds.items():
+        client.until(lambda k=kind: any(m.header == message.header for m in got[k]), kind)
+        image = got[kind][-1]
+        pixels = np.frombuffer(image.data, np.uint16 if encoding == "mono16" else np.uint8).reshape(SIZE_HW)
+        assert image.encoding == encoding and len({*pixels[mask].tolist()}) == 1
+        assert inside is None or (pixels[mask] == inside).all()
+        assert (pixels[~mask] == pixels[0, 0]).all() and pixels[0, 0] != pixels[mask][0]
     for subscription in subscriptions:
         client.node.destroy_subscription(subscription)
 
@@ -196,19 +214,17 @@ def test_camera_info_gives_the_horizon(client: Client, left: Any) -> None:
     client.until(known, "the horizon to be known")
 
 
-def test_diagnostics(client: Client, front: Any) -> None:
+def test_diagnostics_rise_and_fall(client: Client, front: Any) -> None:
     client.answer(front, raw(VLM_ERROR, client.header()))
-    client.diagnostics.clear()
-    client.until(lambda: client.diagnostics, "diagnostics")
-    status = client.diagnostics[-1].status[0]
-    values = {v.key: v.value for v in status.values}
-    assert status.level == b"\2" and status.message == "VlmError: out of words"
-    assert values["vlm"] == "fake-vlm" and values["demonstration models"] == "false" and values["state"] == "ready"
-    assert (
-        values["last dropped"] == "0"
-        and int(values["front: frames received"]) > 5
-        and float(values["last latency (s)"]) >= 0
-    )
+    level, message, values = client.status("camera front")
+    assert level == 2 and "VlmError: out of words" in message
+    assert int(values["frames received"]) > 5 and "out of words" in values["last error"]
+    client.answer(front, raw(NORMAL, client.header()))
+    _, message, values = client.status("camera front")
+    assert "out of words" not in message and "out of words" in values["last error"]
+    level, message, values = client.status("models")
+    assert (level, message, values["vlm"], values["demonstration"]) == (0, "ready", "fake-vlm", "false")
+    assert float(values["memory of models (MiB)"]) > 10
 
 
 def test_sigterm_ends_it_cleanly_after_the_current_frame(
@@ -253,9 +269,16 @@ def test_wrong_parameter_ends_with_exit_code_2(tmp_path: Path, arguments: tuple[
     assert arguments[1].split(":=")[0] in text
 
 
-def test_missing_model_ends_with_exit_code_1(tmp_path: Path) -> None:
-    code, text = run(tmp_path, "-p", "vlm.model:=missing")
-    assert code == 1 and "ModelLoadError: no weights in 'missing'" in text and "Traceback" not in text
+def test_a_missing_model_is_an_error_that_is_tried_again_and_exit_code_1(client: Client, tmp_path: Path) -> None:
+    process = start(tmp_path / "log", "-p", "vlm.model:=missing")
+    level, message, values = client.status("models")
+    client.until(lambda: client.status("models")[0] == 2, "an error")
+    level, message, values = client.status("models")
+    assert level == 2 and "no weights in 'missing'" in message and "no weights" in values["last error"]
+    client.until(lambda: (tmp_path / "log").read_text().count("no weights in 'missing'") > 1, "another try")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE_S) == 1
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def test_bag_player_gives_every_message_untouched_to_a_late_subscriber(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from vlsam_ros.config import PROFILES, Config, options
+from vlsam_ros.config import PROFILES, Config, is_live, options
 from vlsam_ros.errors import ConfigError
 from vlsam_ros.options import MAX_BYTES, in_file
 
@@ -79,7 +79,8 @@ def test_defaults(declared) -> None:
     assert config == Config()
     for option in options():
         about = node.describe_parameter(option.name)
-        assert about.description == option.doc and about.read_only
+        assert about.description == option.doc and not about.read_only
+        assert ("at any time" if is_live(option) else "unconfigured") in about.additional_constraints
         value = node.get_parameter(option.name).value
         assert (list(value) if option.type is list else value) == option.default
 
@@ -96,8 +97,8 @@ GIVEN = {
     "int for a float": ("node.keyframe_rate_hz:=2", "node.keyframe_rate_hz", 2.0),
     "list": ("questions.ignore:=[road, sky]", "questions.ignore", ["road", "sky"]),
     "empty list": ("questions.ignore:=[]", "questions.ignore", []),
-    "list of numbers": ("node.pitch_deg:=[2.5, -1.0]", "node.pitch_deg", [2.5, -1.0]),
-    "list of whole numbers": ("node.pitch_deg:=[2, 0]", "node.pitch_deg", [2.0, 0.0]),
+    "list of numbers": ("node.pitch_deg:=[2.5]", "node.pitch_deg", [2.5]),
+    "list of whole numbers": ("node.pitch_deg:=[2]", "node.pitch_deg", [2.0]),
     "empty list for a full default": ("questions.questions:=[]", "questions.questions", []),
     "bool": ("node.queue_all:=true", "node.queue_all", True),
     "unknown elsewhere": ("somebody.else:=1", "vlm.model", "embedded"),
@@ -278,11 +279,39 @@ def test_profiles_as_parameter_files(declared, name: str) -> None:
     assert config == Config.from_flat(profile(name))
 
 
-def test_parameters_are_fixed_after_the_start(declared) -> None:
+def test_what_is_live_changes_all_at_once_and_the_rest_is_refused_with_the_reason(declared) -> None:
     from rclpy.parameter import Parameter
 
-    _, node = declared()
-    assert not node.set_parameters([Parameter("vlm.model", value="other")])[0].successful
+    from vlsam_ros.ros.parameters import follow
+
+    config, node = declared()
+    applied, why = [], ["not while it runs"]
+    follow(node, config, lambda: why[0], applied.append)
+
+    def change(**values: Any) -> tuple[bool, str]:
+        parameters = [Parameter(name.replace("__", "."), value=value) for name, value in values.items()]
+        result = node.set_parameters_atomically(parameters)
+        return result.successful, result.reason
+
+    assert change(merge__min_score=0.7, questions__ignore=["road"]) == (True, "")
+    assert (applied[-1].merge.min_score, applied[-1].questions.ignore) == (0.7, ["road"]) and len(applied) == 1
+    assert node.get_parameter("merge.min_score").value == 0.7
+    refused = change(merge__min_score=0.2, vlm__model="other")
+    assert refused == (False, "vlm.model: not while it runs")
+    assert node.get_parameter("merge.min_score").value == 0.7 and len(applied) == 1
+    for values, reason in (
+        ({"node__priorities": [1.0, 2.0]}, "expected 1 or 1 values"),
+        ({"verify__question": "Is it there?"}, "expected '{name}' in it"),
+        ({"score__attention": 0.0, "score__iou": 0.0, "score__consistency": 0.0}, "expected a weight above 0"),
+        ({"node__keyframes": "sometimes"}, "expected one of rate, change"),
+        ({"node__keyframe_rate_hz": -1.0}, "node.keyframe_rate_hz"),
+    ):
+        successful, text = change(**values)
+        assert not successful and reason in text, text
+    assert len(applied) == 1
+    why[0] = ""
+    assert change(vlm__model="other") == (True, "") and applied[-1].vlm.model == "other"
+    assert change(use_sim_time=False)[0]
 
 
 ENDLESS = {

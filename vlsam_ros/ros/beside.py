@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,7 @@ from typing import Any
 from vlsam_ros.config import Config
 from vlsam_ros.data import Detections
 from vlsam_ros.errors import BadImageError, VlsamError, WorkerLostError, WorkerTimeoutError
-from vlsam_ros.serving.beside import Seen
-from vlsam_ros.serving.images import Picture
+from vlsam_ros.serving.images import Picture, Seen
 from vlsam_ros.serving.process import Remote
 
 START_S, ANSWER_S, FOUND_S = 60.0, 10.0, 2.0
@@ -57,8 +57,8 @@ class Beside(threading.Thread):
         """A keyframe's result with its tracks; as it is, if that can't be told now."""
         if not self.remote.alive:
             return found
-        self._finish(("keyframe", camera, number))
         try:
+            self._finish(("keyframe", camera, number))
             return self.remote.call("found", camera, number, found, timeout_s=FOUND_S)
         except VlsamError as error:
             self._log(logging.WARNING, f"no tracks in a keyframe: {error}")
@@ -81,8 +81,9 @@ class Beside(threading.Thread):
                     self._log(logging.ERROR, f"{error}; it is started again")
             except BadImageError:  # the keyframe's message says so
                 pass
-            except VlsamError as error:
-                self._log(logging.ERROR, f"beside the models: {error}\n{getattr(error, 'trace', '')}".rstrip())
+            except Exception as error:
+                trace = getattr(error, "trace", "") or traceback.format_exc()
+                self._log(logging.ERROR, f"beside the models: {error}\n{trace}")
         self.remote.close()
 
     def stop(self) -> None:

@@ -27,8 +27,8 @@ from std_srvs.srv import SetBool
 
 from vlsam_ros import errors
 from vlsam_ros.config import Config
-from vlsam_ros.output.text import plain
 from vlsam_ros.options import NODE
+from vlsam_ros.output.text import plain
 from vlsam_ros.ros import parameters
 from vlsam_ros.ros.cameras import Camera, cameras
 from vlsam_ros.ros.diagnostics import STEADY, Diagnostics, Heartbeat
@@ -74,8 +74,8 @@ class DetectorNode(LifecycleNodeMixin, Node):
         self.create_service(SetBool, "~/enable", self._enable)
         self._transition = self._service_change_state.callback
         self._service_change_state.callback = self._change_state
-        if any(model.startswith("embedded") for model in (self.config.vlm.model, self.config.segmenter.model)):
-            self.get_logger().warning(DEMONSTRATION)
+        if self._autostart:
+            self.begin()
         self.create_timer(0.1, self._go_on, clock=STEADY)
 
     @property
@@ -94,11 +94,15 @@ class DetectorNode(LifecycleNodeMixin, Node):
         if self.session is None:
             seen = self._cameras(self.config)
             self.health.watch(seen)
-            vlm, segmenter = self.config.vlm.model, self.config.segmenter.model
-            self.get_logger().info(plain(f"loading {vlm} and {segmenter}"))
             self.session = Session(self, self.config, seen, self._load, self.health)
+            models = self.session.worker.models
+            if models.demonstration:
+                self.get_logger().warning(DEMONSTRATION)
+            self.get_logger().info(plain(f"loading {models.vlm} and {models.segmenter}"))
             self._heartbeat.close()  # its rate and QoS are options
-            self._heartbeat = Heartbeat(self, self.health, [self.session.outputs.detections, self.session.outputs.tracks])
+            self._heartbeat = Heartbeat(
+                self, self.health, [self.session.outputs.detections, self.session.outputs.tracks]
+            )
         return self.session
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -204,18 +208,10 @@ class DetectorNode(LifecycleNodeMixin, Node):
         """The cameras, each with its topic's whole name, after remaps.
 
         Raises:
-            ConfigError: a topic is none, or has another use here.
+            ConfigError: a topic's name is none, or is another's.
         """
         options = config.node
-        found = cameras([self._resolved(topic) for topic in options.image_topics], options.transport)
-        own = f"{self.get_fully_qualified_name()}/"
-        taken = {"/rosout", "/parameter_events", "/clock", "/diagnostics", *(camera.info_topic for camera in found)}
-        for camera in found:
-            if camera.topic in taken or camera.topic.startswith(own):
-                raise errors.ConfigError(
-                    f"node.image_topics: expected a camera's images, got {camera.topic!r}, which has another use here"
-                )
-        return found
+        return cameras([self._resolved(topic) for topic in options.image_topics], options.transport)
 
     def _resolved(self, topic: str) -> str:
         try:
@@ -226,8 +222,7 @@ class DetectorNode(LifecycleNodeMixin, Node):
     # --- services
 
     async def _detect(self, request: Any, response: Any) -> Any:
-        session, known = self.session, [camera.name for camera in self.health.cameras.values()]
-        camera = request.camera or next(iter(self.health.cameras))
+        session, camera = self.session, request.camera or next(iter(self.health.cameras))
         if session is None or not session.active:
             response.message = f"the detector is {self.state}, not active"
             return response

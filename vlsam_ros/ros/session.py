@@ -18,25 +18,25 @@ from sensor_msgs.msg import CameraInfo
 
 from vlsam_ros import errors
 from vlsam_ros.config import Config
-from vlsam_ros.data import Detections
+from vlsam_ros.data import Detection, Detections
 from vlsam_ros.msg import DetectedInstanceArray
 from vlsam_ros.output.messages import Keyframe, age
+from vlsam_ros.output.overlay import Caption
 from vlsam_ros.output.text import plain, plain_lines
 from vlsam_ros.ros.asking import Asking
 from vlsam_ros.ros.beside import Beside
 from vlsam_ros.ros.cameras import Camera
 from vlsam_ros.ros.health import Health, rss_mib
 from vlsam_ros.ros.horizon import Horizon
+from vlsam_ros.ros.log import Log
 from vlsam_ros.ros.mailbox import Demand, Frame, Mailbox
 from vlsam_ros.ros.mounts import Mounts
 from vlsam_ros.ros.outputs import Outputs
 from vlsam_ros.ros.qos import ImageSubscription
 from vlsam_ros.ros.worker import Detect, Worker, without_instances
-from vlsam_ros.serving.beside import Seen
-from vlsam_ros.serving.images import Picture
+from vlsam_ros.serving.images import Picture, Seen
 from vlsam_ros.serving.models import Job, Result
-from vlsam_ros.serving.pictures import Caption
-from vlsam_ros.tracking.ground import places
+from vlsam_ros.tracking.ground import Mount, places
 
 QUIET_S, COLLECT_S = 0.5, 2.0
 """At the end of a `queue_all` run: all frames are in when none came for so long, or after so long."""
@@ -52,9 +52,10 @@ class Session:
         """Begin to load the models.
 
         Raises:
-            ConfigError: an option is wrong.
+            ConfigError: an option is wrong, or a camera's topic has another use here.
         """
         self._node, self.config, self.cameras, self._health = node, config, cameras, health
+        self.log = Log(node.get_logger())
         names = [camera.name for camera in cameras]
         self._index = {name: index for index, name in enumerate(names)}
         self._numbers: Counter[str] = Counter()
@@ -66,12 +67,17 @@ class Session:
             names, queue_all=config.node.queue_all, ros_clock=lambda: node.get_clock().now().nanoseconds * 1e-9
         )
         self.outputs = Outputs(node, names, config.node)
-        self.worker = Worker(config, load, self.mailbox, self._handle, health.models, self.log)
-        self._beside = Beside(lambda: self.config, self.log)
+        try:
+            self._check_topics()
+            self._images = [ImageSubscription(node, c, partial(self._store, c.name), config.node) for c in cameras]
+        except errors.ConfigError:
+            self.outputs.close()
+            raise
         self._horizons = {camera.name: Horizon(camera, config.node, n) for n, camera in enumerate(cameras)}
         self._mounts = Mounts(node, config.node)
-        self._images = [ImageSubscription(node, c, partial(self._store, c.name), config.node) for c in cameras]
         self._infos = [self._listen_for_info(camera) for camera in cameras]
+        self.worker = Worker(config, load, self.mailbox, self._handle, health.models, self.log)
+        self._beside = Beside(lambda: self.config, self.log)
         self.active = False
         self.apply(config)
         self.worker.start()
@@ -145,17 +151,17 @@ class Session:
         gpu = {"models on the GPU": self.worker.gpu_mib} if self.worker.gpu_mib else {}
         return {name: rss_mib(pid) for name, pid in pids.items() if pid} | gpu
 
-    def log(self, level: int, text: str) -> None:
-        """A line for the node's log, from any thread; others of its place and severity wait a while."""
-        logger, text = self._node.get_logger(), plain_lines(text)
-        if level >= logging.ERROR:
-            logger.error(text, throttle_duration_sec=1.0)
-        elif level >= logging.WARNING:
-            logger.warning(text, throttle_duration_sec=1.0)
-        else:
-            logger.info(text)
-
     # --- in the node's callbacks
+
+    def _check_topics(self) -> None:
+        """No camera's topic is one that the node has for something else."""
+        taken = {"/rosout", "/parameter_events", "/clock", *(camera.info_topic for camera in self.cameras)}
+        taken |= {publisher.topic_name for publisher in self._node.publishers}
+        for camera in self.cameras:
+            if camera.topic in taken:
+                raise errors.ConfigError(
+                    f"node.image_topics: expected a camera's images, got {camera.topic!r}, which has another use here"
+                )
 
     def _listen_for_info(self, camera: Camera) -> Any:
         quality = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -171,9 +177,7 @@ class Session:
         self._frames += 1
         self._health.cameras[camera].image(message)
         if not self.mailbox.put(camera, message, stamp_s, lost, number=self._frames):
-            self._node.get_logger().error(
-                f"{camera}: node.queue_all has no room for more frames, dropped one", throttle_duration_sec=5.0
-            )
+            self.log(logging.ERROR, f"{camera}: node.queue_all has no room for more frames, dropped one")
         if self.config.tracks.enabled and self.outputs.tracks.get_subscription_count():
             seen = self._seen(camera, message, self._frames, stamp_s)
             self._beside.look(seen, message.data, partial(self._publish_tracks, camera, message.header))
@@ -233,12 +237,13 @@ class Session:
 
     def _job(self, config: Config, frame: Frame, keyframe: Keyframe) -> Job:
         options = config.node
+        mount = self._mount(frame.camera, frame.message.header)
         by_change = options.keyframes == "change" and not frame.demanded and frame.gap_s < options.max_gap_s
         return Job(
             camera=frame.camera,
             picture=Picture.of(frame.message),
             config=config,
-            horizon=self._horizons[frame.camera].share() if options.camera_info else None,
+            horizon=self._horizons[frame.camera].share(mount) if options.camera_info else None,
             extra=tuple(sorted(keyframe.asked)),
             preliminary=options.publish_partial,
             change=options.change if by_change else None,
@@ -275,20 +280,21 @@ class Session:
             status=keyframe.status or status,
             status_text="; ".join(part for part in (unknown, text) if part),  # where no long text cuts it off
         )
-        found = self._placed(frame, found)
+        found = self._placed(frame.camera, keyframe.header, found)
         return self.outputs.publish(keyframe, found, send=self.active), keyframe, found
 
-    def _placed(self, frame: Frame, found: Detections) -> Detections:
+    def _placed(self, camera: str, header: Any, found: Detections) -> Detections:
         """The same with where everything stands."""
-        header = frame.message.header
-        mount = self._mounts.of(self._index[frame.camera], header.frame_id)
-        optics = self._horizons[frame.camera].optics
-        stand = [places([d.mask for d in items], found.size_hw, optics, mount) for items in (found.items, found.dropped)]
-        items, dropped = (
-            tuple(replace(d, place=place) for d, place in zip(items, where, strict=True))
-            for items, where in zip((found.items, found.dropped), stand, strict=True)
-        )
-        return replace(found, items=items, dropped=dropped)
+        optics, mount = self._horizons[camera].optics, self._mount(camera, header)
+
+        def placed(items: Sequence[Detection]) -> tuple[Detection, ...]:
+            where = places([item.mask for item in items], found.size_hw, optics, mount)
+            return tuple(replace(item, place=place) for item, place in zip(items, where, strict=True))
+
+        return replace(found, items=placed(found.items), dropped=placed(found.dropped))
+
+    def _mount(self, camera: str, header: Any) -> Mount:
+        return self._mounts.of(self._index[camera], header.frame_id)
 
     def _told(self, frame: Frame, keyframe: Keyframe, found: Detections, latency_s: float) -> None:
         """A keyframe was published: who else is to know, or to see."""
@@ -306,7 +312,7 @@ class Session:
         now = self._node.get_clock().now()
         age_s, unknown = age(header.stamp, now)
         names = without_instances(self.worker.models)
-        found = replace(names, size_hw=found.size_hw, items=found.items)
+        found = self._placed(camera, header, replace(names, size_hw=found.size_hw, items=found.items))
         stamp = now.to_msg()
         number = max(self._numbers[camera] - 1, 0)
         self.outputs.publish_tracks(Keyframe(header, camera, number, stamp, stamp, age_s, 0, unknown), found)

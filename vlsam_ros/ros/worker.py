@@ -1,4 +1,4 @@
-"""The thread that owns the models' process: it loads them, hands over frame after frame, and starts again what ended."""
+"""The thread that owns the models' process: it loads them, hands over frame after frame, and restarts what ended."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def without_instances(found: Detections) -> Detections:
 class Worker(threading.Thread):
     """From `start` to `stop`.
 
-    A process that ended after it had given a result is started again at once; one that did not, after a pause that grows
-    from a second to a minute.
+    A process that ended after it had given a result is started again at once; one that had not, after a pause that
+    grows from a second to a minute.
 
     Attributes:
         models: a result without instances, with the models' names: as configured, then as the pipeline says.
@@ -151,5 +151,5 @@ class Worker(threading.Thread):
         self._answers += 1
         self.gpu_mib = result.gpu_bytes / 2**20
         if result.found is not None:
-            self.models = without_instances(result.found)
+            self.models = self._health.names = without_instances(result.found)
         return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -13,27 +13,10 @@ import numpy as np
 from vlsam_ros.config import Config
 from vlsam_ros.data import Detections
 from vlsam_ros.errors import BadImageError
-from vlsam_ros.serving.images import Picture, to_grey, to_rgb
+from vlsam_ros.serving.images import Picture, Seen, to_grey, to_rgb
 from vlsam_ros.serving.pictures import Caption, pictures
 from vlsam_ros.tracking.flow import WIDTH
 from vlsam_ros.tracking.tracker import Tracker
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One frame of a camera.
-
-    Attributes:
-        camera: its index among the cameras.
-        number: its own, growing.
-        time_s: seconds by its stamp, or by a clock.
-        picture: what its message says beside the data.
-    """
-
-    camera: int
-    number: int
-    time_s: float
-    picture: Picture
 
 
 class Beside:
@@ -88,7 +71,7 @@ class Beside:
                 rgb = to_rgb(_with(picture, data), self._config.node.max_image_pixels)
             except BadImageError as error:
                 logging.getLogger(__name__).debug("drawn without its image: %s", error)
-        return pictures(wanted, rgb, found.size_hw, found, caption)
+        return pictures(wanted, rgb, found.size_hw, found, caption, self._config.node.hazards)
 
     def _tracker(self, camera: int) -> Tracker:
         if camera not in self._trackers:

@@ -76,6 +76,23 @@ class Picture:
         return cls(**{field: getattr(message, field) for field in fields})
 
 
+@dataclass(frozen=True)
+class Seen:
+    """One frame of a camera.
+
+    Attributes:
+        camera: its index among the cameras.
+        number: its own, growing.
+        time_s: seconds by its stamp, or by a clock.
+        picture: what its message says beside the data.
+    """
+
+    camera: int
+    number: int
+    time_s: float
+    picture: Picture
+
+
 def to_rgb(message: Any, max_pixels: int) -> np.ndarray:
     """RGB uint8 (H, W, 3), from a raw or compressed image of at most `max_pixels`: a message or a `Picture`.
 
