@@ -62,7 +62,7 @@ def detect(paths: Sequence[Path], out: Path, config: Config) -> int:
     """Detect in every picture and write the results; a picture that fails is reported and costs nothing else."""
     from tqdm import tqdm
 
-    from .output.overlay import draw
+    from .output.overlay import Caption, draw
     from .pipeline import load
 
     pictures, folder = list(collected(paths)), OutputFolder(out, "vlsam detect")
@@ -77,7 +77,7 @@ def detect(paths: Sequence[Path], out: Path, config: Config) -> int:
             image = read(path)
             found = detector(image)
             folder.write(f"{stem}.json", json.dumps(as_json(str(path), found), indent=1) + "\n")
-            folder.write(f"{stem}.overlay.jpg", jpeg(draw(image, found, found.timings_s["total"])))
+            folder.write(f"{stem}.overlay.jpg", jpeg(draw(image, found, Caption(found.timings_s["total"]))))
         except Exception as error:  # one picture's failure, whatever it is, must not cost the others
             kind = "" if isinstance(error, VlsamError) else f"{type(error).__name__}: "
             tqdm.write(plain(f"{path}: {kind}{error}"), file=sys.stderr)

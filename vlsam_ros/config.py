@@ -349,6 +349,21 @@ class TrackOptions:
     """Between keyframes."""
 
     enabled: bool = option(True, "tell which object is the same from keyframe to keyframe")
+    min_score: float = option(
+        0.5, "tracks that are believed less, by all keyframes that looked there, are not shown", low=0.0, high=1.0
+    )
+    again: float = option(
+        0.75, "how probably a keyframe that looks at a real object sees it, once another one has", low=0.01, high=0.99
+    )
+    again_false: float = option(
+        0.4, "how probably what is not real is seen again; less than `again`", low=0.01, high=0.99
+    )
+    half_life_s: float = option(5.0, "a track's score halves in so many seconds without being seen", low=0.1, high=600.0)
+    keep_s: float = option(6.0, "a track that no keyframe saw for so many seconds ends", low=0.1, high=600.0)
+
+    def __post_init__(self) -> None:
+        if self.again_false >= self.again:
+            raise ConfigError(f"tracks.again_false: expected less than again = {self.again}, got {self.again_false}")
 
 
 @dataclass(frozen=True)
@@ -386,8 +401,8 @@ class NodeOptions:
     )
     change: float = option(
         0.04,
-        "how much a keyframe of 'change' differs from the last one: mean difference of their thumbnails' brightness, "
-        "as a share of the whole range",
+        "how much a keyframe of 'change' differs from the last one: mean difference in brightness of the four cells of "
+        "their thumbnails (18 x 32) that differ most, as a share of the whole range and apart from the exposure",
         low=0.0,
         high=1.0,
     )
@@ -579,11 +594,18 @@ def profile_path(profile: str) -> Path:
     Raises:
         ConfigError: there is no such profile.
     """
-    if profile not in PROFILES:
-        return Path(profile)
+    return shipped(f"{profile}.yaml") if profile in PROFILES else Path(profile)
+
+
+def shipped(name: str) -> Path:
+    """A file of ``config/``, in the clone or where the package is installed.
+
+    Raises:
+        ConfigError: there is no such file.
+    """
     package = Path(__file__).resolve().parent
     places = [package.parent / "config", *(p / "share" / "vlsam_ros" / "config" for p in package.parents)]
     for place in places:
-        if (place / f"{profile}.yaml").is_file():
-            return place / f"{profile}.yaml"
-    raise ConfigError(f"profile {profile!r}: {profile}.yaml is in none of {', '.join(map(str, places[:2]))}, …")
+        if (place / name).is_file():
+            return place / name
+    raise ConfigError(f"{name} is in none of {', '.join(map(str, places[:2]))}, …")

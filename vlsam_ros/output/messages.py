@@ -35,10 +35,15 @@ NO_TRACK = Track("", 0, 0)
 
 @dataclass(frozen=True)
 class Types:
-    """Message classes by name (``vlsam_ros/msg/InstanceMask``), and the uint32 array (N,) as their field wants it."""
+    """Message classes by name (``vlsam_ros/msg/InstanceMask``), and the uint32 array (N,) as their field wants it.
+
+    Attributes:
+        hazard_class: from a label to the number of its class; a user's table is `hazard.load(path).class_of`.
+    """
 
     make: Callable[..., Any]
     uint32: Callable[[np.ndarray], Any]
+    hazard_class: Callable[[str], int] = hazard_class
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ def _instance(item: Detection, types: Types) -> Any:
         x_max=x_max,
         y_max=y_max,
         mask=mask,
-        hazard_class=hazard_class(item.label),
+        hazard_class=types.hazard_class(item.label),
         azimuth=float(place.azimuth),
         elevation=float(place.elevation),
         distance=float(place.distance),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import colorsys
 import math
-import unicodedata
+import textwrap
 import zlib
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from vlsam_ros.data import Detections
-from vlsam_ros.output.text import plain
+from ..data import Detection, Detections, Place
+from .files import MAX_PIXELS
+from .layout import FONT, Label, Lens, arranged, below_px, font_scale, line_px, scale_of, text_px, thickness
+from .text import drawable, plain
 
 
 def _palette(hues: int = 20) -> tuple[str, ...]:
@@ -24,12 +27,31 @@ def _palette(hues: int = 20) -> tuple[str, ...]:
 PALETTE = _palette()
 OPACITY = 0.45
 """Of masks."""
+CANVAS_HW = (360, 640)
+"""Of the picture of a frame that can't be read and whose size isn't known."""
+_FADED, _FADES_S = 0.25, 2.0  # what is left of a track's colour, and when
 _LONGEST_AGE_S = 3600.0
-_LONGEST_LABEL = 60
-_LETTERS = str.maketrans(
-    {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"}
-)
-"""Of the Latin letters, those that Unicode takes for no accented ones."""
+_MOST_LINES = 4
+_BLACK, _WHITE, _STRIP_FAILED = (0, 0, 0), (255, 255, 255), (110, 0, 0)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What the strip at the top says beside the results.
+
+    Attributes:
+        latency_s: how long the models took, s; None if that isn't known.
+        age_s: how old the image was then, s; None or NaN if that isn't known.
+        problem: why there is no result; empty if there is one.
+        camera: its name.
+        preliminary: more of this keyframe is to come.
+    """
+
+    latency_s: float | None = None
+    age_s: float | None = None
+    problem: str = ""
+    camera: str = ""
+    preliminary: bool = False
 
 
 def colour_index(label: str) -> int:
@@ -37,94 +59,91 @@ def colour_index(label: str) -> int:
     return zlib.crc32(label.encode("utf-8", "surrogatepass")) % len(PALETTE)
 
 
-def drawable(text: str, limit: int = _LONGEST_LABEL) -> str:
-    """At most `limit` characters that OpenCV's font has: without accents, with a question mark for other scripts."""
-    letters = unicodedata.normalize("NFKD", plain(text, limit).translate(_LETTERS))
-    return "".join(c for c in letters if not unicodedata.combining(c)).encode("ascii", "replace").decode()
+def colour(label: str) -> tuple[int, int, int]:
+    """A label's red, green and blue, 0 to 255."""
+    r, g, b = bytes.fromhex(PALETTE[colour_index(label)][1:])
+    return r, g, b
 
 
-def draw(
-    image: np.ndarray,
-    detections: Detections,
-    latency_s: float | None = None,
-    age_s: float | None = None,
-    problem: str = "",
-) -> np.ndarray:
-    """A copy of the RGB uint8 (H, W, 3) with masks, boxes, labels with scores, and `summary` at the top."""
-    import supervision as sv  # seconds to load, and only needed if somebody looks
+def said(item: Detection) -> tuple[str, ...]:
+    """What is written beside an instance: its label; score and track's id; distance and how long it is unseen."""
+    track = f" #{plain(item.track.id, 12)}" if item.track and item.track.id else ""
+    distance = distance_text(item.place) if item.place else ""
+    unseen = f"{item.track.unseen_s:.1f} s ago" if item.track and item.track.unseen_s >= 0.05 else ""
+    lines = plain(item.label), f"{item.score:.2f}{track}", f"{distance} {unseen}".strip()
+    return tuple(line for line in lines if line)
 
-    scale = max(image.shape[0] / 900, 0.4)
-    thickness = max(1, round(2 * scale))
-    found = sv.Detections(
-        xyxy=detections.boxes_xyxy,
-        confidence=detections.scores,
-        class_id=np.array([colour_index(label) for label in detections.labels], int),
-    )
+
+def distance_text(place: Place) -> str:
+    """``23 m ± 2``, the larger side of the 95 % interval; ``> 40 m`` if that has no end; empty if nothing is known."""
+    if not math.isfinite(place.distance):
+        return ""
+    if not math.isfinite(place.distance_max):
+        return f"> {place.distance_min:.0f} m" if math.isfinite(place.distance_min) else f"{place.distance:.0f} m"
+    error = max(place.distance_max - place.distance, place.distance - place.distance_min)
+    digits = int(error < 0.95)
+    return f"{place.distance:.{digits}f} m ± {error:.{digits}f}"
+
+
+def draw(image: np.ndarray | None, detections: Detections, caption: Caption | None = None) -> np.ndarray:
+    """A picture with masks, boxes, labels, enlargements of what is small, and `summary` in a strip at the top.
+
+    Labels and enlargements stand where no instance is, if there is room, with lines to what they are about. Lines run
+    below masks. What a track hasn't seen for a while is faded.
+
+    Args:
+        image: RGB uint8 (H, W, 3), which stays as it is; None if it can't be read. Then the picture is grey, of the
+            detections' size if that is known and sane.
+
+    Returns:
+        RGB uint8 (H, W, 3).
+    """
+    caption = caption or Caption()
+    image = _canvas(detections.size_hw) if image is None else image
+    if image.shape[:2] != tuple(detections.size_hw):  # of a failed frame, without a result
+        detections = Detections(image.shape[:2])
+    scale = scale_of(detections.size_hw)
+    lines = _lines(summary(detections, caption), scale, detections.size_hw)
+    top = len(lines) * line_px(1.2 * scale) + line_px(scale) // 3
+    layout = arranged(detections, [said(item) for item in detections.items], top)
     picture = image.copy()
-    if len(detections):
-        palette = sv.ColorPalette.from_hex(list(PALETTE))
-        labels = [f"{drawable(d.label)} {d.score:.2f}" for d in detections.items]
-        picture = _with_masks(picture, detections, palette)[..., ::-1].copy()
-        picture = sv.BoxAnnotator(palette, thickness=thickness).annotate(picture, found)
-        picture = sv.LabelAnnotator(
-            palette,
-            text_color=sv.Color.BLACK,
-            text_scale=0.55 * scale,
-            text_thickness=max(1, round(1.2 * scale)),
-            text_padding=max(2, round(5 * scale)),
-            smart_position=True,
-        ).annotate(picture, found, labels)[..., ::-1]
-    return _with_line(np.ascontiguousarray(picture), summary(detections, latency_s, age_s, problem), scale)
+    for placed in (*layout.labels, *layout.lenses):
+        if placed.line:
+            _draw_line(picture, placed.line, _shade(detections.items[placed.item]), scale)
+    _draw_masks(picture, image, detections.items)
+    for item in detections.items:
+        _draw_box(picture, item, scale)
+    for label in layout.labels:
+        _draw_label(picture, label, _shade(detections.items[label.item]), scale)
+    for lens in layout.lenses:
+        _draw_lens(picture, image, lens, detections.items[lens.item], scale)
+    _draw_strip(picture, lines, top, scale, bool(caption.problem))
+    return picture
 
 
-def _with_masks(picture: np.ndarray, detections: Detections, palette: Any) -> np.ndarray:
-    """Masks over an RGB picture, the smaller ones on top. One at a time: all at full size can be gigabytes."""
-    painted = picture.copy()
-    for d in sorted(detections.items, key=lambda d: -d.mask.area):
-        h, w = d.mask.bits.shape
-        region = painted[d.mask.y : d.mask.y + h, d.mask.x : d.mask.x + w]
-        region[d.mask.bits] = palette.by_idx(colour_index(d.label)).as_rgb()
-    return cv2.addWeighted(painted, OPACITY, picture, 1 - OPACITY, 0)
-
-
-def summary(
-    detections: Detections, latency_s: float | None = None, age_s: float | None = None, problem: str = ""
-) -> str:
-    """One line: the problem or how many were found, by which models, in what time, and how old the image was then.
+def summary(detections: Detections, caption: Caption | None = None) -> str:
+    """One line: camera, the problem or how many were found, by which models, in what time, and how old the image was.
 
     The age is left out if it is no sane number, as in the replay of an old recording.
     """
-    parts = [f"FAILED: {problem}" if problem else f"{len(detections)} found"]
+    caption = caption or Caption()
+    parts = [plain(caption.camera)] if caption.camera else []
+    parts.append(f"no result: {plain(caption.problem)}" if caption.problem else f"{len(detections)} found")
+    if caption.preliminary:
+        parts.append("PRELIMINARY")
+    if detections.demonstration:
+        parts.append("DEMONSTRATION MODELS")
     if models := [name for name in (detections.vlm, detections.grounder, detections.segmenter) if name]:
         parts.append(" + ".join(models))
-    if latency_s is not None:
-        parts.append(f"{latency_s:.2f} s")
-    if age_s is not None and not math.isnan(age_s) and 0 <= age_s < _LONGEST_AGE_S:
-        parts.append(f"age {age_s:.2f} s")
+    if caption.latency_s is not None:
+        parts.append(f"{caption.latency_s:.2f} s")
+    if caption.age_s is not None and 0 <= caption.age_s < _LONGEST_AGE_S:  # NaN isn't
+        parts.append(f"age {caption.age_s:.2f} s")
     if detections.skipped:
         parts.append(f"skipped {', '.join(detections.skipped)}")
     if detections.problems:
         parts.append(f"{len(detections.problems)} not known")
-    if detections.demonstration:
-        parts.append("DEMONSTRATION MODELS")
     return "  |  ".join(parts)
-
-
-def _with_line(picture: np.ndarray, text: str, scale: float) -> np.ndarray:
-    """White text on a dark strip at the top."""
-    height = round(30 * scale)
-    picture[:height] = (picture[:height] * 0.3).astype(np.uint8)
-    place = (round(10 * scale), round(21 * scale))
-    return cv2.putText(
-        picture,
-        drawable(text, 500),
-        place,
-        cv2.FONT_HERSHEY_SIMPLEX,
-        0.6 * scale,
-        (255, 255, 255),
-        max(1, round(scale)),
-        cv2.LINE_AA,
-    )
 
 
 def draw_heat(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
@@ -135,3 +154,94 @@ def draw_heat(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     share = (0.75 * np.sqrt(level))[..., None]
     return (grey * 0.7 * (1 - share) + colours * share).astype(np.uint8)
+
+
+def _canvas(size_hw: Sequence[int]) -> np.ndarray:
+    height, width = size_hw if 0 < size_hw[0] * size_hw[1] <= MAX_PIXELS else CANVAS_HW
+    return np.full((height, width, 3), 60, np.uint8)
+
+
+def _strength(item: Detection) -> float:
+    """1 of what was just seen, less of a track that wasn't."""
+    unseen_s = item.track.unseen_s if item.track else 0.0
+    return max(_FADED, 1 - (1 - _FADED) * unseen_s / _FADES_S)
+
+
+def _shade(item: Detection) -> tuple[int, ...]:
+    strength = _strength(item)
+    return tuple(round(strength * part + (1 - strength) * 160) for part in colour(item.label))
+
+
+def _draw_masks(picture: np.ndarray, image: np.ndarray, items: Sequence[Detection]) -> None:
+    """Masks over the image, the smaller ones on top; what was drawn below them is gone."""
+    for item in sorted(items, key=lambda item: -item.mask.area):
+        if not item.mask.area:
+            continue
+        h, w = item.mask.bits.shape
+        part = slice(item.mask.y, item.mask.y + h), slice(item.mask.x, item.mask.x + w)
+        opacity = OPACITY * _strength(item)
+        tint = (*(opacity * c for c in colour(item.label)), 0.0)
+        tinted = cv2.add(cv2.convertScaleAbs(image[part], alpha=1 - opacity), tint)
+        cv2.copyTo(tinted, item.mask.bits.view(np.uint8), picture[part])
+
+
+def _draw_line(picture: np.ndarray, ends: Sequence[Sequence[int]], shade: Sequence[int], scale: float) -> None:
+    width = max(1, round(2 * scale))
+    cv2.line(picture, *ends, _BLACK, width + 2, cv2.LINE_AA)
+    cv2.line(picture, *ends, shade, width, cv2.LINE_AA)
+
+
+def _draw_box(picture: np.ndarray, item: Detection, scale: float) -> None:
+    """Around the mask, not on it."""
+    if item.mask.area:
+        width = max(1, round(2 * scale * _strength(item)))
+        x0, y0, x1, y1 = (int(v) for v in item.xyxy)
+        corners = (x0 - width, y0 - width), (x1 + width - 1, y1 + width - 1)
+        cv2.rectangle(picture, *corners, _shade(item), width)
+
+
+def _draw_label(picture: np.ndarray, label: Label, shade: Sequence[int], scale: float) -> None:
+    x0, y0, x1, y1 = label.xyxy
+    picture[y0:y1, x0:x1] = shade
+    _write(picture, label.text, (x0 + x1 - text_px(label.text, scale)) // 2, y0, _BLACK, scale)
+
+
+def _draw_lens(picture: np.ndarray, image: np.ndarray, lens: Lens, item: Detection, scale: float) -> None:
+    """The enlarged image, the outline of the mask in it, and below it the text."""
+    x0, y0, x1, y1 = lens.xyxy
+    shade = _shade(item)
+    wx0, wy0, wx1, wy1 = lens.window
+    size = (x1 - x0, y1 - y0)
+    picture[y0:y1, x0:x1] = cv2.resize(image[wy0:wy1, wx0:wx1], size, interpolation=cv2.INTER_CUBIC)
+    bits = item.mask.shifted(-wx0, -wy0).dense((wy1 - wy0, wx1 - wx0)).astype(np.float32)
+    large = cv2.resize(bits, size, interpolation=cv2.INTER_LINEAR) >= 0.5
+    outlines, _ = cv2.findContours(large.view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.drawContours(picture[y0:y1, x0:x1], outlines, -1, shade, thickness(scale))
+    bottom = y1 + below_px(len(lens.text), scale)
+    picture[y1:bottom, x0:x1] = shade
+    for n, text in enumerate(lens.text):
+        _write(picture, text, x0 + 2, y1 + n * line_px(scale), _BLACK, scale)
+    cv2.rectangle(picture, (x0, y0), (x1 - 1, bottom - 1), shade, thickness(scale) + 1)
+
+
+def _lines(text: str, scale: float, size_hw: Sequence[int]) -> list[str]:
+    """A text in as many lines as a strip may have, which is a third of the picture at most."""
+    letter_px = max(1.0, text_px("n" * 20, 1.2 * scale) / 20)
+    most = max(1, min(_MOST_LINES, size_hw[0] // 3 // line_px(1.2 * scale)))
+    fits = max(8, int((size_hw[1] - 20 * scale) / letter_px))
+    return textwrap.wrap(drawable(text, 500), fits, max_lines=most, placeholder=" ...")
+
+
+def _draw_strip(picture: np.ndarray, lines: Sequence[str], top: int, scale: float, failed: bool) -> None:
+    """White text on a dark strip at the top; on a red one if there is no result."""
+    if failed:
+        picture[:top] = _STRIP_FAILED
+    picture[:top] = (picture[:top] * (1.0 if failed else 0.3)).astype(np.uint8)
+    for n, line in enumerate(lines):
+        _write(picture, line, round(10 * scale), line_px(scale) // 6 + n * line_px(1.2 * scale), _WHITE, 1.2 * scale)
+
+
+def _write(picture: np.ndarray, text: str, x: int, y: int, shade: Sequence[int], scale: float) -> None:
+    """A line of text whose line's upper left corner is given."""
+    place = (x, y + round(0.72 * line_px(scale)))
+    cv2.putText(picture, text, place, FONT, font_scale(scale), shade, thickness(scale), cv2.LINE_AA)

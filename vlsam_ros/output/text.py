@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import sys
+import unicodedata
 from collections.abc import Sequence
 
 LINE = 500
@@ -56,6 +57,19 @@ def plain(text: object, limit: int = LINE) -> str:
 def plain_lines(text: str) -> str:
     """The same line by line, for a traceback: its last lines, which say most."""
     return "\n".join(plain(line) for line in text.splitlines()[-LINES:])
+
+
+_LONGEST_DRAWN = 60
+_LETTERS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "±": "+-"}
+)
+"""Of the Latin letters, those that Unicode takes for no accented ones; and a sign."""
+
+
+def drawable(text: str, limit: int = _LONGEST_DRAWN) -> str:
+    """At most `limit` characters that OpenCV's font has: without accents, with a question mark for other scripts."""
+    letters = unicodedata.normalize("NFKD", plain(text, limit).translate(_LETTERS))
+    return "".join(c for c in letters if not unicodedata.combining(c)).encode("ascii", "replace").decode()
 
 
 def print_anything() -> None:
