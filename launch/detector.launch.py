@@ -60,6 +60,12 @@ ARGUMENTS = (
         choices=["true", "false"],
         description="Go by /clock, which a replay then publishes",
     ),
+    DeclareLaunchArgument(
+        "autostart",
+        default_value="",
+        choices=["", "true", "false"],
+        description="Load the models and become active at once, or wait for `ros2 lifecycle`; empty: as the profile says",
+    ),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the detector"),
     DeclareLaunchArgument(
         "log_level",
@@ -89,6 +95,11 @@ def nodes(context: LaunchContext) -> list[Node | LogInfo]:
     topics = [topic.strip() for topic in value["image_topics"].split(",") if topic.strip()]
     simulated = value["use_sim_time"] == "true"
     given = {"node.image_topics": topics, "node.transport": value["transport"], "use_sim_time": simulated}
+    given = {name: option for name, option in given.items() if option}
+    if value["autostart"]:
+        given["node.autostart"] = value["autostart"] == "true"
+    if value["bag"] and not simulated:
+        given["node.max_age_s"] = 0.0  # its images are as old as the recording
     exit_after = bool(value["bag"]) and value["exit_after_bag"] == "true"
     profile = profile_path(value["profile"])
     detector = Node(
@@ -96,7 +107,7 @@ def nodes(context: LaunchContext) -> list[Node | LogInfo]:
         executable="detector",
         name="vlsam_detector",
         namespace=value["namespace"],
-        parameters=[str(profile), {name: option for name, option in given.items() if option}],
+        parameters=[str(profile), given],
         ros_arguments=["--log-level", value["log_level"]],
         output="screen",
         emulate_tty=True,

@@ -97,8 +97,13 @@ def test_own_profile_topics_and_the_rest(launched, tmp_path: Path) -> None:
         transport="raw",
         namespace="truck",
         log_level="debug",
+        autostart="false",
     )
-    given = {"node.image_topics": ["/a/image", "/b/image/compressed"], "node.transport": "raw"}
+    given = {
+        "node.image_topics": ["/a/image", "/b/image/compressed"],
+        "node.transport": "raw",
+        "node.autostart": False,
+    }
     assert detector.kwargs["parameters"] == [str(own), given]
     assert detector.kwargs["namespace"] == "truck" and detector.kwargs["ros_arguments"][1] == "debug"
 
@@ -107,6 +112,7 @@ def test_own_profile_topics_and_the_rest(launched, tmp_path: Path) -> None:
 def test_recording(launched, tmp_path: Path, exit_after: bool) -> None:
     detector, player = launched(bag=str(tmp_path), rate="0.2", exit_after_bag=str(exit_after).lower())
     assert player.kwargs["executable"] == "bag_player"
+    assert detector.kwargs["parameters"][1] == {"node.max_age_s": 0.0}  # without its clock, all of it is old
     reliable = ["--reliable"] if exit_after else []
     assert player.kwargs["arguments"] == [str(tmp_path), "--rate", "0.2", "--wait-for-subscribers", "1", *reliable]
     assert (player.kwargs["on_exit"] is not None) == exit_after

@@ -65,8 +65,10 @@ class Beside(threading.Thread):
             return found
 
     def run(self) -> None:
-        """The thread's life. The process is not there before there is something to do."""
+        """The thread's life. Without tracks, the process is not there before there is something to do."""
         pause_s = 0.0
+        if self._config().tracks.enabled:
+            self._put("begin", lambda: None)
         while self._wait():
             if not self.remote.alive:
                 if self._stopping.wait(pause_s):

@@ -3,7 +3,7 @@
     python -m vlsam_ros.ros.planner OUT --image /camera/front/image/compressed
 
 OUT gets detections.jsonl (a line per keyframe), overlays/<stamp>.jpg, and output_bag/, a recording of the images, the
-detections and the overlays as they came. The age of a result is measured here: from the arrival of the image to the
+detections, the tracks and the overlays as they came. The age of a result is measured here: from the arrival of the image to the
 arrival of its detections.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import struct
 import sys
 import threading
@@ -53,6 +54,7 @@ class Planner(Node):
         super().__init__("planner")
         self._image = self.resolve_topic_name(image)
         self._detections = self.resolve_topic_name(f"{detector}/detections")
+        self._tracks = self.resolve_topic_name(f"{detector}/tracks")
         self._overlay = self.resolve_topic_name(f"{detector}/overlay/compressed")
         self._arrival_s: dict[int, float] = {}
 
@@ -61,6 +63,7 @@ class Planner(Node):
         self._out, self._lines, self._bag = out, lines, bag
         self._search = self.create_timer(0.1, self._find_image)
         self._listen(DetectedInstanceArray, self._detections, self._on_detections)
+        self._listen(DetectedInstanceArray, self._tracks, lambda data: None)
         self._listen(CompressedImage, self._overlay, self._on_overlay)
 
     def _find_image(self) -> None:
@@ -123,11 +126,18 @@ def as_dict(message: DetectedInstanceArray, age_s: float | None) -> dict[str, ob
                 "score": round(i.score, 3),
                 "box_xyxy": [round(v, 1) for v in (i.x_min, i.y_min, i.x_max, i.y_max)],
                 "hazard_class": i.hazard_class,
+                "track_id": i.track_id,
+                "seen": [i.seen, i.looked],
+                "distance_m": [_known(v) for v in (i.distance, i.distance_min, i.distance_max)],
                 "view": i.view,
             }
             for i in message.instances
         ],
     }
+
+
+def _known(value: float) -> float | None:
+    return round(value, 1) if math.isfinite(value) else None
 
 
 def opened(path: Path) -> OutputFolder:
