@@ -11,7 +11,7 @@ import numpy as np
 from vlsam_ros.synthetic import scene
 from vlsam_ros.synthetic.kinds import KINDS
 from vlsam_ros.synthetic.render import Rendered, render
-from vlsam_ros.synthetic.world import Placed, Sensor, Weather, World
+from vlsam_ros.synthetic.world import Placed, Road, Sensor, Weather, World
 
 LAST_HAZARD_M = 70.0
 """Nothing labelled stands beyond: the end of the drive shows an empty road."""
@@ -33,14 +33,22 @@ _SIDES = {
 }
 
 
+_EVERY_M, _AHEAD_M, _BESIDE_M = 7.0, 60.0, 1.4
+
+
 @dataclass(frozen=True)
 class Drive:
-    """A world and how the car moves through it."""
+    """A world and how the car moves through it.
+
+    Attributes:
+        shake_px: how far the car's nodding moves the horizon in the picture, standard deviation in pixels.
+    """
 
     world: World
     frames: int
     rate_hz: float
     speed_mps: float
+    shake_px: float = 0.0
 
 
 def sample_drive(seed: int = 7, frames: int = 60) -> Drive:
@@ -81,8 +89,52 @@ def _hazards(rng: np.random.Generator) -> tuple[Placed, ...]:
     return tuple(placed)
 
 
+def held_out_drive(
+    seed: int, frames: int, rate_hz: float, speed_mps: float, curvature: float = 0.0, shake_px: float = 0.0
+) -> Drive:
+    """Any light, weather and road, and hazards of looks that no training saw, all along the way beside the ego path.
+
+    Args:
+        curvature: the road's centre line bends by ``curvature * z ** 2`` metres.
+    """
+    rng = np.random.default_rng([seed, 0xD22])
+    world = scene.sample_world(scene.HELD_OUT + seed, empty=True)
+    road = dataclasses.replace(world.road, curvature=curvature)
+    way = frames / rate_hz * speed_mps + _AHEAD_M
+    world = dataclasses.replace(
+        world,
+        road=road,
+        placed=tuple(scene.with_looks(_along(rng, road, way), held_out=True)),
+        scenery=scene.sample_scenery(rng, road, way + 80),
+        flats=scene.sample_flats(rng, road, way),
+    )
+    return Drive(world, frames, rate_hz, speed_mps, shake_px)
+
+
+def _along(rng: np.random.Generator, road: Road, way_m: float) -> Iterator[Placed]:
+    """Hazards of all kinds where each may be found, one every ``_EVERY_M``, none on the ego path."""
+    for z in np.arange(12.0, way_m, _EVERY_M):
+        kind = KINDS[int(rng.integers(len(KINDS)))]
+        x = scene.lateral(rng, kind, road)
+        if abs(x) < _BESIDE_M:
+            x = np.copysign(_BESIDE_M + rng.uniform(0, 1.5), x)
+        height = float(rng.uniform(*kind.height_m))
+        yield Placed(kind.name, float(x), float(z + rng.uniform(-2, 2)), height, int(rng.integers(1 << 31)))
+
+
 def frames(drive: Drive) -> Iterator[tuple[float, Rendered]]:
     """The frames in order: seconds since the start, and the full-size picture."""
+    nods = _nods(drive)
     for i in range(drive.frames):
-        stamp = i / drive.rate_hz
-        yield stamp, render(drive.world, ego_m=stamp * drive.speed_mps)
+        stamp, world = i / drive.rate_hz, drive.world
+        if drive.shake_px:
+            camera = dataclasses.replace(world.camera, horizon_px=world.camera.horizon_px + float(nods[i]))
+            world = dataclasses.replace(world, camera=camera)
+        yield stamp, render(world, ego_m=stamp * drive.speed_mps)
+
+
+def _nods(drive: Drive) -> np.ndarray:
+    """How far the horizon moves in each frame, pixels (frames,): a body on its springs, at about 1.5 Hz."""
+    rng, t = np.random.default_rng(drive.world.seed), np.arange(drive.frames) / drive.rate_hz
+    phases, rates = rng.uniform(0, 2 * np.pi, 3), rng.uniform(1.0, 2.2, 3)
+    return drive.shake_px * np.sqrt(2 / 3) * np.sin(2 * np.pi * np.outer(t, rates) + phases).sum(1)
