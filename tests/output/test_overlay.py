@@ -15,7 +15,6 @@ from vlsam_ros.output.overlay import (
     CANVAS_HW,
     PALETTE,
     Caption,
-    colour,
     colour_index,
     distance_text,
     draw,
@@ -151,7 +150,7 @@ def test_what_is_written_beside_an_instance() -> None:
     assert said(item) == ("traffic cone", "0.50")
     place = PLACES["far"][0]
     assert said(replace(item, track=Track("0-12"), place=place)) == ("traffic cone", "0.50 #0-12", "23 m ± 2")
-    assert said(replace(item, track=Track("7", unseen_s=0.4), place=place))[1:] == ("0.50 #7", "23 m ± 2 0.4 s ago")
+    assert said(replace(item, track=Track("7", unseen_s=0.4), place=place))[1:] == ("0.50 #7", "23 m ± 2", "0.4 s ago")
     assert said(replace(item, track=Track("7", unseen_s=0.4)))[2] == "0.4 s ago"
 
 
@@ -255,7 +254,7 @@ def test_what_is_small_is_enlarged_in_an_inset() -> None:
         ).all()
         colour_of_it = (200, 40 * lens.item, 0)  # in the frame itself it is tinted by its mask
         shown = (np.abs(picture.astype(int) - colour_of_it).max(-1) <= 2).sum()
-        assert shown >= 0.7 * mask.area * zoom**2
+        assert shown >= 0.6 * mask.area * zoom**2
 
 
 def test_what_is_long_and_low_is_not_enlarged() -> None:
@@ -283,3 +282,10 @@ def test_lines_run_below_masks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_writing_grows_with_the_picture() -> None:
     assert scale_of((2160, 3840)) == 2.4 and scale_of((900, 1280)) == 1 and scale_of((1, 1)) == 0.5
+
+
+def test_a_long_name_leaves_room_for_what_is_known() -> None:
+    mask = Mask(700, 400, np.ones((90, 90), bool))
+    item = Detection("very " * 25 + "long", 0.5, 1, 1, 1, mask, track=Track("0-7"), place=PLACES["far"][0])
+    (label,) = layout_of(Detections((900, 1600), (item,))).labels
+    assert label.text.startswith("very very") and label.text.endswith("... 0.50 #0-7 23 m +- 2")

@@ -89,7 +89,7 @@ def label_info(header: Any, types: Types, threshold: float = 0.0) -> Any:
     return types.make("vision_msgs/msg/LabelInfo", header=header, class_map=names, threshold=float(threshold))
 
 
-def annotations(stamp: Any, detections: Detections, types: Types) -> Any:
+def image_annotations(stamp: Any, detections: Detections, types: Types) -> Any:
     """A foxglove_msgs/ImageAnnotations: each mask's outlines, holes and parts among them, and its caption.
 
     Args:

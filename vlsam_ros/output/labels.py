@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -59,9 +60,9 @@ def legend(class_of: Callable[[str], int] = hazard_class, detections: Detections
     return json.dumps(said)
 
 
-def _painted(detections: Detections, values: Sequence[int] | np.ndarray, nothing: int, dtype: type) -> np.ndarray:
+def _painted(detections: Detections, values: Sequence[int] | np.ndarray, nothing: int, dtype: Any) -> np.ndarray:
     """(H, W) with each item's value on its mask, the best score last."""
-    image = np.full(detections.size_hw, nothing, dtype)
+    image: np.ndarray = np.full(detections.size_hw, nothing, dtype)
     for i in sorted(range(len(detections)), key=lambda i: -detections.items[i].score)[::-1]:
         mask = detections.items[i].mask
         h, w = mask.bits.shape

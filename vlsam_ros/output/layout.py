@@ -14,15 +14,19 @@ import cv2
 import numpy as np
 
 from ..data import Detection, Detections
-from .text import drawable
+from .text import LINE, drawable
 
 Box = tuple[int, int, int, int]
 """x_min, y_min, x_max, y_max in pixels, exclusive upper edges."""
+
+Line = tuple[tuple[int, int], tuple[int, int]]
+"""Its ends, x and y in pixels."""
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 SMALL_PX = 30
 """Instances that are lower are enlarged, as many as there is room for."""
 MOST_LENSES = 6
+_LONGEST_NAME = 32  # on a label that says more
 _MOST_ZOOM, _LEAST_ZOOM = 8.0, 1.5
 _CELL_PX, _LENS_PX, _PADDING_PX, _LINE_PX = 8, 130, 4, 18  # on a picture of 1280 x 900
 _NEAR, _COVERED, _TAKEN = 1, 8, 32  # weights of cells: around a small instance, of a mask, of a label or lens
@@ -35,7 +39,7 @@ class Label:
     item: int
     text: str
     xyxy: Box
-    line: tuple[tuple[int, int], tuple[int, int]] | None
+    line: Line | None
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Lens:
     text: tuple[str, ...]
     xyxy: Box
     window: Box
-    line: tuple[tuple[int, int], tuple[int, int]]
+    line: Line
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,13 @@ class Layout:
 
     labels: tuple[Label, ...]
     lenses: tuple[Lens, ...]
+
+    @property
+    def lines(self) -> list[tuple[int, Line]]:
+        """All lines, each with the item that it leads to."""
+        return [(placed.item, placed.line) for placed in self.labels if placed.line] + [
+            (lens.item, lens.line) for lens in self.lenses
+        ]
 
 
 def scale_of(size_hw: tuple[int, int]) -> float:
@@ -99,7 +110,7 @@ def arranged(detections: Detections, texts: Sequence[tuple[str, ...]], top: int)
     lenses = _lenses(grid, detections, texts, scale)
     enlarged = {lens.item for lens in lenses}
     rest = [i for i in range(len(detections)) if i not in enlarged and detections.items[i].mask.area]
-    labels = [_label(grid, i, detections.items[i], " ".join(texts[i]), scale) for i in rest]
+    labels = [_label(grid, i, detections.items[i], texts[i], scale) for i in rest]
     return Layout(tuple(label for label in labels if label), lenses)
 
 
@@ -155,8 +166,9 @@ class _Grid:
         return x0 / self.cell, (y0 - self.top) / self.cell, x1 / self.cell, (y1 - self.top) / self.cell
 
 
-def _label(grid: _Grid, index: int, item: Detection, text: str, scale: float) -> Label | None:
+def _label(grid: _Grid, index: int, item: Detection, lines: Sequence[str], scale: float) -> Label | None:
     padding = max(2, round(_PADDING_PX * scale))
+    text = " ".join((drawable(lines[0], _LONGEST_NAME), *lines[1:]))
     text = _shortened(text, grid.width_px // grid.cell * grid.cell - 2 * padding, scale)
     place = grid.best(text_px(text, scale) + 2 * padding, line_px(scale), item.xyxy, rise=0.5) if text else None
     if place is None:
@@ -221,7 +233,7 @@ def _grown(item: Detection, by: int) -> tuple[float, float, float, float]:
     return x0 - by, y0 - by, x1 + by, y1 + by
 
 
-def _between(a: Sequence[float], b: Sequence[float]) -> tuple[tuple[int, int], tuple[int, int]]:
+def _between(a: Sequence[float], b: Sequence[float]) -> Line:
     """The shortest line between two boxes: a point (x, y) on each."""
     ends = []
     for low, high, other_low, other_high in ((a[0], a[2], b[0], b[2]), (a[1], a[3], b[1], b[3])):
@@ -233,7 +245,7 @@ def _between(a: Sequence[float], b: Sequence[float]) -> tuple[tuple[int, int], t
 
 def _shortened(text: str, width: int, scale: float) -> str:
     """As much of a text as fits a width in px; empty if that is less than three letters."""
-    text = drawable(text)
+    text = drawable(text, LINE)
     fits = len(text)
     while fits > 2 and text_px(text[:fits], scale) > width:
         fits -= max(1, fits // 16)

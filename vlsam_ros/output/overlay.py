@@ -66,11 +66,11 @@ def colour(label: str) -> tuple[int, int, int]:
 
 
 def said(item: Detection) -> tuple[str, ...]:
-    """What is written beside an instance: its label; score and track's id; distance and how long it is unseen."""
+    """What is written beside an instance: its label; score and track's id; distance; how long it is unseen."""
     track = f" #{plain(item.track.id, 12)}" if item.track and item.track.id else ""
     distance = distance_text(item.place) if item.place else ""
     unseen = f"{item.track.unseen_s:.1f} s ago" if item.track and item.track.unseen_s >= 0.05 else ""
-    lines = plain(item.label), f"{item.score:.2f}{track}", f"{distance} {unseen}".strip()
+    lines = plain(item.label), f"{item.score:.2f}{track}", distance, unseen
     return tuple(line for line in lines if line)
 
 
@@ -107,9 +107,8 @@ def draw(image: np.ndarray | None, detections: Detections, caption: Caption | No
     top = len(lines) * line_px(1.2 * scale) + line_px(scale) // 3
     layout = arranged(detections, [said(item) for item in detections.items], top)
     picture = image.copy()
-    for placed in (*layout.labels, *layout.lenses):
-        if placed.line:
-            _draw_line(picture, placed.line, _shade(detections.items[placed.item]), scale)
+    for index, line in layout.lines:
+        _draw_line(picture, line, _shade(detections.items[index]), scale)
     _draw_masks(picture, image, detections.items)
     for item in detections.items:
         _draw_box(picture, item, scale)
