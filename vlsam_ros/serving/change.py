@@ -10,6 +10,9 @@ ROWS, COLUMNS = 18, 32
 MOST = 4
 """So many cells decide: something new on the road is small, and the mean over all cells does not see it."""
 
+EXPOSURE = 2.0
+"""The largest factor that is one of exposure; a covered lens is a change."""
+
 _BLACK = 0.02
 
 
@@ -30,6 +33,6 @@ def changed(before: np.ndarray, after: np.ndarray) -> float:
     A factor that all cells share is taken out first: the camera's exposure.
     """
     before, after = before + _BLACK, after + _BLACK
-    exposure = np.median(after / before)
+    exposure = np.clip(np.median(after / before), 1 / EXPOSURE, EXPOSURE)
     off = np.abs(after / max(exposure, 1.0) - before * min(exposure, 1.0)).ravel()
     return float(np.partition(off, -MOST)[-MOST:].mean())
