@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from itertools import accumulate
 
 import pytest
 import rclpy
@@ -61,7 +62,7 @@ IRREGULAR = {
     "one stamp for all": [5.0] * 100,
     "backwards": [1000.0 - n for n in range(100)],
     "too few": [100.0 + n for n in range(PERIODS)],
-    "at any time": [100.0 + sum(random.Random(1).expovariate(1) for _ in range(n)) * n for n in range(100)],
+    "at any time": [*accumulate(map(random.Random(1).expovariate, [1.0] * 100), initial=100.0)],
     "sources 5 s apart": [100 + n / 10 - 5 * (n % 2) for n in range(100)],
 }
 

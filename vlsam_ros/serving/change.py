@@ -1,4 +1,4 @@
-"""Whether a scene has changed, by thumbnails: cheap enough for each frame of a camera. See benchmarks/scene_change.py."""
+"""Whether a scene has changed, by thumbnails: cheap enough for every frame. See benchmarks/scene_change.py."""
 
 from __future__ import annotations
 
