@@ -130,6 +130,8 @@ def test_a_frame_that_cannot_be_read_is_drawn_on_a_canvas(size_hw: tuple[int, in
 def test_an_image_of_another_size_than_the_failed_result() -> None:
     image = np.full((90, 160, 3), 100, np.uint8)
     assert draw(image, Detections((0, 0)), Caption(problem="VlmError")).shape == image.shape
+    with pytest.raises(ValueError, match=r"\(90, 160\), got \(9, 9\)"):
+        draw(image, found((9, 9), 1))
 
 
 PLACES = {

@@ -7,7 +7,7 @@ import math
 import textwrap
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -97,11 +97,16 @@ def draw(image: np.ndarray | None, detections: Detections, caption: Caption | No
 
     Returns:
         RGB uint8 (H, W, 3).
+
+    Raises:
+        ValueError: there are detections in an image of another size.
     """
     caption = caption or Caption()
     image = _canvas(detections.size_hw) if image is None else image
-    if image.shape[:2] != tuple(detections.size_hw):  # of a failed frame, without a result
-        detections = Detections(image.shape[:2])
+    if image.shape[:2] != tuple(detections.size_hw):
+        if len(detections):
+            raise ValueError(f"expected detections in an image of {image.shape[:2]}, got {detections.size_hw}")
+        detections = replace(detections, size_hw=image.shape[:2])  # of a failed frame
     scale = scale_of(detections.size_hw)
     lines = _lines(summary(detections, caption), scale, detections.size_hw)
     top = len(lines) * line_px(1.2 * scale) + line_px(scale) // 3

@@ -84,7 +84,7 @@ class Outputs:
             self._boxes.publish(formats.detection_array(keyframe.header, found, self._types))
         annotations = self._cameras[keyframe.camera].annotations
         if annotations and annotations.get_subscription_count():
-            annotations.publish(formats.annotations(keyframe.header.stamp, found, self._types))
+            annotations.publish(formats.image_annotations(keyframe.header.stamp, found, self._types))
         return message
 
     def publish_tracks(self, keyframe: Keyframe, found: Detections) -> None:
