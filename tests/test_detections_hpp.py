@@ -22,15 +22,19 @@ STAND_IN = """
 struct Time { std::int32_t sec{}; std::uint32_t nanosec{}; };
 struct Header { Time stamp; };
 struct Mask { std::uint32_t x{}, y{}, width{}, height{}; std::vector<std::uint32_t> runs; };
+struct Point { double x{}, y{}, z{}; };
+struct Answer { std::string view, question, text; };
 struct Instance {
-  std::string label; Mask mask;
+  std::string label, track_id; Mask mask; std::uint32_t seen{}, looked{};
+  float unseen_s{}, azimuth{}, elevation{}, distance{}, distance_min{}, distance_max{};
+  bool has_ground_point{}; Point ground_point; std::array<double, 9> ground_covariance{};
   float score{}, attention_score{}, iou_score{}, consistency_score{}, certainty_score{};
   float x_min{}, y_min{}, x_max{}, y_max{};
 };
 struct Message {
   static constexpr std::uint8_t STATUS_PARTIAL = 1;
   Header header; std::uint32_t image_width{}, image_height{}; std::uint8_t status{}; float age_s{};
-  std::vector<Instance> instances;
+  std::vector<Instance> instances; std::vector<Answer> answers;
 };
 """
 GENERATED = """
@@ -39,9 +43,11 @@ using Message = vlsam_ros::msg::DetectedInstanceArray;
 """
 # Reads a line per message, floats as their bits and labels in hexadecimal: `l label`, `u` (two lines of 0 and 1, for
 # all code points behind a letter and alone), `f sec nanosec status age now max_age`, or
-# `c width height copies label 9 floats x y width height n run...`. Writes 0 or 1, and the error.
+# `c width height copies label 9 floats x y width height n run... track_id seen looked 6 floats has_ground_point 12
+# doubles answers view question text`. Writes 0 or 1, and the error.
 PROGRAM = """
 #include <vlsam_ros/detections.hpp>
+#include <array>
 #include <cstring>
 #include <initializer_list>
 #include <iostream>
@@ -120,6 +126,25 @@ int main()
     std::cin >> i.mask.x >> i.mask.y >> i.mask.width >> i.mask.height >> runs;
     i.mask.runs.resize(runs);
     for (auto & run : i.mask.runs) {std::cin >> run;}
+    std::string track_id, view, question, text;
+    std::cin >> track_id >> i.seen >> i.looked;
+    i.track_id = from_hex(track_id);
+    for (float * value : {&i.unseen_s, &i.azimuth, &i.elevation, &i.distance, &i.distance_min, &i.distance_max}) {
+      *value = number<float, std::uint32_t>();
+    }
+    std::cin >> i.has_ground_point;
+    for (double * value : {&i.ground_point.x, &i.ground_point.y, &i.ground_point.z}) {
+      *value = number<double, std::uint64_t>();
+    }
+    for (double & value : i.ground_covariance) {value = number<double, std::uint64_t>();}
+    std::size_t answers;
+    std::cin >> answers >> view >> question >> text;
+    message.answers.resize(answers);
+    for (auto & answer : message.answers) {
+      answer.view = from_hex(view);
+      answer.question = from_hex(question);
+      answer.text = from_hex(text);
+    }
     const auto one = i;
     message.instances.assign(copies, one);
     try {
@@ -173,10 +198,16 @@ def message(copies: int = 1, size: tuple[int, int] = (12, 10), **changes: Any) -
     mask = {"x": 3, "y": 2, "width": 6, "height": 6, "runs": [0, 36]}
     mask |= {name: changes.pop(name) for name in tuple(changes) if name in mask}
     texts = {"view": "full", "source": "attention", "reason": "", "label": "stone"}
-    values = texts | dict.fromkeys(names, 0.5) | box | changes
+    track = {"track_id": "", "seen": 0, "looked": 0, "unseen_s": 0.0}
+    place = dict.fromkeys(("azimuth", "elevation", "distance", "distance_min", "distance_max"), math.nan)
+    point = {"has_ground_point": False, "ground_point": (0.0, 0.0, 0.0), "ground_covariance": (0.0,) * 9}
+    answers, said = changes.pop("answers", 0), changes.pop("said", ("full", "What?", "a stone"))
+    values = texts | dict.fromkeys(names, 0.5) | box | track | place | point | changes
+    values["ground_point"] = SimpleNamespace(**dict(zip("xyz", values["ground_point"], strict=True)))
     mask["runs"] = np.array(mask["runs"], np.uint32)
     instance = SimpleNamespace(mask=SimpleNamespace(**mask), **values)
     models = {"skipped": [], "vlm": "", "segmenter": "", "grounder": "", "demonstration": False}
+    models["answers"] = [SimpleNamespace(**dict(zip(("view", "question", "text"), said, strict=True)))] * answers
     return SimpleNamespace(image_width=size[0], image_height=size[1], instances=[instance] * copies, **models)
 
 
@@ -185,12 +216,33 @@ def as_line(m: Any) -> str:
     names = ("score", "attention_score", "iou_score", "consistency_score", "certainty_score")
     floats = [bits(getattr(i, name)) for name in (*names, "x_min", "y_min", "x_max", "y_max")]
     region = [i.mask.x, i.mask.y, i.mask.width, i.mask.height, len(i.mask.runs), *i.mask.runs.tolist()]
-    label = "_" + i.label.encode().hex()
-    return " ".join(map(str, ["c", m.image_width, m.image_height, len(m.instances), label, *floats, *region]))
+    seconds = ("unseen_s", "azimuth", "elevation", "distance", "distance_min", "distance_max")
+    track = [i.seen, i.looked, *(bits(getattr(i, name)) for name in seconds)]
+    point = [bits(v, double=True) for v in (*vars(i.ground_point).values(), *i.ground_covariance)]
+    said = vars(m.answers[0]).values() if m.answers else ("", "", "")
+    label, track_id, *answer = ("_" + text.encode().hex() for text in (i.label, i.track_id, *said))
+    size = [m.image_width, m.image_height, len(m.instances)]
+    rest = [track_id, *track, int(i.has_ground_point), *point, len(m.answers), *answer]
+    return " ".join(map(str, ["c", *size, label, *floats, *region, *rest]))
 
 
 BOX = {"x_min": 0.0, "y_min": 0.0, "x_max": float(1 << 14), "y_max": float(1 << 14)}
 LARGE = BOX | {"size": (1 << 14, 1 << 14), "x": 0, "y": 0, "width": 1 << 14, "height": 1 << 14, "runs": [0, 1 << 28]}
+SEEN = {"azimuth": -0.2, "elevation": -0.1}
+FAR = SEEN | {"distance": 15.0, "distance_min": 13.0, "distance_max": 18.0}
+COVARIANCE = (1.0, 0.5, 0.0, 0.5, 2.0, -0.1, 0.0, -0.1, 3.0)
+STANDS = FAR | {"has_ground_point": True, "ground_point": (3.0, 1.5, 14.6), "ground_covariance": COVARIANCE}
+PI = float(np.float32(math.pi))
+
+
+def covariance(*changes: tuple[int, float]) -> dict[str, Any]:
+    """A place whose covariance has other entries."""
+    changed = list(COVARIANCE)
+    for entry, value in changes:
+        changed[entry] = value
+    return STANDS | {"ground_covariance": tuple(changed)}
+
+
 GOOD = [
     message(),
     message(copies=1000),
@@ -206,6 +258,19 @@ GOOD = [
     message(label="x" * 128),
     message(label="日" * 128),
     message(runs=[1, 34, 1]),
+    message(track_id="t1", seen=3, looked=5, unseen_s=0.25),
+    message(track_id="日" * 64, seen=2**32 - 1, looked=2**32 - 1),
+    message(**SEEN),
+    message(azimuth=PI, elevation=-float(np.float32(math.pi / 2))),
+    message(**FAR),
+    message(**FAR | {"distance_max": math.inf}),
+    message(**SEEN, distance=0.0, distance_min=0.0, distance_max=0.0),
+    message(**STANDS),
+    message(**covariance((1, 0.5 + 1e-9))),
+    message(**STANDS | {"ground_covariance": (0.0,) * 9}),
+    message(ground_point=(math.nan, 0.0, 0.0), ground_covariance=(-1.0,) * 9),
+    message(answers=1000),
+    message(answers=1, said=("", "", "日" * 500)),
 ]
 BAD = [
     message(**LARGE, copies=2),
@@ -230,6 +295,23 @@ BAD = [
     message(runs=[0, 37]),
     message(runs=[0xFFFFFFFF] * 3),
     message(runs=[0] * 40 + [36]),
+    *(message(track_id=track_id) for track_id in ("x" * 65, "日" * 65, "a\x1b", "a\u202e")),
+    message(seen=2, looked=1),
+    *(message(unseen_s=value) for value in (-0.1, math.nan, math.inf)),
+    *(message(**SEEN | {name: value}) for name in SEEN for value in (math.nan, math.inf, 4.0, -4.0)),
+    message(**SEEN | {"elevation": 1.6}),
+    message(**FAR | dict.fromkeys(SEEN, math.nan)),
+    *(message(**FAR | {name: math.nan}) for name in ("distance", "distance_min", "distance_max")),
+    message(**FAR | {"distance": 12.9}),
+    message(**FAR | {"distance": 18.1}),
+    message(**FAR | {"distance_min": -0.1}),
+    message(**FAR | {"distance": math.inf, "distance_max": math.inf}),
+    message(**STANDS | dict.fromkeys(("distance", "distance_min", "distance_max"), math.nan)),
+    *(message(**STANDS | {"ground_point": (1.0, value, 9.0)}) for value in (math.nan, math.inf)),
+    *(message(**covariance((entry, value))) for entry in (1, 4) for value in (math.nan, math.inf, -1.0)),
+    message(**covariance((5, -0.2))),
+    message(answers=1001),
+    *(message(answers=1, said=said) for said in (("", "", "x" * 501), ("", "日" * 501, ""), ("a\nb", "", ""))),
     *(message(label=label) for label in ("", " ", "\u3164", " \u115f\ufe0f\u2800 ", "x" * 129, "日" * 129)),
     *(
         message(label=f"sto{mark}ne")

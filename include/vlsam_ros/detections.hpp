@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <iterator>
 #include <stdexcept>
 #include <string>
@@ -24,8 +25,16 @@ namespace vlsam_ros
 constexpr std::size_t kMaxInstances = 1000;
 /// Longest label, in characters of UTF-8.
 constexpr std::size_t kMaxLabelChars = 128;
+/// Longest id of a track, in characters of UTF-8.
+constexpr std::size_t kMaxTrackIdChars = 64;
+/// Most answers of one message.
+constexpr std::size_t kMaxAnswers = 1000;
+/// Longest of an answer's texts, in characters of UTF-8.
+constexpr std::size_t kMaxLineChars = 500;
 /// How far a box may be from its mask's edges, px: boxes are sub-pixel.
 constexpr float kBoxPx = 1.0f;
+/// By how much an angle in float may be beyond its range, and entries of a covariance may differ as shares.
+constexpr double kRounded = 1e-6;
 /// How far an image's stamp may be ahead of the clock, s: clocks differ. Beyond it nothing is known about its age.
 constexpr double kFutureSeconds = 0.5;
 
@@ -97,32 +106,88 @@ inline std::uint32_t next_code_point(const std::string & text, std::size_t & at)
   }
   const std::uint32_t least = more == 3 ? 0x10000 : more == 2 ? 0x800 : 0x80;
   if (!right || result < least || result > 0x10FFFF || (result >= 0xD800 && result <= 0xDFFF)) {
-    throw std::invalid_argument("label that is not UTF-8 at byte " + std::to_string(begin));
+    throw std::invalid_argument("text that is not UTF-8 at byte " + std::to_string(begin));
   }
   return result;
+}
+
+/// Throws unless a text is UTF-8 of at most `most` characters, none of them hidden. Whether any of them can be seen.
+inline bool check_text(const std::string & text, std::size_t most, const std::string & name)
+{
+  const std::string expected = ", expected at most " + std::to_string(most) + " characters";
+  if (text.size() > 4 * most) {
+    throw std::invalid_argument(name + " of " + std::to_string(text.size()) + " bytes" + expected);
+  }
+  std::size_t characters = 0;
+  bool blank = true;
+  for (std::size_t at = 0; at < text.size(); ++characters) {
+    const std::size_t begin = at;
+    const std::uint32_t code_point = next_code_point(text, at);
+    if (one_of(kHidden, code_point)) {
+      throw std::invalid_argument(
+              name + " with a control character or an invisible mark at byte " + std::to_string(begin));
+    }
+    blank = blank && one_of(kBlank, code_point);
+  }
+  if (characters > most) {
+    throw std::invalid_argument(name + " of " + std::to_string(characters) + " characters" + expected);
+  }
+  return !blank;
 }
 
 /// Throws unless the label is UTF-8 of 1 to kMaxLabelChars characters, none of them hidden and not all of them blank.
 inline void check_label(const std::string & label)
 {
-  const std::string expected = ", expected 1 to " + std::to_string(kMaxLabelChars) + " characters";
-  if (label.size() > 4 * kMaxLabelChars) {
-    throw std::invalid_argument("label of " + std::to_string(label.size()) + " bytes" + expected);
+  if (!check_text(label, kMaxLabelChars, "label")) {
+    throw std::invalid_argument("label that is blank");
   }
-  std::size_t characters = 0;
-  bool blank = true;
-  for (std::size_t at = 0; at < label.size(); ++characters) {
-    const std::size_t begin = at;
-    const std::uint32_t code_point = next_code_point(label, at);
-    if (one_of(kHidden, code_point)) {
-      throw std::invalid_argument(
-              "label with a control character or an invisible mark at byte " + std::to_string(begin));
-    }
-    blank = blank && one_of(kBlank, code_point);
-  }
-  if (blank || characters > kMaxLabelChars) {
+}
+
+/// Throws unless a track's id can be read and it was seen at most as often as looked for.
+template<typename Instance>
+void check_track(const Instance & instance)
+{
+  check_text(instance.track_id, kMaxTrackIdChars, "track id");
+  if (instance.seen > instance.looked || !(instance.unseen_s >= 0.0f && std::isfinite(instance.unseen_s))) {
     throw std::invalid_argument(
-            "label of " + std::to_string(characters) + (blank ? " blank" : "") + " characters" + expected);
+            instance.label + ": track seen " + std::to_string(instance.seen) + " of " +
+            std::to_string(instance.looked) + " times, unseen for " + std::to_string(instance.unseen_s) + " s");
+  }
+}
+
+/// Throws unless all that is said of a place goes together: no point without a distance, no distance without a bearing,
+/// and each of them whole, or NaN.
+template<typename Instance>
+void check_place(const Instance & instance)
+{
+  constexpr double kPi = 3.14159265358979323846;
+  const auto unknown = [](float value) {return std::isnan(value);};
+  const float low = instance.distance_min, distance = instance.distance, high = instance.distance_max;
+  const bool bearing = std::abs(instance.azimuth) <= kPi + kRounded && std::abs(instance.elevation) <= kPi / 2 + kRounded;
+  if (!bearing && !(unknown(instance.azimuth) && unknown(instance.elevation))) {
+    throw std::invalid_argument(instance.label + ": bearing that is none");
+  }
+  const bool known = bearing && low >= 0.0f && low <= distance && distance <= high && std::isfinite(distance);
+  if (!known && !(unknown(low) && unknown(distance) && unknown(high))) {
+    throw std::invalid_argument(instance.label + ": distance without a bearing, or outside its interval");
+  }
+  if (!instance.has_ground_point) {
+    return;
+  }
+  const auto & point = instance.ground_point;
+  const auto & covariance = instance.ground_covariance;
+  bool right = known && std::isfinite(point.x) && std::isfinite(point.y) && std::isfinite(point.z);
+  for (std::size_t row = 0; row < 3; ++row) {
+    right = right && covariance[4 * row] >= 0.0;
+    for (std::size_t column = 0; column < 3; ++column) {
+      const double one = covariance[3 * row + column], other = covariance[3 * column + row];
+      right = right && std::isfinite(one) &&
+        std::abs(one - other) <= kRounded * std::max(std::abs(one), std::abs(other));
+    }
+  }
+  if (!right) {
+    throw std::invalid_argument(
+            instance.label + ": ground point without a distance, or not finite, or with a wrong covariance");
   }
 }
 
@@ -151,7 +216,7 @@ void check_box(const Instance & instance)
   }
 }
 
-/// Throws unless label, scores in [0, 1], box and mask of an instance are right and lie in an image of that size.
+/// Throws unless label, scores in [0, 1], box, mask, track and place of an instance are right in an image of that size.
 template<typename Instance>
 void check_instance(const Instance & instance, std::uint64_t image_width, std::uint64_t image_height)
 {
@@ -171,6 +236,8 @@ void check_instance(const Instance & instance, std::uint64_t image_width, std::u
   }
   check_region(instance.mask, image_width, image_height);
   check_box(instance);
+  check_track(instance);
+  check_place(instance);
 }
 
 /// Throws std::invalid_argument unless all of the message is what its definition says, and small enough to be decoded:
@@ -194,6 +261,15 @@ void check_detections(const Message & message)
     throw std::invalid_argument(
             "mask regions of " + std::to_string(pixels) + " px together, expected at most " +
             std::to_string(kMaxMaskPixels));
+  }
+  if (message.answers.size() > kMaxAnswers) {
+    throw std::invalid_argument(
+            std::to_string(message.answers.size()) + " answers, expected at most " + std::to_string(kMaxAnswers));
+  }
+  for (const auto & answer : message.answers) {
+    for (const std::string * text : {&answer.view, &answer.question, &answer.text}) {
+      check_text(*text, kMaxLineChars, "answer");
+    }
   }
 }
 

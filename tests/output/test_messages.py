@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlsam_ros.data import Detection, Detections, Mask
-from vlsam_ros.output.check import MAX_INSTANCES, MAX_LABEL_CHARS, check_result
+from vlsam_ros.data import Detection, Detections, Mask, Place, Track
+from vlsam_ros.output.check import MAX_ANSWERS, MAX_INSTANCES, MAX_LABEL_CHARS, check_result
 from vlsam_ros.output.messages import FUTURE_S, Keyframe, Types, age, fresh, from_message, to_message
 from vlsam_ros.output.rle import MAX_PIXELS, MaskError
 
@@ -50,6 +50,32 @@ def test_round_trip() -> None:
     for a, b in zip(got.items, was.items, strict=True):
         assert replace(a, mask=b.mask) == b and a.xyxy == b.xyxy
         np.testing.assert_array_equal(a.mask.bits, b.mask.bits)
+
+
+def test_tracks_and_places_make_the_round_trip() -> None:
+    bearing = Place(-0.25, -0.125)
+    near = replace(bearing, distance=16.0, distance_min=8.0, distance_max=math.inf)
+    point = replace(near, point_xyz=(1.0, 1.5, 16.0), covariance=(1.0, 0.0, 0.0, 0.0, 2.0, 0.5, 0.0, 0.5, 4.0))
+    items = [stone(track=Track("front-7", 2, 3, 0.25), place=place) for place in (None, bearing, near, point)]
+    got = from_message(message(found(*items)))
+    for a, b in zip(got.items, items, strict=True):
+        assert a.track == b.track and repr(a.place) == repr(b.place)  # NaN is not NaN
+
+
+def test_what_earlier_definitions_did_not_have_is_not_known() -> None:
+    was = message(found(stone(track=Track("7", 2, 3))))
+    del was.answers
+    for name in ("seen", "looked", "unseen_s", "azimuth", "elevation", "distance", "distance_min", "distance_max"):
+        delattr(was.instances[0], name)
+    del was.instances[0].ground_covariance
+    (item,) = from_message(was).items
+    assert item.track == Track("7", 0, 0) and item.place is None
+
+
+def test_no_more_answers_leave_than_a_message_may_have() -> None:
+    said = tuple(("full", "What?", "x" * 600) for _ in range(MAX_ANSWERS + 1))
+    got = from_message(message(found(answers=said), asked=frozenset({"What?"})))
+    assert len(got.answers) == MAX_ANSWERS and len(got.answers[0][2]) == 500
 
 
 def test_texts_leave_plain_and_bounded() -> None:
@@ -90,6 +116,12 @@ WRONG_RESULTS = {
     "item that is none": (found({}), "expected a Detection, got dict"),
     "items that are none": (found(items=5), "instances, got int"),
     "dropped ones that are none": (found(dropped=None), "instances, got NoneType"),
+    "track seen too often": (found(stone(track=Track("7", 3, 2))), "got 3 of 2"),
+    "track of bytes": (found(stone(track=Track(b"7"))), "at most 64 printable"),  # type: ignore[arg-type]
+    "place of text": (found(stone(place=Place("x"))), "place of numbers"),  # type: ignore[arg-type]
+    "half a bearing": (found(stone(place=Place(0.1))), "bearing in rad"),
+    "point of two": (found(stone(place=Place(0, 0, 1, 1, 1, (1.0, 2.0), (0.0,) * 9))), "point"),  # type: ignore[arg-type]
+    "point alone": (found(stone(place=Place(0, 0, 1, 1, 1, (1.0, 2.0, 3.0)))), r"covariance \(9,\)"),
     "heat as bytes": (found(heat=np.zeros((4, 4), np.uint8)), "heat map as float"),
     "heat with NaN": (found(heat=np.full((4, 4), np.nan, np.float32)), "heat map"),
     "heat above 1": (found(heat=np.full((4, 4), 2, np.float32)), "heat map"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Detection, Detections, Mask
+from ..data import Detection, Detections, Mask, Place, Track
 from ..localisation.score import PARTS
 from .rle import MAX_PIXELS, MaskError, RoiMask
-from .text import shows
+from .text import LINE, shows
 
 MAX_INSTANCES = 1000
 """Most instances of one frame; the highest value of option `merge.max_instances`."""
@@ -26,6 +27,16 @@ BOX_PX = 1.0
 
 MAX_LABEL_CHARS = 128
 """Longest label; the highest value of option `questions.max_label_chars`."""
+
+MAX_ID_CHARS = 64
+"""Longest id of a track."""
+
+MAX_ANSWERS = 1000
+"""Most answers in one message."""
+
+_FLOAT32 = float(np.finfo(np.float32).max)
+_ROUNDED = 1e-6
+"""By how much an angle in float32 may be beyond its range, and entries of a covariance may differ as shares."""
 
 
 def check_result(found: Any, size_hw: tuple[int, int]) -> Detections:
@@ -82,6 +93,69 @@ def _check_each(items: Sequence[Detection], most: int) -> None:
         borders = (mask.bits[:1], mask.bits[-1:], mask.bits[:, :1], mask.bits[:, -1:])
         if mask.bits.shape != (0, 0) and not all(border.any() for border in borders):
             raise MaskError(f"{label!r}: expected a mask that is tight, got one with empty borders")
+        if item.track is not None:
+            check_track(item.track)
+        if item.place is not None:
+            check_place(item.place)
+
+
+def check_track(track: Track) -> None:
+    """Raise `MaskError` unless a track's id can be read and it was seen at most as often as looked for."""
+    if not _is_line(track.id, MAX_ID_CHARS):
+        raise MaskError(f"expected a track id of at most {MAX_ID_CHARS} printable characters, got {track.id!r:.80}")
+    whole = isinstance(track.seen, Integral) and isinstance(track.looked, Integral)
+    if not (whole and 0 <= track.seen <= track.looked < 1 << 32):
+        raise MaskError(f"expected a track seen at most as often as looked for, got {track.seen} of {track.looked}")
+    if not (isinstance(track.unseen_s, Real) and 0 <= track.unseen_s <= _FLOAT32):
+        raise MaskError(f"expected a track unseen for 0 s or longer, got {track.unseen_s!s:.80}")
+
+
+def check_place(place: Place) -> None:
+    """Raise `MaskError` unless all that is said of a place goes together.
+
+    There is no point without a distance, no distance without a bearing, and each of them is whole or not there at all.
+    """
+    bearing, interval = (place.azimuth, place.elevation), (place.distance_min, place.distance, place.distance_max)
+    if not all(isinstance(v, Real) for v in (*bearing, *interval)):
+        raise MaskError(f"expected a place of numbers, got {place!s:.200}")
+    seen = abs(bearing[0]) <= math.pi + _ROUNDED and abs(bearing[1]) <= math.pi / 2 + _ROUNDED
+    if not (seen or _no_numbers(bearing)):
+        raise MaskError(f"expected a bearing in rad, or NaN twice, got {bearing}")
+    low, distance, high = interval
+    known = seen and 0 <= low <= distance <= high and distance <= _FLOAT32
+    if not (known or _no_numbers(interval)):
+        raise MaskError(f"expected a bearing and 0 <= distance_min <= distance <= its max, or NaN, got {interval}")
+    if place.point_xyz is None and place.covariance is None:
+        return
+    point, covariance = (np.asarray(v, float).ravel() for v in (place.point_xyz or (), place.covariance or ()))
+    if not (known and point.size == 3 and np.isfinite(point).all()):
+        raise MaskError(f"expected a distance and a finite point (3,), got {distance} and {point}")
+    if not (covariance.size == 9 and _is_covariance(covariance.reshape(3, 3))):
+        raise MaskError(f"expected a finite, symmetric covariance (9,) without a negative variance, got {covariance}")
+
+
+def _no_numbers(values: Sequence[float]) -> bool:
+    return all(value != value for value in values)
+
+
+def _is_covariance(matrix: np.ndarray) -> bool:
+    if not (np.isfinite(matrix).all() and matrix.diagonal().min() >= 0):
+        return False
+    return bool((np.abs(matrix - matrix.T) <= _ROUNDED * np.maximum(np.abs(matrix), np.abs(matrix.T))).all())
+
+
+def check_answers(answers: Sequence[Sequence[str]]) -> None:
+    """Raise `MaskError` unless there are few enough answers (view, question, text) and each text is a printable line."""
+    if len(answers) > MAX_ANSWERS:
+        raise MaskError(f"expected at most {MAX_ANSWERS} answers, got {len(answers)}")
+    for answer in answers:
+        if wrong := [text for text in answer if not _is_line(text, LINE)]:
+            raise MaskError(f"answer: expected lines of at most {LINE} printable characters, got {wrong[0]!r:.80}")
+
+
+def _is_line(text: Any, most: int) -> bool:
+    """Whether it is a text of at most so many characters, none of them hidden; it may be blank."""
+    return isinstance(text, str) and len(text) <= most and shows(f".{text}")
 
 
 def _that_fit(items: Sequence[Detection]) -> tuple[Detection, ...]:

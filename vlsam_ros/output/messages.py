@@ -14,13 +14,18 @@ from vlsam_ros.data import Detection, Detections, Mask, Place, Track
 from vlsam_ros.errors import PARTIAL
 from vlsam_ros.output import rle
 from vlsam_ros.output.check import (
+    MAX_ANSWERS,
+    MAX_ID_CHARS,
     MAX_INSTANCES,
     MAX_LABEL_CHARS,
+    check_answers,
     check_box,
     check_boxes,
     check_items,
+    check_place,
     check_regions,
     check_sum,
+    check_track,
 )
 from vlsam_ros.output.hazard import hazard_class
 from vlsam_ros.output.text import plain
@@ -94,7 +99,7 @@ def to_message(keyframe: Keyframe, detections: Detections, types: Types) -> Any:
         grounder=plain(detections.grounder),
         demonstration=bool(detections.demonstration),
         instances=[_instance(item, types) for item in detections.items],
-        answers=[_answer(*said, types) for said in detections.answers if said[1] in keyframe.asked],
+        answers=[_answer(*said, types) for said in detections.answers if said[1] in keyframe.asked][:MAX_ANSWERS],
     )
 
 
@@ -112,7 +117,7 @@ def _instance(item: Detection, types: Types) -> Any:
     x, y, z = place.point_xyz or (0.0, 0.0, 0.0)
     return types.make(
         "vlsam_ros/msg/DetectedInstance",
-        track_id=plain(track.id),
+        track_id=plain(track.id, MAX_ID_CHARS),
         seen=track.seen,
         looked=track.looked,
         unseen_s=float(track.unseen_s),
@@ -145,9 +150,11 @@ def _instance(item: Detection, types: Types) -> Any:
 def from_message(message: Any) -> Detections:
     """The detections in a DetectedInstanceArray of any message library.
 
+    What earlier definitions of the messages did not have is not known.
+
     Raises:
-        MaskError: a region, box, score or label is not what the message's definition says, a mask's runs don't fit its
-            region, a box is not that of its mask, or all of it is larger than any camera's.
+        MaskError: a region, box, score, label, track, place or answer is not what the message's definition says, a
+            mask's runs don't fit its region, a box is not that of its mask, or all of it is larger than any camera's.
     """
     size_hw = (message.image_height, message.image_width)
     if len(message.instances) > MAX_INSTANCES:
@@ -159,6 +166,8 @@ def from_message(message: Any) -> Detections:
     check_sum(regions)
     items = tuple(_detection(instance) for instance in message.instances)
     check_items(items, size_hw)
+    answers = tuple((a.view, a.question, a.text) for a in getattr(message, "answers", ()))
+    check_answers(answers)
     return Detections(
         size_hw=size_hw,
         items=items,
@@ -167,7 +176,7 @@ def from_message(message: Any) -> Detections:
         segmenter=plain(message.segmenter),
         grounder=plain(message.grounder),
         demonstration=message.demonstration,
-        answers=tuple((plain(a.view), plain(a.question), plain(a.text)) for a in message.answers),
+        answers=answers,
     )
 
 
@@ -193,16 +202,17 @@ def _detection(instance: Any) -> Detection:
 
 
 def _track(instance: Any) -> Track | None:
-    if not instance.track_id:
-        return None
-    return Track(plain(instance.track_id), instance.seen, instance.looked, instance.unseen_s)
+    seen, looked, unseen_s = (getattr(instance, name, 0) for name in ("seen", "looked", "unseen_s"))
+    track = Track(instance.track_id, seen, looked, unseen_s)
+    check_track(track)
+    return track if track.id else None
 
 
 def _place(instance: Any) -> Place | None:
-    if math.isnan(instance.azimuth):
+    if not hasattr(instance, "azimuth"):
         return None
     p, known = instance.ground_point, instance.has_ground_point
-    return Place(
+    place = Place(
         azimuth=instance.azimuth,
         elevation=instance.elevation,
         distance=instance.distance,
@@ -211,6 +221,8 @@ def _place(instance: Any) -> Place | None:
         point_xyz=(p.x, p.y, p.z) if known else None,
         covariance=tuple(float(v) for v in instance.ground_covariance) if known else None,
     )
+    check_place(place)
+    return None if math.isnan(place.azimuth) else place
 
 
 def age(stamp: Any, now: Any) -> tuple[float, str]:

@@ -38,7 +38,7 @@ class Mounts:
         self._listener = self._tf2.TransformListener(self._buffer, node)
 
     def of(self, index: int, frame_id: str) -> Mount:
-        """That of the camera with this index, whose images are in `frame_id`; the latest that tf2 knows. Waits never."""
+        """That of the camera with this index, whose images are in `frame_id`, as tf2 knows it now. Waits never."""
         given = self._given[index]
         if self._tf2 is None:
             return given
