@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -12,7 +14,7 @@ import numpy as np
 from vlsam_ros.bags.reader import read
 from vlsam_ros.data import Detections
 from vlsam_ros.errors import DataError
-from vlsam_ros.evaluation.matching import MATCH_IOU, Score, box_iou, compare, mask_iou
+from vlsam_ros.evaluation.matching import MATCH_IOU, Score, box_iou, compare, greedy, mask_iou
 from vlsam_ros.output import files
 from vlsam_ros.output.folder import OutputFolder
 from vlsam_ros.output.messages import from_message
@@ -32,6 +34,59 @@ def scores(results: dict[int, Detections], truths: dict[int, Detections]) -> dic
                 for stamp, found in results.items():
                     row.add(compare(found, truths[stamp], overlap, names=names, taller_px=taller_px))
     return rows
+
+
+def track_scores(tracks: dict[int, Detections], truths: dict[int, Detections]) -> dict[str, Score]:
+    """The same of what `~/tracks` said of each frame, by masks and any name."""
+    return {
+        f"{size}, tracks in every frame": _sum(
+            compare(found, truths[stamp], mask_iou, taller_px=taller_px) for stamp, found in tracks.items()
+        )
+        for size, taller_px in (("all objects", 0.0), (f"over {TALL_PX} px high", float(TALL_PX)))
+    }
+
+
+def _sum(scores: Iterable[Score]) -> Score:
+    total = Score()
+    for score in scores:
+        total.add(score)
+    return total
+
+
+@dataclass
+class Followed:
+    """How well the objects of a drive, which are one of a kind, were followed, and how well their distance was known.
+
+    Attributes:
+        objects, switches: how many had an id, and how often one got another.
+        errors: distances less the true ones, as shares of those.
+        inside: whether each true distance lay in its 95 % interval.
+    """
+
+    objects: int
+    switches: int
+    errors: np.ndarray
+    inside: np.ndarray
+
+
+def followed(results: dict[int, Detections], truths: dict[int, Detections]) -> Followed:
+    """Keyframe by keyframe, matched by masks; keys are stamps in ns."""
+    last: dict[str, str] = {}
+    switches, pairs = 0, []
+    for stamp in sorted(results):
+        found, truth = results[stamp].items, [t for t in truths[stamp].items if t.place]
+        overlaps = np.array([[mask_iou(d, t) for t in truth] for d in found]).reshape(len(found), len(truth))
+        for d, i in zip(found, greedy(overlaps), strict=True):
+            if i < 0:
+                continue
+            name = truth[i].label
+            if d.track:
+                switches += last.get(name, d.track.id) != d.track.id
+                last[name] = d.track.id
+            if d.place and math.isfinite(d.place.distance):
+                pairs.append((truth[i].place.distance, d.place.distance, d.place.distance_min, d.place.distance_max))
+    true, known, low, high = np.array(pairs).reshape(-1, 4).T
+    return Followed(len(last), switches, (known - true) / true, (low <= true) & (true <= high))
 
 
 def read_detections(bag: Path, topic: str) -> dict[int, Detections]:
@@ -61,12 +116,14 @@ def write(bag: Path, folder: OutputFolder) -> str:
     truths = read_detections(bag, TRUTH_TOPIC)
     if missing := results.keys() - truths.keys():
         raise DataError(f"{bag}: expected ground truth on {TRUTH_TOPIC} for every image, got none for {len(missing)}")
-    rows = scores(results, truths)
+    tracks = read_detections(out / "output_bag", "/vlsam_detector/tracks")
+    rows = scores(results, truths) | track_scores(tracks, truths)
     figures = {name: {"recall": s.recall, "precision": s.precision, **vars(s)} for name, s in rows.items()}
     folder.write("report.json", json.dumps({"keyframes": len(lines), "scores": figures}, indent=2) + "\n")
     pictures = [out / "overlays" / f"{line['stamp_ns']}.jpg" for line in lines]
     folder.write("contact_sheet.jpg", files.jpeg(contact_sheet([p for p in pictures if p.exists()])))
-    return "\n".join([*_instances(lines), "", *_keyframes(lines), "", *_scores(rows), "", *_where(out)])
+    follow = _followed(followed(results, truths))
+    return "\n".join([*_instances(lines), "", *_keyframes(lines), "", *_scores(rows), "", *follow, "", *_where(out)])
 
 
 def contact_sheet(pictures: Sequence[Path], count: int = 12) -> np.ndarray:
@@ -85,11 +142,31 @@ def _instances(lines: Sequence[dict]) -> list[str]:
     """The keyframe with the most instances, in full."""
     line = max(lines, key=lambda line: len(line["instances"]))
     rows = [f"Keyframe {line['keyframe']}, by {line['vlm']} and {line['segmenter']}:"]
-    rows.append(f"  {'label':<18}{'score':>6}  {'box (x_min, y_min, x_max, y_max)':<36}{'seen in':<10}")
+    rows.append(
+        f"  {'label':<16}{'score':>6}  {'box (x_min, y_min, x_max, y_max)':<34}{'view':<8}{'track':<7}{'metres':<14}"
+    )
     for i in line["instances"]:
         box = ", ".join(f"{v:.0f}" for v in i["box_xyxy"])
-        rows.append(f"  {i['label']:<18}{i['score']:>6.2f}  {box:<36}{i['view']:<10}")
+        metres = _metres(*i["distance_m"])
+        rows.append(f"  {i['label']:<16}{i['score']:>6.2f}  {box:<34}{i['view']:<8}{i['track_id']:<7}{metres:<14}")
     return rows
+
+
+def _metres(distance: float | None, low: float | None, high: float | None) -> str:
+    if distance is None:
+        return "-"
+    return f"{distance:.1f} ({'?' if low is None else f'{low:.0f}'}-{'?' if high is None else f'{high:.0f}'})"
+
+
+def _followed(of: Followed) -> list[str]:
+    lines = [f"Tracks over the keyframes: {of.objects} objects have one, {of.switches} times another than before."]
+    if of.errors.size:
+        half, most = np.quantile(np.abs(of.errors), (0.5, 0.95))
+        lines.append(
+            f"Distances: off by {half:.1%} (median), {most:.1%} (95 %); "
+            f"{of.inside.mean():.0%} of the true ones are in their 95 % intervals."
+        )
+    return lines
 
 
 def _keyframes(lines: Sequence[dict]) -> list[str]:
@@ -118,5 +195,5 @@ def _where(out: Path) -> list[str]:
         f"In {out}:",
         "  contact_sheet.jpg  keyframes at a glance          overlays/    each keyframe",
         "  detections.jsonl   a line per keyframe            report.json  the figures above",
-        "  output_bag/        images, detections, overlays   logs/        of the three processes",
+        "  output_bag/        all messages, tracks, too      logs/        of the three processes",
     ]

@@ -3,7 +3,7 @@
     python -m vlsam_ros.synthetic.bag OUT [--seed S] [--frames N]
 
 Topics: /camera/front/image/compressed (JPEG, 1600x900, 10 Hz), /camera/front/camera_info, and /ground_truth (a
-DetectedInstanceArray with the same header, one instance per object, score 1). The same seed gives the same bytes.
+DetectedInstanceArray with the same header, one instance per object, score 1, with its distance). The same seed gives the same bytes.
 Things too small or too hidden for a label are instances named `ignore`: a detector may report them or not.
 """
 
@@ -49,7 +49,7 @@ def write(path: Path | str, seed: int = 7, count: int = 60) -> None:
 def _write_frame(bag: BagWriter, drive: Drive, frame: Rendered, number: int, offset_ns: int) -> None:
     stamp_ns = START_S * 10**9 + offset_ns
     header = _header(stamp_ns)
-    truth = to_message(_keyframe(header, number), ground_truth(frame), TYPES)
+    truth = to_message(_keyframe(header, number), ground_truth(frame, drive.world.camera), TYPES)
     put = partial(bag.write_message, stamp_ns=stamp_ns)
     put(IMAGE_TOPIC, "sensor_msgs/msg/CompressedImage", message=_jpeg(frame.image, header))
     put(INFO_TOPIC, "sensor_msgs/msg/CameraInfo", message=_camera_info(drive, frame.image.shape[:2], header))
