@@ -163,7 +163,8 @@ void check_place(const Instance & instance)
   constexpr double kPi = 3.14159265358979323846;
   const auto unknown = [](float value) {return std::isnan(value);};
   const float low = instance.distance_min, distance = instance.distance, high = instance.distance_max;
-  const bool bearing = std::abs(instance.azimuth) <= kPi + kRounded && std::abs(instance.elevation) <= kPi / 2 + kRounded;
+  const bool bearing = std::abs(instance.azimuth) <= kPi + kRounded &&
+    std::abs(instance.elevation) <= kPi / 2 + kRounded;
   if (!bearing && !(unknown(instance.azimuth) && unknown(instance.elevation))) {
     throw std::invalid_argument(instance.label + ": bearing that is none");
   }

@@ -124,7 +124,7 @@ def check_place(place: Place) -> None:
     low, distance, high = interval
     known = seen and 0 <= low <= distance <= high and distance <= _FLOAT32
     if not (known or _no_numbers(interval)):
-        raise MaskError(f"expected a bearing and 0 <= distance_min <= distance <= its max, or NaN, got {interval}")
+        raise MaskError(f"expected a bearing and 0 <= min <= distance <= max, or NaN, got {interval}")
     if place.point_xyz is None and place.covariance is None:
         return
     point, covariance = (np.asarray(v, float).ravel() for v in (place.point_xyz or (), place.covariance or ()))
