@@ -145,7 +145,7 @@ def _is_covariance(matrix: np.ndarray) -> bool:
 
 
 def check_answers(answers: Sequence[Sequence[str]]) -> None:
-    """Raise `MaskError` unless there are few enough answers (view, question, text) and each text is a printable line."""
+    """Raise `MaskError` unless there are few enough answers (view, question, text), each text a printable line."""
     if len(answers) > MAX_ANSWERS:
         raise MaskError(f"expected at most {MAX_ANSWERS} answers, got {len(answers)}")
     for answer in answers:
