@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vlsam_ros.config import MergeOptions, TrackOptions
+from vlsam_ros.config import Config, MergeOptions, TrackOptions, profile_path
 from vlsam_ros.data import Detection, Detections, Mask, intersection
 from vlsam_ros.synthetic.drive import Drive, frames, held_out_drive, sample_drive
 from vlsam_ros.synthetic.truth import IGNORE, ground_truth
@@ -168,7 +168,24 @@ def _shift(a: Mask, b: Mask) -> tuple[int, int]:
     return round((u0 + u1 - x0 - x1) / 2), round((v0 + v1 - y0 - y1) / 2)
 
 
+def predicted(name: str, every_s: float = 0.5) -> dict[int, Detections]:
+    """What the embedded pair finds in a drive's keyframes, by frame; detected once."""
+    path = CACHE / f"{name.replace('/', ' per ')} found.pickle"
+    if not path.exists():
+        from vlsam_ros.pipeline import load
+
+        detect = load(Config.from_file(profile_path("embedded")))
+        horizon = DRIVES[name].world.camera.horizon_px / 900
+        frames, found, next_s = shown(name), {}, 0.0
+        for number, frame in enumerate(frames):
+            if frame.time_s >= next_s - 1e-6:
+                found[number] = replace(detect(frame.rgb, horizon=horizon), heat=None)
+                next_s += every_s
+        path.write_bytes(pickle.dumps(found))
+    return pickle.loads(path.read_bytes())
+
+
 if __name__ == "__main__":
     cv2.setNumThreads(1)
     for name in sys.argv[1:] or DRIVES:
-        print(name, len(shown(name)), flush=True)
+        print(name, len(shown(name)), len(predicted(name)), flush=True)

@@ -33,6 +33,9 @@ RATE_SD, SHIFT_SD = 0.12, 0.3
 STEP = 0.5, 2.0
 """The least and most that a mask grows from one frame to the next."""
 
+GONE = 0.1
+"""A mask of which less is in the picture has left it, and stays where it is."""
+
 REMEMBERED = 128
 """Frames in which it is known where a mask was."""
 
@@ -65,6 +68,7 @@ class Carried:
     Attributes:
         mask: in its keyframe, in pixels of the whole frame.
         path: frame number -> motion since the keyframe, in pixels of the reduced picture; the last one is now.
+        pace: frame number -> velocity and rate from there on.
         points_xy: points followed in the last frame, (N, 2), reduced pixels.
         velocity: reduced pixels per second, (2,); None: not known yet.
         rate: growth per second, as a share of the size; None: not known yet.
@@ -72,12 +76,13 @@ class Carried:
     """
 
     def __init__(self, mask: Mask, frame: Frame, size_hw: tuple[int, int], before: Carried | None = None) -> None:
-        """`before`: what was carried of the same thing, whose motion goes on."""
+        """`before`: what was carried of the same thing until then, whose motion goes on."""
         h, w = frame.gray.shape
         self.mask, self._reduced = mask, np.array([w / size_hw[1], h / size_hw[0]])
         self._size_hw, self._box = size_hw, np.array(mask.xyxy).reshape(2, 2) * self._reduced
         self.path = {frame.number: Motion()}
-        self.velocity, self.rate = (before.velocity, before.rate) if before else (None, None)
+        self.velocity, self.rate = before.pace[before.nearest(frame.number)] if before else (None, None)
+        self.pace = {frame.number: (self.velocity, self.rate)}
         self.blind_s = 0.0
         self.seed(frame)
 
@@ -104,9 +109,13 @@ class Carried:
         """Whether too few are left, or it shows more than it did."""
         return 2 * len(self.points_xy) < max(self.wanted, POINTS[0]) or self.now.scale > 1.4 * self._seeded_scale
 
+    def nearest(self, number: int) -> int:
+        """Of the frames in which it is known where it was, the one with that number or the nearest."""
+        return number if number in self.path else min(self.path, key=lambda n: (abs(n - number), n))
+
     def at(self, number: int) -> Motion:
         """Since the keyframe, in the frame of that number or the nearest one."""
-        return self.path.get(number) or self.path[min(self.path, key=lambda n: (abs(n - number), n))]
+        return self.path[self.nearest(number)]
 
     def mask_at(self, number: int | None = None) -> Mask:
         """The mask in the frame of that number (None: the last one), cut off at the frame's borders."""
@@ -143,6 +152,7 @@ class Carried:
 
 def advance(carried: Sequence[Carried], before: Frame, after: Frame) -> None:
     """Carry masks from one frame to the next."""
+    carried = [c for c in carried if c.visible() >= GONE]
     if not carried:
         return
     own = [c.points_xy for c in carried]
@@ -172,12 +182,12 @@ def advance(carried: Sequence[Carried], before: Frame, after: Frame) -> None:
 def _moved(
     c: Carried, step: Motion, shift: np.ndarray, points_xy: np.ndarray, sure: bool, seconds: float, after: Frame
 ) -> None:
-    c.path[after.number] = c.now.then(step)
-    if len(c.path) > REMEMBERED:
-        del c.path[next(iter(c.path))]
     c.points_xy = points_xy
-    c.velocity = shift / seconds * step.scale
-    c.rate = (step.scale - 1) / seconds
+    c.velocity, c.rate = shift / seconds * step.scale, (step.scale - 1) / seconds
+    c.path[after.number], c.pace[after.number] = c.now.then(step), (c.velocity, c.rate)
+    if len(c.path) > REMEMBERED:
+        first = next(iter(c.path))
+        del c.path[first], c.pace[first]
     c.blind_s = 0.0 if sure else c.blind_s + seconds
 
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..data import Mask
 
-WIDTH = 800
+WIDTH = 1600
 """How wide the pictures are that are compared, or how high, if that is more."""
 
-WINDOW_PX, LEVELS = 13, 3
+WINDOW_PX, LEVELS = 9, 4
 AGAIN_PX = 0.7
 """A point that doesn't come back to where it was by as much is lost."""
 

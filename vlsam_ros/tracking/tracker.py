@@ -17,14 +17,14 @@ from ..config import MergeOptions, TrackOptions
 from ..data import Detection, Detections, Track
 from ..ensemble.synonyms import meaning
 from .association import associate, swallowed
-from .carried import Carried, Frame, advance
+from .carried import GONE, Carried, Frame, advance
 from .evidence import Evidence
 from .flow import small
 
-HISTORY = 64
+HISTORY = 32
 """Most frames that are kept for results to come; when there are more, every second one of the older half goes."""
 
-CATCH_UP = 16
+CATCH_UP = 8
 """Most steps in which a late result is carried on."""
 
 BLANK = 1.5
@@ -43,9 +43,6 @@ CUT = 0.3
 
 IN_VIEW = 0.5
 """A keyframe that does not show a track counts only if so much of it should have been in the picture."""
-
-GONE = 0.1
-"""A track of which less is in the picture ends."""
 
 SLACK_PX = 4.0
 """How far masks that were carried may be from where they should be, whatever their size, in pixels of the frame."""
@@ -136,7 +133,8 @@ class Tracker:
         self._size_hw, self._time_s = size_hw, time_s
         if gray.std() >= BLANK:
             self._advance(Frame(number, time_s, gray.copy()))
-        self._tracked = [t for t in self._tracked if not self._ended(t)]
+        # what has left the picture is kept, too: a late keyframe may still show it
+        self._tracked = [t for t in self._tracked if time_s - t.seen_s <= self._options.keep_s]
 
     def _advance(self, frame: Frame) -> None:
         if self._frames and float((frame.thumbnail * self._frames[-1].thumbnail).mean()) < CUT:
@@ -146,9 +144,6 @@ class Tracker:
         self._frames.append(frame)
         if len(self._frames) > HISTORY:
             del self._frames[1 : HISTORY // 2 : 2]
-
-    def _ended(self, t: Tracked) -> bool:
-        return t.carried.visible() < GONE or self._time_s - t.seen_s > self._options.keep_s
 
     def _forget(self) -> None:
         self._frames, self._tracked, self._found = [], [], -1
@@ -223,7 +218,8 @@ class Tracker:
         for t in self._tracked:
             state = t.at(self._time_s)
             score = t.evidence.believed(self._options, state.unseen_s)
-            if score >= self._options.min_score and t.carried.blind_s <= BLIND_S and not self._ended(t):
+            there = t.carried.visible() >= GONE and t.carried.blind_s <= BLIND_S
+            if score >= self._options.min_score and there:
                 mask = t.carried.mask_at()
                 if mask.area:
                     items.append(replace(t.detection, label=t.label, score=score, mask=mask, track=state, place=None))
