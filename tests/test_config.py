@@ -2,7 +2,7 @@
 
 import pytest
 
-from vlsam_ros.config import Config, Option, options
+from vlsam_ros.config import LIVE, Config, Option, is_live, options
 from vlsam_ros.errors import ConfigError
 
 ALL = list(options())
@@ -104,3 +104,23 @@ def test_a_profile_that_is_no_text_or_far_too_deep_is_an_error(tmp_path, data):
 def test_topics_need_names(topics):
     with pytest.raises(ConfigError, match="node.image_topics: "):
         Config.from_flat({"node.image_topics": topics})
+
+
+@pytest.mark.parametrize("key", ["priorities", "height_m", "pitch_deg", "roll_deg"])
+def test_what_each_camera_has_is_one_for_all_or_one_each(key: str) -> None:
+    topics = ["/a/image", "/b/image"]
+    for given, each in (([2.0], [2.0, 2.0]), ([1.0, 3.0], [1.0, 3.0])):
+        options = Config.from_flat({"node.image_topics": topics, f"node.{key}": given}).node
+        assert [options.of_camera(key, index) for index in range(2)] == each
+    for wrong in ([], [1.0] * 3):
+        with pytest.raises(ConfigError, match=f"node.{key}: expected 1 or 2 values, got {len(wrong)}"):
+            Config.from_flat({"node.image_topics": topics, f"node.{key}": wrong})
+
+
+def test_what_may_change_while_it_runs_is_known_and_loads_no_model() -> None:
+    names = {option.name: option for option in options()}
+    groups = {option.group for option in names.values()}
+    assert {*LIVE} <= groups | {*names}
+    live = {name for name, option in names.items() if is_live(option)}
+    assert {"merge.min_score", "node.keyframe_rate_hz", "questions.ignore", "node.priorities"} <= live
+    assert not [n for n in live if n.split(".")[0] in ("vlm", "segmenter") or n.endswith((".model", ".device"))]

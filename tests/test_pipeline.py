@@ -244,6 +244,35 @@ def test_budget_asks_more_questions_before_it_looks_at_tiles():
     )
 
 
+def test_the_full_view_comes_first_where_a_preliminary_result_is_wanted():
+    image, early = picture((200, 320), BOXES), []
+    detector = VLSam(FakeVlm(), FakeSegmenter())
+    final = detector(image, preliminary=early.append)
+    assert boxes(final) == EXPECTED and final.skipped == ()
+    (first,) = early
+    assert {d.view for d in first.items} == {"full"} and {view for view, _, _ in first.answers} == {"full"}
+    assert first.skipped == tuple(dict.fromkeys(view for view, _, _ in final.answers if view != "full"))
+    assert boxes(first) == boxes(VLSam(FakeVlm(), FakeSegmenter(), ONE_VIEW)(image))
+    early.clear()
+    VLSam(FakeVlm(), FakeSegmenter(), ONE_VIEW)(image, preliminary=early.append)
+    assert not early  # there is nothing more to come
+
+
+def test_questions_of_the_moment_are_asked_beside_the_others():
+    image = picture((200, 320), BOXES)
+    detector, question = VLSam(FakeVlm(), FakeSegmenter(), ONE_VIEW), "Is there debris on the left lane?"
+    usual = detector.config.questions.questions
+    assert [q for _, q, _ in detector(image, extra=[question, *usual, question]).answers] == [*usual, question]
+    assert [q for _, q, _ in detector(image).answers] == usual
+
+
+def test_options_change_between_two_frames():
+    image = picture((200, 320), BOXES)
+    detector = VLSam(FakeVlm(), FakeSegmenter(), ONE_VIEW)
+    detector.configure(Config.from_flat({**ONE_VIEW.flat(), "questions.ignore": ["red box"]}))
+    assert set(detector(image).labels) == {"blue ball"}
+
+
 def test_a_view_is_one_array_in_all_steps_of_a_frame():
     """So that what a model made of it is there when it is asked about again."""
 

@@ -358,7 +358,9 @@ class TrackOptions:
     again_false: float = option(
         0.4, "how probably what is not real is seen again; less than `again`", low=0.01, high=0.99
     )
-    half_life_s: float = option(5.0, "a track's score halves in so many seconds without being seen", low=0.1, high=600.0)
+    half_life_s: float = option(
+        5.0, "a track's score halves in so many seconds without being seen", low=0.1, high=600.0
+    )
     keep_s: float = option(6.0, "a track that no keyframe saw for so many seconds ends", low=0.1, high=600.0)
 
     def __post_init__(self) -> None:
@@ -460,7 +462,10 @@ class NodeOptions:
         high=180.0,
     )
     pitch_error_deg: float = option(
-        0.3, "standard deviation of the pitch on the road, which bounds how well distances are known", low=0.0, high=10.0
+        0.3,
+        "standard deviation of the pitch on the road, which bounds how well distances are known",
+        low=0.0,
+        high=10.0,
     )
     ground_frame: str = option(
         "",

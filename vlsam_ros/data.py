@@ -448,8 +448,8 @@ class Place:
     """Where an instance stands, as seen from its camera; what isn't known is NaN or None.
 
     Attributes:
-        azimuth, elevation: direction of the mask's middle in rad, to the left of straight ahead and above the horizontal
-            plane (of the optical axis, if the mount isn't known).
+        azimuth, elevation: direction of the mask's middle in rad, to the left of straight ahead and above the
+            horizontal plane (of the optical axis, if the mount isn't known).
         distance, distance_min, distance_max: along the road from below the camera to the mask's foot in metres, and its
             95 % interval, which may end at infinity.
         point_xyz: that foot in the camera's optical frame (x right, y down, z forward), metres.

@@ -603,18 +603,6 @@ def test_camera_info_is_beside_the_images(topic: str, info: str, rectified: bool
     assert (camera.info_topic, camera.rectified) == (info, rectified)
 
 
-@pytest.mark.parametrize(
-    ("given", "pitches"), [((2.0,), [2.0, 2.0]), ((1.0, -3.0), [1.0, -3.0]), ((), None), ((1.0,) * 3, None)]
-)
-def test_pitches(given: tuple[float, ...], pitches: list[float] | None) -> None:
-    topics = ["/a/image", "/b/image"]
-    if pitches is not None:
-        assert [c.pitch_deg for c in cameras(topics, pitch_deg=given)] == pitches
-        return
-    with pytest.raises(ConfigError, match=f"pitch_deg: expected 1 or 2 angles, got {len(given)}"):
-        cameras(topics, pitch_deg=given)
-
-
 def test_transport_can_be_forced() -> None:
     assert cameras(["/jpeg"], "compressed")[0].compressed
     assert not cameras(["/a/compressed"], "raw")[0].compressed

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vlsam_ros.config import check_topics
-from vlsam_ros.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -17,13 +16,11 @@ class Camera:
     Attributes:
         name: the camera's name in messages.
         compressed: whether it carries sensor_msgs/CompressedImage.
-        pitch_deg: how far the camera looks down.
     """
 
     name: str
     topic: str
     compressed: bool
-    pitch_deg: float = 0.0
 
     @property
     def info_topic(self) -> str:
@@ -40,27 +37,22 @@ class Camera:
         return self.topic.removesuffix("/compressed")
 
 
-def cameras(topics: Sequence[str], transport: str = "auto", pitch_deg: Sequence[float] = (0.0,)) -> tuple[Camera, ...]:
+def cameras(topics: Sequence[str], transport: str = "auto") -> tuple[Camera, ...]:
     """One camera per topic, named after the topic's namespace: ``/camera/front/image_raw/compressed`` is ``front``.
 
     Where two would share a name, the whole namespace is taken: ``left/camera`` and ``right/camera``. `transport` is
-    ``raw``, ``compressed`` or ``auto`` (compressed if the topic ends with ``/compressed``), `pitch_deg` one for all or
-    one each.
+    ``raw``, ``compressed`` or ``auto`` (compressed if the topic ends with ``/compressed``).
 
     Raises:
-        ConfigError: no topic, one without a valid name or named twice, or another number of pitches.
+        ConfigError: no topic, or one without a valid name or named twice.
     """
     check_topics(topics)
-    if len(pitch_deg) not in (1, len(topics)):
-        raise ConfigError(f"node.pitch_deg: expected 1 or {len(topics)} angles, got {len(pitch_deg)}")
     spaces = [_namespace(topic) for topic in topics]
     short = Counter(space[-1] for space in spaces)
     names = [space[-1] if short[space[-1]] == 1 else "/".join(space) for space in spaces]
     if len(set(names)) < len(names):  # such as /front/image and /front/image/compressed
         names = [topic.strip("/") for topic in topics]
-    pitches = [*pitch_deg] if len(pitch_deg) == len(topics) else [*pitch_deg] * len(topics)
-    rows = zip(names, topics, pitches, strict=True)
-    return tuple(Camera(name, topic, _compressed(topic, transport), pitch) for name, topic, pitch in rows)
+    return tuple(Camera(name, topic, _compressed(topic, transport)) for name, topic in zip(names, topics, strict=True))
 
 
 def _compressed(topic: str, transport: str) -> bool:

@@ -73,7 +73,7 @@ class DetectorNode(LifecycleNodeMixin, Node):
         self.create_service(Ask, "~/ask", self._ask)
         self.create_service(SetBool, "~/enable", self._enable)
         self._transition = self._service_change_state.callback
-        self._service_change_state.callback = self._change_state
+        self._service_change_state.callback = self._change_state  # type: ignore[assignment]  # coroutines may be, too
         if self._autostart:
             self.begin()
         self.create_timer(0.1, self._go_on, clock=STEADY)

@@ -3,8 +3,8 @@
     python -m vlsam_ros.ros.planner OUT --image /camera/front/image/compressed
 
 OUT gets detections.jsonl (a line per keyframe), overlays/<stamp>.jpg, and output_bag/, a recording of the images, the
-detections, the tracks and the overlays as they came. The age of a result is measured here: from the arrival of the image to the
-arrival of its detections.
+detections, the tracks and the overlays as they came. The age of a result is measured here: from the arrival of the
+image to the arrival of its detections.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import traceback
 from collections import Counter
@@ -59,6 +60,7 @@ class Session:
         names = [camera.name for camera in cameras]
         self._index = {name: index for index, name in enumerate(names)}
         self._numbers: Counter[str] = Counter()
+        self._stale: Counter[str] = Counter()
         self._frames = 0
         self.asking = Asking()
         self._replies: dict[Demand, Reply] = {}
@@ -108,6 +110,12 @@ class Session:
         if self.active:
             for subscription in self._images:
                 subscription.refresh()
+        for camera, counts in self.mailbox.counts().items():
+            if counts.stale > self._stale[camera]:
+                self._stale[camera] = counts.stale
+                known = f", the last by {counts.stale_age_s:.1f} s" * math.isfinite(counts.stale_age_s)
+                hint = "a recording that is replayed without its clock needs node.max_age_s 0 or use_sim_time"
+                self.log(logging.WARNING, f"{camera}: dropped images older than node.max_age_s{known}; {hint}")
 
     def close(self) -> None:
         """Leave the frame in work, end the processes, take the topics away."""
