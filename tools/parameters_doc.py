@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from vlsam_ros.config import Config, Option, options  # noqa: E402
+from vlsam_ros.config import Config, Option, is_live, options  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "parameters.md"
 TYPES = {bool: "bool", int: "int", float: "float", str: "string"}
@@ -21,8 +21,9 @@ def text() -> str:
         "# Parameters",
         "",
         "Every option once, as declared in `vlsam_ros/config.py`; this file is made by `tools/parameters_doc.py`.",
-        "In a ROS parameter file or on the command line its name is `group.option`. All are read once, at start; a",
-        "wrong name, type or value stops the node with exit code 2.",
+        "In a ROS parameter file or on the command line its name is `group.option`. A wrong name, type or value stops the",
+        "node at start with exit code 2. Those that are *live* may change while it runs, between two frames; the others",
+        "while it is unconfigured.",
     ]
     for group, members in groupby(options(), key=lambda option: option.group):
         title = type(getattr(Config(), group)).__doc__.rstrip(".")
@@ -30,8 +31,8 @@ def text() -> str:
             "",
             f"## {group}: {title[0].lower()}{title[1:]}",
             "",
-            "| name | type | default | range | |",
-            "|---|---|---|---|---|",
+            "| name | type | default | range | live | |",
+            "|---|---|---|---|---|---|",
         ]
         parts += [row(option) for option in members]
     return "\n".join(parts) + "\n"
@@ -50,6 +51,7 @@ def row(option: Option) -> str:
         f"list of {TYPES[option.item]}s" if option.type is list else TYPES[option.type],
         default.replace("True", "true").replace("False", "false"),
         allowed,
+        "live" if is_live(option) else "",
         option.doc,
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

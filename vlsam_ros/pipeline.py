@@ -116,7 +116,7 @@ class VLSam:
         with _timed(timings, "total"):
             with _timed(timings, "vlm"):
                 questions = questions_for(self.vlm, pixels[all_views[0].name], self.config.questions)
-                questions = [*questions, *(question for question in extra if question not in questions)]
+                questions = [*questions, *(q for q in dict.fromkeys(extra) if q not in questions)]
             whole, left_s = Step(tuple(all_views), tuple(questions)), (budget_s or 0.0) - (perf_counter() - started)
             hurry = budget_s is not None and ((known := self._cost(done, whole)) is None or known > left_s)
             steps = self._steps(all_views, questions, hurry, first=preliminary is not None)

@@ -15,7 +15,7 @@ from vlsam_ros.errors import BadImageError, VlsamError, WorkerLostError, WorkerT
 from vlsam_ros.serving.images import Picture, Seen
 from vlsam_ros.serving.process import Remote
 
-START_S, ANSWER_S, FOUND_S = 60.0, 10.0, 2.0
+START_S, ANSWER_S, FOUND_S = 60.0, 5.0, 2.0
 """Longest time to start; for a frame or a picture; and for a keyframe's tracks, which its message waits for."""
 LONGEST_PAUSE_S = 60.0
 
@@ -32,7 +32,7 @@ class Beside(threading.Thread):
         self.remote = Remote("vlsam_ros.serving.beside:Beside", "beside", config().node.worker_nice, log)
         self._config, self._log = config, log
         self._told: Config | None = None
-        self._runs = 0
+        self._runs, self._ready = 0, False
         self._work: OrderedDict[Any, Callable[[], None]] = OrderedDict()
         self._change = threading.Condition()
         self._stopping = threading.Event()
@@ -55,7 +55,7 @@ class Beside(threading.Thread):
 
     def found(self, camera: int, number: int, found: Detections) -> Detections:
         """A keyframe's result with its tracks; as it is, if that can't be told now."""
-        if not self.remote.alive:
+        if not self._ready or not self.remote.alive:
             return found
         try:
             self._finish(("keyframe", camera, number))
@@ -119,7 +119,9 @@ class Beside(threading.Thread):
         """A process with the options that hold now."""
         config = self._config()
         if not self.remote.alive:
+            self._ready = False
             self.remote.start(config, self._runs, timeout_s=START_S)
+            self._ready = True
             self._runs += 1
         elif config != self._told:
             self._call("configure", config)

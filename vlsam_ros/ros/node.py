@@ -94,6 +94,7 @@ class DetectorNode(LifecycleNodeMixin, Node):
         if self.session is None:
             seen = self._cameras(self.config)
             self.health.watch(seen)
+            self.health.enabled = True
             self.session = Session(self, self.config, seen, self._load, self.health)
             models = self.session.worker.models
             if models.demonstration:
@@ -112,6 +113,7 @@ class DetectorNode(LifecycleNodeMixin, Node):
         if session.worker.failure is None:
             self.get_logger().info("the models are loaded")
             return SUCCESS
+        self.get_logger().error(plain(f"can't be configured: {session.worker.failure}"))
         self._end()
         return FAILURE
 
@@ -189,7 +191,7 @@ class DetectorNode(LifecycleNodeMixin, Node):
             self._autostart = False
             self.trigger_activate()
         else:
-            self.get_logger().error(plain(f"{failure}; tried again in {self._pause_s:g} s"))
+            self.get_logger().error(f"tried again in {self._pause_s:g} s")
             self._retry_s = monotonic() + self._pause_s
             self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 

@@ -319,11 +319,13 @@ class Session:
     def _publish_tracks(self, camera: str, header: Any, found: Detections) -> None:
         now = self._node.get_clock().now()
         age_s, unknown = age(header.stamp, now)
+        beat = self._health.cameras[camera].beat()
+        text = "; ".join(part for part in (unknown, beat.text) if part)
         names = without_instances(self.worker.models)
         found = self._placed(camera, header, replace(names, size_hw=found.size_hw, items=found.items))
         stamp = now.to_msg()
         number = max(self._numbers[camera] - 1, 0)
-        self.outputs.publish_tracks(Keyframe(header, camera, number, stamp, stamp, age_s, 0, unknown), found)
+        self.outputs.publish_tracks(Keyframe(header, camera, number, stamp, stamp, age_s, beat.status, text), found)
 
     # --- replies and the end
 
