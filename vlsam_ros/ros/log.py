@@ -27,10 +27,14 @@ class Log:
     def __call__(self, level: int, text: str) -> None:
         """Log it."""
         text = plain_lines(text)
-        if level < logging.WARNING:
+        if level >= logging.WARNING and not self._is_news(re.sub(r"\d+", "", f"{logging.getLevelName(level)} {text}")):
+            return
+        if level >= logging.ERROR:  # each level has its own line, since rclpy refuses two from the same
+            self._logger.error(text)
+        elif level >= logging.WARNING:
+            self._logger.warning(text)
+        else:
             self._logger.info(text)
-        elif self._is_news(re.sub(r"\d+", "", f"{logging.getLevelName(level)} {text}")):
-            (self._logger.error if level >= logging.ERROR else self._logger.warning)(text)
 
     def _is_news(self, key: str) -> bool:
         now_s = self._clock()
