@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,7 @@ import pytest
 from vlsam_ros.bags.reader import read
 from vlsam_ros.output.messages import from_message
 from vlsam_ros.synthetic.bag import IMAGE_TOPIC, TRUTH_TOPIC
-from vlsam_ros.synthetic.drive import frames, sample_drive
+from vlsam_ros.synthetic.drive import _nods, frames, held_out_drive, sample_drive
 from vlsam_ros.synthetic.kinds import KINDS, NAMES
 from vlsam_ros.synthetic.render import IGNORE_ID, Rendered, render
 from vlsam_ros.synthetic.scene import sample_window, sample_world
@@ -128,3 +129,13 @@ def test_the_shipped_recording_is_the_drive() -> None:
     truths = [from_message(r.message()) for r in read(bag, [TRUTH_TOPIC])]
     assert len(truths) == 60 and not any(len(t) for t in truths[-8:])
     assert truths[0].labels == ground_truth(first).labels
+
+
+def test_a_held_out_drive_has_hazards_all_along_and_nods_by_its_seed() -> None:
+    drives = [held_out_drive(seed, 6, 2.0, 10.0, 5e-4, shake_px=3.0) for seed in (1, 1, 2)]
+    assert drives[0] == drives[1] != drives[2]
+    world = drives[0].world
+    assert world.road.curvature == 5e-4 and max(p.z_m for p in world.placed) > 70
+    assert all(abs(p.x_m) > 1 and p.seed % 2 for p in world.placed)
+    nods = _nods(drives[0])
+    assert nods.shape == (6,) and 0.5 < nods.std() < 9 and not _nods(replace(drives[0], shake_px=0.0)).any()

@@ -431,6 +431,32 @@ def test_hundreds_of_instances_are_bounded() -> None:
         assert len(tracker._tracked) <= MERGE.max_instances
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_comes_results_are_valid_and_bounded(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    tracker, number, time_s, size_hw, ids = Tracker(OPTIONS, MERGE), 0, 0.0, SIZE, set()
+    pictures = [scene(path(i)) for i in range(5)] + [texture(7, SIZE), np.zeros(SIZE, np.uint8)]
+    for _ in range(120):
+        number += int(rng.integers(-1, 4))
+        time_s += float(rng.choice([0.0, 0.05, 0.1, 1.0, -0.1, 30.0], p=[0.1, 0.4, 0.3, 0.1, 0.05, 0.05]))
+        size_hw = SIZE if rng.random() < 0.95 else (60, 80)
+        tracker.look(number, time_s, pictures[rng.integers(len(pictures))][: size_hw[0], : size_hw[1]], size_hw)
+        if rng.random() < 0.5:
+            corners = rng.integers(-40, size_hw, (rng.integers(0, 5), 2))
+            items = [item(str(rng.choice(["car", "dog"])), box(*xy[::-1], *rng.integers(1, 120, 2))) for xy in corners]
+            inside = [replace(d, mask=Mask.from_dense(d.mask.dense(SIZE)[: size_hw[0], : size_hw[1]])) for d in items]
+            told = tracker.found(number - int(rng.integers(0, 8)), Detections(size_hw, tuple(inside)))
+            now = [d.track.id for d in told.items if d.track]
+            assert len(now) == len(set(now)) and all(a.mask is b.mask for a, b in zip(told.items, inside, strict=True))
+            ids |= set(now)
+        shown = tracker.tracks()
+        assert [d.score for d in shown.items] == sorted((d.score for d in shown.items), reverse=True)
+        assert len({d.track.id for d in shown.items if d.track} & ids) == len(shown)
+        for d in shown.items:
+            assert d.track and 1 <= d.track.seen <= d.track.looked and 0 <= d.track.unseen_s <= OPTIONS.keep_s
+            assert OPTIONS.min_score <= d.score <= 1 and Mask.from_dense(d.mask.dense(size_hw)).xyxy == d.xyxy
+
+
 def test_a_chance_to_see_again_what_is_not_there_is_the_smaller_one() -> None:
     with pytest.raises(ConfigError, match="again_false"):
         TrackOptions(again=0.5, again_false=0.6)

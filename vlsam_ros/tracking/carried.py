@@ -40,6 +40,10 @@ REMEMBERED = 128
 """Frames in which it is known where a mask was."""
 
 
+Pace = tuple[np.ndarray | None, float | None]
+"""Velocity and rate of a `Carried`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """A reduced grey picture, uint8 (h, w), its number and time in seconds."""
@@ -81,8 +85,9 @@ class Carried:
         self.mask, self._reduced = mask, np.array([w / size_hw[1], h / size_hw[0]])
         self._size_hw, self._box = size_hw, np.array(mask.xyxy).reshape(2, 2) * self._reduced
         self.path = {frame.number: Motion()}
-        self.velocity, self.rate = before.pace[before.nearest(frame.number)] if before else (None, None)
-        self.pace = {frame.number: (self.velocity, self.rate)}
+        pace: Pace = before.pace[before.nearest(frame.number)] if before else (None, None)
+        self.velocity, self.rate = pace
+        self.pace: dict[int, Pace] = {frame.number: pace}
         self.blind_s = 0.0
         self.seed(frame)
 

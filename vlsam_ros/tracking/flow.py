@@ -19,6 +19,9 @@ WINDOW_PX, LEVELS = 9, 4
 AGAIN_PX = 0.7
 """A point that doesn't come back to where it was by as much is lost."""
 
+SEARCH_PX = 200
+"""About as many pixels on a side are searched for points, however large the region is."""
+
 NOISE_PX = 0.35
 """How exactly a point is followed, standard deviation."""
 
@@ -59,11 +62,14 @@ def corners(gray: np.ndarray, region: Mask, count: int, apart_px: float) -> np.n
     h, w = region.bits.shape
     if not region.area:
         return np.zeros((0, 2))
-    part = gray[region.y : region.y + h, region.x : region.x + w]
-    found = cv2.goodFeaturesToTrack(part, count, 0.01, apart_px, mask=region.bits.view(np.uint8), blockSize=3)
+    part, step = gray[region.y : region.y + h, region.x : region.x + w], max(1, round(np.sqrt(h * w) / SEARCH_PX))
+    if step > 1:
+        part = cv2.resize(part, (-(-w // step), -(-h // step)), interpolation=cv2.INTER_AREA)
+    inside = np.ascontiguousarray(region.bits[::step, ::step]).view(np.uint8)
+    found = cv2.goodFeaturesToTrack(part, count, 0.01, apart_px / step, mask=inside, blockSize=3)
     if found is None:
         return np.zeros((0, 2))
-    return found.reshape(-1, 2) + np.array([region.x + 0.5, region.y + 0.5])
+    return (found.reshape(-1, 2).astype(float) + 0.5) * step + np.array([region.x, region.y])
 
 
 def follow(

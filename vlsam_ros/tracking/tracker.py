@@ -223,10 +223,9 @@ class Tracker:
                 mask = t.carried.mask_at()
                 if mask.area:
                     items.append(replace(t.detection, label=t.label, score=score, mask=mask, track=state, place=None))
-        last = self._last
-        names = {"vlm": last.vlm, "segmenter": last.segmenter, "grounder": last.grounder}
         ordered = tuple(sorted(items, key=lambda d: -d.score))
-        return Detections(self._size_hw, ordered, demonstration=last.demonstration, **names)
+        last = replace(self._last, skipped=(), heat=None, answers=(), timings_s={}, dropped=(), problems=())
+        return replace(last, size_hw=self._size_hw, items=ordered)
 
 
 def _steps(frame: Frame, later: Sequence[Frame]) -> list[tuple[Frame, Frame]]:
