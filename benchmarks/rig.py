@@ -22,7 +22,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.transport import RATE_HZ, picture, qos
+from benchmarks.transport import RATE_HZ, WAYS, picture, qos
 from vlsam_ros.config import Config
 from vlsam_ros.data import Detection, Detections, Mask
 
@@ -136,10 +136,8 @@ def camera(topics: Sequence[str], kind: str, reliability: str, hz: float) -> Non
 
     rclpy.init()
     node = rclpy.create_node("camera")
-    if kind == "drive":
-        frames = list(recorded())
-    else:
-        frames = [Image(**picture(False)) if kind == "raw" else CompressedImage(**picture(True))]
+    made = {"raw": lambda: [Image(**picture(False))], "jpeg": lambda: [CompressedImage(**picture(True))]}
+    frames = {**made, "drive": lambda: [*recorded()]}[kind]()
     publishers = [node.create_publisher(type(frames[0]), topic, qos(10, reliability)) for topic in topics]
     start, number = time.monotonic(), 0
     while rclpy.ok():
@@ -270,6 +268,11 @@ class Client:
             kept = self.tracks.append
             self._tracks = self.node.create_subscription(DetectedInstanceArray, f"{NODE}/tracks", kept, 10)
 
+    def watch(self, kind: type, topics: Sequence[str]) -> None:
+        """Have what the node publishes only if somebody looks."""
+        for topic in topics:
+            self.node.create_subscription(kind, f"{NODE}/{topic}", lambda message: None, 1)
+
     def values(self, about: str) -> tuple[float, dict[str, str]]:
         """Of the next diagnostics about ``models`` or ``camera <name>``: seconds, and what it says."""
         name, count = f"{NODE}: {about}", len(self.diagnostics)
@@ -298,6 +301,12 @@ class Client:
 def seconds(stamp: Any) -> float:
     """Of a builtin_interfaces/Time."""
     return stamp.sec + stamp.nanosec * 1e-9
+
+
+def alone(transport: str) -> None:
+    """This process and those that it starts: a ROS domain of their own, on this machine; one of `transport.WAYS`."""
+    domain = {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    os.environ.update(domain | {"OMP_NUM_THREADS": "1"} | WAYS[transport])
 
 
 def main() -> None:

@@ -1,0 +1,106 @@
+"""Whether the node's memory stays what it is.
+
+    python -m benchmarks.soak                  # 10 minutes
+    python -m benchmarks.soak --minutes 1
+
+A raw and a JPEG camera, 1080p at 20 Hz, a pretended model of 0.8 s, and somebody who looks at tracks, overlays, heat
+maps and label images. Each process's resident memory, file descriptors and threads are read every second. After the
+first fifth as a warm-up, the mean of the last quarter is compared with that of the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import mean
+
+from benchmarks.rig import Client, alone, children, pretending, role
+from benchmarks.transport import cores_in_use
+
+TOPICS = ["/raw/image", "/packed/image/compressed"]
+FLAT = 0.02
+"""Share by which memory may grow."""
+
+
+@dataclass
+class Watched:
+    """One process, second by second."""
+
+    mib: list[float] = field(default_factory=list)
+    descriptors: list[int] = field(default_factory=list)
+    threads: list[int] = field(default_factory=list)
+
+    def look(self, pid: int) -> None:
+        """Read it now."""
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        self.mib.append(int(status["VmRSS"].split()[0]) / 1024)
+        self.threads.append(int(status["Threads"]))
+        self.descriptors.append(len(os.listdir(f"/proc/{pid}/fd")))
+
+    def settled(self) -> Watched:
+        """Without the warm-up."""
+        first = len(self.mib) // 5
+        return Watched(self.mib[first:], self.descriptors[first:], self.threads[first:])
+
+    @property
+    def growth(self) -> float:
+        """Of memory, as a share."""
+        quarter = max(1, len(self.mib) // 4)
+        return mean(self.mib[-quarter:]) / mean(self.mib[:quarter]) - 1
+
+
+def soak(seconds: float) -> tuple[dict[str, Watched], int, int]:
+    """Each process, and how many results and tracks' messages came."""
+    from sensor_msgs.msg import CompressedImage, Image
+
+    client, watched, counts = Client(), {name: Watched() for name in ("node", "vlsam_models", "vlsam_beside")}, [0, 0]
+    try:
+        client.follow_tracks(True)
+        client.watch(CompressedImage, ["overlay/compressed", "overlay/raw/compressed", "heat/compressed"])
+        client.watch(Image, [f"{kind}/packed" for kind in ("instances", "classes", "confidence")])
+        with (
+            role("camera", TOPICS[0], "--kind", "raw"),
+            role("camera", TOPICS[1], "--kind", "jpeg"),
+            pretending("sleep", TOPICS) as node,
+        ):
+            client.until(lambda: client.tracks, "tracks")
+            until = time.monotonic() + seconds
+            while time.monotonic() < until:
+                client.forget()
+                client.spin(1.0)
+                counts = [counts[0] + len(client.detections), counts[1] + len(client.tracks)]
+                pids = {"node": node.pid, **children(node.pid)}
+                for name, process in watched.items():
+                    process.look(pids[name])
+    finally:
+        client.close()
+    return {name: process.settled() for name, process in watched.items()}, *counts
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    args = parser.parse_args()
+    from benchmarks.common import finish, header, table
+
+    alone("profile")
+    header(f"{args.minutes:g} minutes; {os.cpu_count()} cores, of which others used {cores_in_use(2.0):.2f} before")
+    watched, results, tracks = soak(60 * args.minutes)
+    rows = [("process", "MiB at first", "at last", "least", "most", "growth %", "flat", "descriptors", "threads")]
+    for name, process in watched.items():
+        quarter = max(1, len(process.mib) // 4)
+        ends = mean(process.mib[:quarter]), mean(process.mib[-quarter:]), min(process.mib), max(process.mib)
+        flat = "yes" if abs(process.growth) <= FLAT else "NO"
+        ranges = [f"{min(values)} to {max(values)}" for values in (process.descriptors, process.threads)]
+        rows.append((name, *ends, 100 * process.growth, flat, *ranges))
+    table(rows)
+    print(f"{results} results, {tracks} messages of tracks\n")
+    finish(minutes=args.minutes, results=results, tracks=tracks, **{name: vars(p) for name, p in watched.items()})
+
+
+if __name__ == "__main__":
+    main()
