@@ -64,7 +64,7 @@ ARGUMENTS = (
         "autostart",
         default_value="",
         choices=["", "true", "false"],
-        description="Load the models and become active at once, or wait for `ros2 lifecycle`; empty: as the profile says",
+        description="Load the models and become active at once, or wait for `ros2 lifecycle`; empty: by the profile",
     ),
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the detector"),
     DeclareLaunchArgument(

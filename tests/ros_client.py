@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +19,23 @@ import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
-from vlsam_ros.msg import DetectedInstanceArray
+from vlsam_ros.msg import DetectedInstanceArray, DetectorHealth
 
 DOMAIN = random.randint(1, 100)
 NORMAL, SLOW, VLM_ERROR, SURPRISE, PARTIAL, SPOILT = range(6)
 """What the red of a picture's first pixel asks the fake detector for; from SPOILT on its table of that name."""
-PATIENCE_S = 60.0
+MEMORY, SEGFAULT, EXIT, HANG, FREEZE, ECHO, STEPS = range(100, 107)
+"""The fake detector's DEEDS."""
+PATIENCE_S = 12.0
 SIZE_HW = (10, 12)
 
 
@@ -52,6 +60,74 @@ def run(folder: Path, *arguments: str) -> tuple[int, str]:
     return code, log.read_text()
 
 
+def started_by(parent: int) -> dict[int, tuple[str, str]]:
+    """Name and state of each process that `parent` has started, by its id."""
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            begin, _, end = file.read_text().rpartition(") ")
+        except OSError:  # ended just now
+            continue
+        state, ppid, *_ = end.split()
+        if int(ppid) == parent:
+            found[int(file.parent.name)] = (begin.partition("(")[2], state)
+    return found
+
+
+def lives(pid: int) -> bool:
+    """Whether a process runs."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Detector:
+    """A fake detector with a folder of its own."""
+
+    def __init__(self, folder: Path, *options: str, topics: Sequence[str] = ("/cam/image_raw",)) -> None:
+        self.folder, self.log = folder, folder / "log"
+        given = (f"node.image_topics:=[{', '.join(topics)}]", "node.keyframe_rate_hz:=0.0", *options)
+        self.process = start(self.log, *(part for option in given for part in ("-p", option)))
+
+    def said(self, text: str) -> int:
+        """How often the log has a text."""
+        return self.log.read_text().count(text)
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Until the log has it."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.said(text) < times:
+            assert time.monotonic() < deadline, f"waited in vain for {text!r}"
+            time.sleep(0.01)
+
+    def child(self, name: str) -> int:
+        """The id of its process ``models`` or ``beside``; 0: there is none."""
+        return next((pid for pid, about in started_by(self.process.pid).items() if about[0] == f"vlsam_{name}"), 0)
+
+    def zombies(self) -> list[int]:
+        return [pid for pid, (_, state) in started_by(self.process.pid).items() if state == "Z"]
+
+    def shared(self) -> set[Path]:
+        """The files of shared memory that are its own, beside those of ports, which all processes have together."""
+        locks = []
+        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with suppress(OSError):  # closed just now
+                locks.append(str(link.readlink()))
+        segments = [lock[: -len("_el")] for lock in locks if lock.startswith("/dev/shm/") and lock.endswith("_el")]
+        return {Path(segment) for segment in segments if "port" not in segment}
+
+    def end(self, *signals: int) -> int:
+        """Exit code after SIGINT, or those signals one after the other; nothing is left."""
+        pids, shared = [self.process.pid, *started_by(self.process.pid)], self.shared()
+        for number in signals or (signal.SIGINT,):
+            self.process.send_signal(number)
+        code = self.process.wait(PATIENCE_S)
+        assert not [pid for pid in pids if lives(pid)]
+        assert not [path for path in shared if path.exists()]
+        return code
+
+
 class Client:
     """Publishes images and collects what the detector says."""
 
@@ -63,8 +139,11 @@ class Client:
         self._executor.add_node(self.node)
         self.detections: list[DetectedInstanceArray] = []
         self.diagnostics: list[Any] = []
+        self.beats: list[DetectorHealth] = []
         self.node.create_subscription(DetectedInstanceArray, "/vlsam_detector/detections", self.detections.append, 10)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
+        self.node.create_subscription(DetectorHealth, "/vlsam_detector/health", self.beats.append, 10)
+        self._clients: dict[tuple[type, str], Any] = {}
         self._seconds = 100
 
     def close(self) -> None:
@@ -102,14 +181,39 @@ class Client:
         """Frames that the detector has received, by its next diagnostics."""
         return int(self.status(f"camera {camera}")[2]["frames received"])
 
-    def call(self, kind: type, name: str, **request: Any) -> Any:
-        """A service's answer; `name` below the detector's."""
-        client = self.node.create_client(kind, f"/vlsam_detector/{name}")
+    def beat(self, camera: str = "cam") -> DetectorHealth:
+        """The next heartbeat."""
+        self.beats.clear()
+        self.until(lambda: any(beat.camera == camera for beat in self.beats), f"a heartbeat of {camera}")
+        return next(beat for beat in self.beats if beat.camera == camera)
+
+    def ask(self, kind: type, name: str, **request: Any) -> Any:
+        """A future of a service's answer; `name` below the detector's."""
+        client = self._clients.get((kind, name)) or self.node.create_client(kind, f"/vlsam_detector/{name}")
+        self._clients[kind, name] = client
         self.until(client.service_is_ready, f"the service {name}")
-        future = client.call_async(kind.Request(**request))
+        return client.call_async(kind.Request(**request))
+
+    def call(self, kind: type, name: str, **request: Any) -> Any:
+        """A service's answer."""
+        future = self.ask(kind, name, **request)
         self.until(future.done, f"an answer of {name}")
-        self.node.destroy_client(client)
         return future.result()
+
+    def set(self, **values: Any) -> SetParametersResult:
+        """Set parameters, all or none; a name has ``__`` for its dot."""
+        new = [Parameter(name.replace("__", "."), value=value).to_parameter_msg() for name, value in values.items()]
+        return self.call(SetParametersAtomically, "set_parameters_atomically", parameters=new).result
+
+    def state(self) -> str:
+        """Of the detector's life cycle."""
+        return self.call(GetState, "get_state").current_state.label
+
+    def change(self, transition: str) -> bool:
+        """Whether a transition of the detector's life cycle, such as ``configure``, succeeded."""
+        request = ChangeState.Request()
+        request.transition.label = transition
+        return self.call(ChangeState, "change_state", transition=request.transition).success
 
     def header(self) -> Header:
         self._seconds += 1
@@ -119,6 +223,20 @@ class Client:
         """The detections for one image."""
         before = len(self.detections)
         publisher.publish(message)
+        self.until(lambda: len(self.detections) > before, "detections")
+        return self.detections[-1]
+
+    def occupy(self, detector: Detector, publisher: Any) -> None:
+        """Let the detector begin a frame that takes until `release`."""
+        for name in ("busy", "go"):
+            (detector.folder / name).unlink(missing_ok=True)
+        publisher.publish(raw(SLOW, self.header()))
+        self.until((detector.folder / "busy").exists, "the detector to begin")
+
+    def release(self, detector: Detector) -> DetectedInstanceArray:
+        """The detections of the frame that occupied it."""
+        before = len(self.detections)
+        (detector.folder / "go").touch()
         self.until(lambda: len(self.detections) > before, "detections")
         return self.detections[-1]
 

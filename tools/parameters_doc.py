@@ -21,9 +21,9 @@ def text() -> str:
         "# Parameters",
         "",
         "Every option once, as declared in `vlsam_ros/config.py`; this file is made by `tools/parameters_doc.py`.",
-        "In a ROS parameter file or on the command line its name is `group.option`. A wrong name, type or value stops the",
-        "node at start with exit code 2. Those that are *live* may change while it runs, between two frames; the others",
-        "while it is unconfigured.",
+        "In a ROS parameter file or on the command line its name is `group.option`. A wrong name, type or value stops",
+        "the node at start with exit code 2. Those that are *live* may change while it runs, between two frames; the",
+        "others while it is unconfigured.",
     ]
     for group, members in groupby(options(), key=lambda option: option.group):
         title = type(getattr(Config(), group)).__doc__.rstrip(".")

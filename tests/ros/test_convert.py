@@ -148,9 +148,7 @@ def compressed(suffix: str, pixels: np.ndarray, fmt: str = "") -> CompressedImag
 def test_compressed() -> None:
     np.testing.assert_array_equal(to_rgb(compressed(".png", BGR), MAX), RGB)
     np.testing.assert_array_equal(to_rgb(compressed(".png", GREY), MAX), np.dstack([GREY] * 3))
-    np.testing.assert_array_equal(
-        to_rgb(compressed(".png", GREY.astype(np.uint16) << 8), MAX), np.dstack([GREY] * 3)
-    )
+    np.testing.assert_array_equal(to_rgb(compressed(".png", GREY.astype(np.uint16) << 8), MAX), np.dstack([GREY] * 3))
     jpeg = to_rgb(compressed(".jpg", BGR, "bgr8; jpeg compressed bgr8"), MAX)
     assert np.abs(jpeg.astype(int) - RGB).max() <= 8
 

@@ -33,15 +33,15 @@ class Beside(threading.Thread):
         self._config, self._log = config, log
         self._told: Config | None = None
         self._runs, self._ready = 0, False
-        self._work: OrderedDict[Any, Callable[[], None]] = OrderedDict()
+        self._work: OrderedDict[Any, Callable[[float], None]] = OrderedDict()
         self._change = threading.Condition()
         self._stopping = threading.Event()
 
     def look(self, seen: Seen, data: Any, tracks: Callable[[Detections], None] | None, keyframe: bool = False) -> None:
         """Take in a frame; `tracks` gets where all tracks are in it."""
 
-        def work() -> None:
-            found = self._call("look", seen, tracks is not None, data=data)
+        def work(timeout_s: float) -> None:
+            found = self.remote.call("look", seen, tracks is not None, data=data, timeout_s=timeout_s)
             if tracks is not None:
                 tracks(found)
 
@@ -51,14 +51,18 @@ class Beside(threading.Thread):
         self, camera: int, wanted: set[str], picture: Picture, data: Any, about: tuple[Any, ...], done: Callable
     ) -> None:
         """Draw what is `wanted` of a keyframe; `about`: its detections and caption; `done` gets the pictures."""
-        self._put(("draw", camera), lambda: done(self._call("draw", wanted, picture, *about, data=data)))
+
+        def work(timeout_s: float) -> None:
+            done(self.remote.call("draw", wanted, picture, *about, data=data, timeout_s=timeout_s))
+
+        self._put(("draw", camera), work)
 
     def found(self, camera: int, number: int, found: Detections) -> Detections:
         """A keyframe's result with its tracks; as it is, if that can't be told now."""
         if not self._ready or not self.remote.alive:
             return found
         try:
-            self._finish(("keyframe", camera, number))
+            self._finish(("keyframe", camera, number), FOUND_S)
             return self.remote.call("found", camera, number, found, timeout_s=FOUND_S)
         except VlsamError as error:
             self._log(logging.WARNING, f"no tracks in a keyframe: {error}")
@@ -68,24 +72,26 @@ class Beside(threading.Thread):
         """The thread's life. Without tracks, the process is not there before there is something to do."""
         pause_s = 0.0
         if self._config().tracks.enabled:
-            self._put("begin", lambda: None)
+            self._put("begin", lambda timeout_s: None)
         while self._wait():
             if not self.remote.alive:
+                if self._ready:
+                    self._lost(self.remote.lost())
                 if self._stopping.wait(pause_s):
                     break
                 pause_s = min(max(1.0, 2 * pause_s), LONGEST_PAUSE_S)
             try:
                 self._begin()
-                self._finish(None)
+                self._finish(None, ANSWER_S)
                 pause_s = 0.0
             except (WorkerLostError, WorkerTimeoutError) as error:
-                if not self._stopping.is_set():
-                    self._log(logging.ERROR, f"{error}; it is started again")
+                self._lost(error)
             except BadImageError:  # the keyframe's message says so
                 pass
-            except Exception as error:
-                trace = getattr(error, "trace", "") or traceback.format_exc()
-                self._log(logging.ERROR, f"beside the models: {error}\n{trace}")
+            except VlsamError as error:
+                self._log(logging.ERROR, f"beside the models: {error}\n{getattr(error, 'trace', '')}".rstrip())
+            except Exception:
+                self._log(logging.ERROR, f"beside the models: {traceback.format_exc()}")
         self.remote.close()
 
     def stop(self) -> None:
@@ -95,7 +101,12 @@ class Beside(threading.Thread):
         with self._change:
             self._change.notify_all()
 
-    def _put(self, key: Any, work: Callable[[], None]) -> None:
+    def _lost(self, error: VlsamError) -> None:
+        self._ready = False
+        if not self._stopping.is_set():
+            self._log(logging.ERROR, f"{error}; it is started again")
+
+    def _put(self, key: Any, work: Callable[[float], None]) -> None:
         with self._change:
             self._work[key] = work
             self._change.notify_all()
@@ -106,26 +117,22 @@ class Beside(threading.Thread):
             self._change.wait_for(lambda: self._stopping.is_set() or bool(self._work))
             return not self._stopping.is_set()
 
-    def _finish(self, key: Any) -> None:
+    def _finish(self, key: Any, timeout_s: float) -> None:
         """Do what waits under a key, if it does; None: what came first."""
         with self._change:
             if key is None and self._work:
                 key = next(iter(self._work))
             work = self._work.pop(key, None)
         if work:
-            work()
+            work(timeout_s)
 
     def _begin(self) -> None:
         """A process with the options that hold now."""
         config = self._config()
         if not self.remote.alive:
-            self._ready = False
             self.remote.start(config, self._runs, timeout_s=START_S)
             self._ready = True
             self._runs += 1
         elif config != self._told:
-            self._call("configure", config)
+            self.remote.call("configure", config, timeout_s=ANSWER_S)
         self._told = config
-
-    def _call(self, method: str, *arguments: Any, data: Any = b"") -> Any:
-        return self.remote.call(method, *arguments, data=data, timeout_s=ANSWER_S)

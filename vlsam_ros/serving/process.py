@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
@@ -107,14 +107,14 @@ class Remote:
 
         Args:
             data: bytes that it sees without a copy of its own.
-            timeout_s: after that the process is ended.
+            timeout_s: longest time to wait for others' calls, and then for the answer; without one the process is ended.
             listen: gets what the method emits before it returns.
 
         Raises:
             WorkerTimeoutError, WorkerLostError: no answer in time, or the process is not there or ended.
             VlsamError, RemoteError: as the method raised it; the process lives.
         """
-        with self._lock:
+        with self._turn(timeout_s):
             if self._closed:
                 raise WorkerLostError(f"the process {self._name} was closed")
             try:
@@ -146,6 +146,15 @@ class Remote:
                 if self._connection:
                     self._connection.close()
                 self._arena.close()
+
+    @contextmanager
+    def _turn(self, timeout_s: float) -> Iterator[None]:
+        if not self._lock.acquire(timeout=timeout_s):
+            raise WorkerTimeoutError(f"the process {self._name} was busy with another call for {timeout_s:g} s")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _answer(self, request: Any, timeout_s: float, listen: Callable[[Any], None] | None) -> Any:
         late = threading.Event()

@@ -4,7 +4,8 @@
 
 Topics: /camera/front/image/compressed (JPEG, 1600x900, 10 Hz), /camera/front/camera_info, and /ground_truth (a
 DetectedInstanceArray with the same header, one instance per object, score 1, with its distance). The same seed gives
-the same bytes. Things too small or too hidden for a label are instances named `ignore`: a detector may report them or not.
+the same bytes. Things too small or too hidden for a label are instances named `ignore`: a detector may report them or
+not.
 """
 
 from __future__ import annotations
