@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,11 @@ def test_the_old_names_import_the_same_modules(old: str) -> None:
 
         sys.modules.pop(old, None)
         assert importlib.import_module(old) is importlib.import_module(MOVED[old])
+
+
+@pytest.mark.parametrize("module", ["vlsam_ros.ros.node", "vlsam_ros.serving.beside"])
+def test_no_process_but_the_models_loads_what_models_need(module: str) -> None:
+    pytest.importorskip("vlsam_ros.msg", reason="messages not built: make build")
+    heavy = ("torch", "transformers", "supervision", "matplotlib")
+    code = f"import sys, {module}; print(*[name for name in {heavy!r} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"
