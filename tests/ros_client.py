@@ -35,7 +35,7 @@ NORMAL, SLOW, VLM_ERROR, SURPRISE, PARTIAL, SPOILT = range(6)
 """What the red of a picture's first pixel asks the fake detector for; from SPOILT on its table of that name."""
 MEMORY, SEGFAULT, EXIT, HANG, FREEZE, ECHO, STEPS = range(100, 107)
 """The fake detector's DEEDS."""
-PATIENCE_S = 12.0
+PATIENCE_S = 60.0
 SIZE_HW = (10, 12)
 
 
@@ -209,11 +209,17 @@ class Client:
         """Of the detector's life cycle."""
         return self.call(GetState, "get_state").current_state.label
 
-    def change(self, transition: str) -> bool:
-        """Whether a transition of the detector's life cycle, such as ``configure``, succeeded."""
+    def ask_change(self, transition: str) -> Any:
+        """A future of a transition's answer."""
         request = ChangeState.Request()
         request.transition.label = transition
-        return self.call(ChangeState, "change_state", transition=request.transition).success
+        return self.ask(ChangeState, "change_state", transition=request.transition)
+
+    def change(self, transition: str) -> bool:
+        """Whether a transition of the detector's life cycle, such as ``configure``, succeeded."""
+        future = self.ask_change(transition)
+        self.until(future.done, f"an answer to {transition}")
+        return future.result().success
 
     def header(self) -> Header:
         self._seconds += 1
