@@ -4,8 +4,8 @@
 
 True detections are given as keyframes at 1 Hz, at once and 0.8 s late, and each frame's tracks are compared with its
 truth; beside them masks that are left where they were, and masks that are only shifted as their track. Then the
-embedded pair's own detections at 2 Hz: what is shown with and without the evidence of several keyframes. Drives and
-detections are kept in the folder for temporary files; remove it after a change of either.
+embedded pair's own detections at 2 Hz: what is shown with and without the evidence of several keyframes, also with false
+names added. Drives and detections are kept in the folder for temporary files; remove it after a change of either.
 """
 
 from __future__ import annotations
@@ -344,7 +344,7 @@ def evidence(names: Sequence[str], ghosts: int, late_s: float = 0.4) -> dict[str
         if min_score == 0.0:
             again = {("real" if k else "false"): v for k, v in result.again.items()}
     print(
-        f"Embedded pair and {ghosts} more false names a keyframe, 2 Hz, {late_s} s late; objects over 40 px, every frame"
+        f"Embedded pair, {ghosts} more false names a keyframe, 2 Hz, {late_s} s late; objects over 40 px, every frame"
     )
     table(rows)
     print(f"keyframes that saw a track again, of those that looked: {again}\n")

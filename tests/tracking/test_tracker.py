@@ -274,7 +274,7 @@ def test_evidence_stays_in_range_and_turns(score: float) -> None:
 
 def test_a_name_of_a_single_keyframe_dies_and_one_that_is_seen_again_stays() -> None:
     tracker = driven(1)
-    steady, once = item("box", place(0), 0.55), item("ghost", box(200, 150, 60, 60), 0.55)
+    steady, once = item("box", place(0), 0.65), item("ghost", box(200, 150, 60, 60), 0.65)
     tracker.found(0, result(steady, once))
     assert {d.label for d in tracker.tracks().items} == {"box", "ghost"}
     for i in range(1, 4):
