@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pytest
 import yaml
 from backports import zstd
@@ -22,8 +23,11 @@ from rosbags.rosbag2 import CompressionMode, StoragePlugin
 
 from vlsam_ros.bags import reader
 from vlsam_ros.bags.cache import Cache
-from vlsam_ros.bags.reader import Record, Topic, topic_types, topics
+from vlsam_ros.bags.reader import Record, Topic, read, topic_types, topics
+from vlsam_ros.bags.types import earlier
+from vlsam_ros.bags.writer import BagWriter
 from vlsam_ros.errors import BagError
+from vlsam_ros.output.messages import from_message
 
 SOME = records(24)
 TYPES = {"/topic_0": STRING, "/topic_1": STRING}
@@ -328,3 +332,29 @@ def test_name_that_is_not_utf_8(tmp_path: Path) -> None:
     rosbag(tmp_path / "bag", SOME)
     (tmp_path / "bag" / "bag.db3").rename(path)
     assert all_that_is_readable(path) == (SOME, "")
+
+
+def test_our_messages_of_an_earlier_version_are_read(tmp_path: Path) -> None:
+    """As the detector of version 0.1 recorded them, without tracks, places and answers."""
+    name, make = "vlsam_ros/msg/DetectedInstanceArray", lambda type_name, **f: earlier().types[type_name](**f)
+    stamp = make("builtin_interfaces/msg/Time", sec=3, nanosec=4)
+    mask = make("vlsam_ros/msg/InstanceMask", x=1, y=2, width=2, height=1, runs=np.array([0, 2], np.uint32))
+    instance = make(
+        "vlsam_ros/msg/DetectedInstance",
+        **dict.fromkeys(("score", "attention_score", "iou_score", "consistency_score", "certainty_score"), 0.5),
+        **{"x_min": 1.0, "y_min": 2.0, "x_max": 3.0, "y_max": 3.0, "mask": mask, "hazard_class": 9},
+        **dict.fromkeys(("track_id", "view", "source", "reason"), ""),
+        **{"label": "stone", "has_ground_point": False, "ground_point": make("geometry_msgs/msg/Point", x=0, y=0, z=0)},
+    )
+    message = make(
+        name,
+        header=make("std_msgs/msg/Header", stamp=stamp, frame_id="front"),
+        **dict.fromkeys(("camera", "status_text", "vlm", "segmenter", "grounder"), ""),
+        **{"image_width": 8, "image_height": 6, "keyframe": 7, "started": stamp, "finished": stamp, "age_s": 0.5},
+        **{"status": 0, "skipped": [], "demonstration": True, "instances": [instance]},
+    )
+    with BagWriter(tmp_path / "old") as bag:
+        bag.write("/detections", name, 1, bytes(earlier().serialize_cdr(message, name)))
+    (record,) = read(tmp_path / "old", ["/detections"])
+    (item,) = from_message(record.message()).items
+    assert (item.label, item.xyxy, item.track, item.place) == ("stone", (1, 2, 3, 3), None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from reprlib import repr as short
 from typing import Any
@@ -10,7 +11,7 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from rosbags.rosbag2.metadata import parse_qos
 
 from vlsam_ros.bags import yaml_text
-from vlsam_ros.bags.types import store
+from vlsam_ros.bags.types import PACKAGE, earlier, store
 from vlsam_ros.errors import BagError
 
 CDR = "cdr"
@@ -64,7 +65,7 @@ class Record:
     encoding: str = CDR
 
     def message(self) -> object:
-        """The deserialised message.
+        """The deserialised message; one of ours by its definition of today, or by that of version 0.1.
 
         Raises:
             BagError: not CDR, the type is neither a common one nor ours, or the bytes don't fit it.
@@ -78,6 +79,9 @@ class Record:
         try:
             return store().deserialize_cdr(self.data, self.type_name)
         except Exception as error:  # whatever the bytes make the parser run into
+            if self.type_name.startswith(f"{PACKAGE}/"):
+                with suppress(Exception):
+                    return earlier().deserialize_cdr(self.data, self.type_name)
             raise BagError(f"{self.topic}: not a {self.type_name}: {error}") from error
 
 

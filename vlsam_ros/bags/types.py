@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import numpy as np
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from vlsam_ros.bags.earlier import DEFINITIONS
 from vlsam_ros.errors import BagError
 from vlsam_ros.output.messages import Types
 
@@ -28,6 +30,17 @@ def store() -> Typestore:
     types = {}
     for file in _definitions():
         types.update(get_types_from_msg(file.read_text(), f"{PACKAGE}/msg/{file.stem}"))
+    result.register(types)
+    return result
+
+
+@cache
+def earlier() -> Typestore:
+    """The same with our messages as they once were."""
+    result = get_typestore(Stores.ROS2_JAZZY)
+    types = {}
+    for name, fields in DEFINITIONS.items():
+        types.update(get_types_from_msg(dedent(fields), f"{PACKAGE}/msg/{name}"))
     result.register(types)
     return result
 
