@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 
 from vlsam_ros.errors import ConfigError, ModelLoadError, VlmError
@@ -43,6 +44,15 @@ class Target:
         logging.getLogger("other").info("not of interest")
         logging.getLogger("other").warning("not so well")
         return None
+
+    def chatter(self, n, data, emit):
+        """Large events, while another thread logs as much."""
+        log = logging.getLogger("vlsam_ros.test")
+        other = threading.Thread(target=lambda: [log.info("x" * 300_000) for _ in range(n)])
+        other.start()
+        for _ in range(n):
+            emit(b"y" * 300_000)
+        other.join()
 
     def fail(self, kind, data, emit):
         raise {

@@ -81,6 +81,12 @@ def test_answers_events_and_logs(running: Remote, logged: list[tuple[int, str]])
     assert logged == [(20, "all is well"), (30, "not so well")]
 
 
+def test_threads_that_log_meanwhile_mix_nothing_up(running: Remote, logged: list[tuple[int, str]]) -> None:
+    events: list[bytes] = []
+    running.call("chatter", 100, timeout_s=LONG_S, listen=events.append)
+    assert events == [b"y" * 300_000] * 100 and logged == [(20, "x" * 300_000)] * 100
+
+
 def test_large_requests_and_answers_pass(running: Remote) -> None:
     large = np.zeros(20_000_000, np.uint8)
     assert running.call("echo", large, timeout_s=LONG_S).nbytes == large.nbytes
@@ -154,6 +160,31 @@ def test_one_that_takes_no_request_is_ended(running: Remote) -> None:
     os.kill(running.pid, signal.SIGSTOP)
     with pytest.raises(WorkerTimeoutError):
         running.call("echo", b"x" * 10_000_000, timeout_s=0.5)
+
+
+def test_no_room_for_another_process(running: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    running.kill()
+    with monkeypatch.context() as patch, pytest.raises(WorkerLostError, match="can't be started.*unavailable"):
+        patch.setattr(subprocess, "Popen", no_room)
+        running.start(timeout_s=LONG_S)
+    assert not running.alive
+    assert running.start(timeout_s=LONG_S)["arguments"] == () and running.call("echo", 1, timeout_s=LONG_S) == 1
+
+
+def test_the_number_of_an_ended_process_is_not_used_again(running: Remote, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = running.call("orphan", timeout_s=LONG_S)
+    os.kill(running.pid, signal.SIGKILL)
+    assert gone(running.pid)
+    running.lost()
+    assert gone(child)
+    ended: list[int] = []
+    monkeypatch.setattr(os, "killpg", lambda pid, number: ended.append(pid))
+    running.kill()
+    running.close()
+    assert not ended
 
 
 SETUPS = {"missing": ModelLoadError, "wrong": ConfigError, "hang": WorkerTimeoutError, "die": WorkerLostError}

@@ -23,7 +23,8 @@ LONGEST_PAUSE_S = 60.0
 class Beside(threading.Thread):
     """From `start` to `stop`. What can't be done is logged, and costs no keyframe.
 
-    Work waits here by kind and camera, and the newest of each wins; a keyframe is looked at in any case.
+    Work waits here by kind and camera, and the newest of each wins: so little is held however long the process is away.
+    A keyframe is looked at before its result comes.
     """
 
     def __init__(self, config: Callable[[], Config], log: Callable[[int, str], None]) -> None:
@@ -45,7 +46,7 @@ class Beside(threading.Thread):
             if tracks is not None:
                 tracks(found)
 
-        self._put(("keyframe", seen.camera, seen.number) if keyframe else ("frame", seen.camera), work)
+        self._put(("keyframe" if keyframe else "frame", seen.camera), work)
 
     def draw(
         self, camera: int, wanted: set[str], picture: Picture, data: Any, about: tuple[Any, ...], done: Callable
@@ -62,7 +63,7 @@ class Beside(threading.Thread):
         if not self._ready or not self.remote.alive:
             return found
         try:
-            self._finish(("keyframe", camera, number), FOUND_S)
+            self._finish(("keyframe", camera), FOUND_S)
             return self.remote.call("found", camera, number, found, timeout_s=FOUND_S)
         except VlsamError as error:
             self._log(logging.WARNING, f"no tracks in a keyframe: {error}")

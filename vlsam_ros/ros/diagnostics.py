@@ -62,14 +62,17 @@ class Diagnostics:
 
 
 class Heartbeat:
-    """Each camera's DetectorHealth at `node.health_rate_hz`, whether anybody listens or not."""
+    """Each camera's DetectorHealth at `node.health_rate_hz`, whether anybody listens or not.
+
+    Attributes:
+        others: publishers that offer liveliness, too: it is asserted while the node's executor runs.
+    """
 
     def __init__(self, node: Node, health: Health, others: Sequence[Publisher] = ()) -> None:
-        """`others` are publishers that offer liveliness, too: it is asserted while the node's executor runs."""
-        self._node, self._health = node, health
+        """Begin, with the rate and the promises of the options that hold now."""
+        self._node, self._health, self.others = node, health, others
         options = health.options
         self._publisher = node.create_publisher(DetectorHealth, "~/health", promised(options, deadline=False))
-        self._alive = [self._publisher, *others]
         hz, lease_s = options.health_rate_hz, options.liveliness_s
         due = [(1 / hz, self._publish)] if hz else []
         due += [(lease_s / 3, self._assert)] if lease_s else []
@@ -107,5 +110,5 @@ class Heartbeat:
             self._publisher.publish(message)
 
     def _assert(self) -> None:
-        for publisher in self._alive:
+        for publisher in (self._publisher, *self.others):
             publisher.assert_liveliness()

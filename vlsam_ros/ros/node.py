@@ -148,6 +148,7 @@ class DetectorNode(LifecycleNodeMixin, Node):
     def _end(self) -> None:
         if self.session is not None:
             session, self.session = self.session, None
+            self._heartbeat.others = ()  # they go
             session.close()
 
     async def _change_state(self, request: Any, response: Any) -> Any:
@@ -162,6 +163,9 @@ class DetectorNode(LifecycleNodeMixin, Node):
                 response.success = False
                 return response
             await self._until(session.worker.settled.is_set)
+            if self.session is not session:  # it failed, as another request was told: this one does not try again
+                response.success = False
+                return response
         return self._transition(request, response)
 
     async def _until(self, condition: Callable[[], bool]) -> None:

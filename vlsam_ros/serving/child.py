@@ -7,6 +7,7 @@ import faulthandler
 import logging
 import os
 import signal
+import threading
 import traceback
 from contextlib import suppress
 from importlib import import_module
@@ -17,6 +18,8 @@ from vlsam_ros.errors import VlsamError
 from vlsam_ros.serving.arena import Arena
 
 _SET_PDEATHSIG, _SET_NAME = 1, 15
+_SENDING = threading.RLock()
+"""A connection takes one sender at a time, and any thread of a library may log."""
 _KILL_FIRST = 500
 """Where memory runs out, the system takes the models and not the node that starts them again."""
 
@@ -62,7 +65,8 @@ def _serve(connection: Connection, arena: Arena, served: Any) -> None:
 
 
 def _send(connection: Connection, kind: str, what: Any) -> None:
-    connection.send((kind, what))
+    with _SENDING:
+        connection.send((kind, what))
 
 
 def _failure(error: BaseException) -> tuple[str, str, str]:

@@ -51,6 +51,8 @@ class Remote:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._closed = False
+        self._killed = True
+        """The last process was; its number may be another's by now."""
 
     @property
     def pid(self) -> int | None:
@@ -65,34 +67,23 @@ class Remote:
         return process is not None and process.poll() is None
 
     def lost(self) -> WorkerLostError:
-        """That it ended, and how, as an error to be raised."""
+        """That it ended, and how, as an error to be raised; what it has started ends, too."""
+        self.kill()
         return WorkerLostError(f"the process {self._name} {_end(self._process)}")
 
     def start(self, *arguments: Any, timeout_s: float) -> Any:
         """Start it, in the place of one that runs, and call ``target(*arguments)`` in it; what its `about` returns.
 
         Raises:
-            WorkerTimeoutError, WorkerLostError: it took too long, or ended.
+            WorkerTimeoutError, WorkerLostError: it took too long, ended, or the system has no room for it.
             VlsamError, RemoteError: as the target raised it.
         """
         with self._lock:
             self.kill()
-            ours, theirs = Pipe()
-            paths = json.dumps([path or os.getcwd() for path in sys.path])
-            numbers = map(str, (theirs.fileno(), self._arena.fd, os.getpid(), self._nice))
-            with self._change, theirs:
-                if self._closed:
-                    ours.close()
-                    raise WorkerLostError(f"the process {self._name} was closed")
-                if self._connection:
-                    self._connection.close()
-                self._process = subprocess.Popen(
-                    [sys.executable, "-c", _START, paths, *numbers],
-                    stdin=subprocess.DEVNULL,
-                    pass_fds=(theirs.fileno(), self._arena.fd),
-                    start_new_session=True,
-                )
-                self._connection = ours
+            try:
+                self._spawn()
+            except OSError as error:
+                raise WorkerLostError(f"the process {self._name} can't be started: {error}") from error
             return self._answer((self._name, self._target, arguments), timeout_s, None)
 
     def call(
@@ -107,7 +98,7 @@ class Remote:
 
         Args:
             data: bytes that it sees without a copy of its own.
-            timeout_s: longest time to wait for others' calls, and then for the answer; without one the process is ended.
+            timeout_s: longest wait for others' calls, and then for the answer; without one the process is ended.
             listen: gets what the method emits before it returns.
 
         Raises:
@@ -127,8 +118,9 @@ class Remote:
         """End the process at once, if there is one; whoever waits for its answer is told."""
         with self._change:
             process, connection = self._process, self._connection
-            if process is None or connection is None or connection.closed:
+            if process is None or connection is None or self._killed:
                 return
+            self._killed = True
             with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
                 end.shutdown(socket.SHUT_RDWR)
             with suppress(ProcessLookupError):
@@ -146,6 +138,25 @@ class Remote:
                 if self._connection:
                     self._connection.close()
                 self._arena.close()
+
+    def _spawn(self) -> None:
+        ours, theirs = Pipe()
+        paths = json.dumps([path or os.getcwd() for path in sys.path])
+        numbers = map(str, (theirs.fileno(), self._arena.fd, os.getpid(), self._nice))
+        with self._change, theirs:
+            if self._closed:
+                ours.close()
+                raise WorkerLostError(f"the process {self._name} was closed")
+            if self._connection:
+                self._connection.close()
+            self._connection = ours
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _START, paths, *numbers],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), self._arena.fd),
+                start_new_session=True,
+            )
+            self._killed = False
 
     @contextmanager
     def _turn(self, timeout_s: float) -> Iterator[None]:

@@ -1,0 +1,66 @@
+"""What the node offers and holds on to, whatever its life cycle does; by its real services."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("vlsam_ros.msg", reason="messages not built: make build")
+
+from ros_client import Client, Detector
+
+from vlsam_ros.config import Config
+from vlsam_ros.ros.beside import Beside
+from vlsam_ros.serving.images import Picture, Seen
+
+
+@pytest.fixture
+def client():
+    result = Client()
+    yield result
+    result.close()
+
+
+def test_a_promise_of_liveliness_ends_with_its_topics(client: Client, tmp_path: Path) -> None:
+    detector = Detector(tmp_path, "node.liveliness_s:=0.3")
+    detector.wait_for("ready")
+    assert client.change("deactivate") and client.change("cleanup")
+    client.spin(0.5)
+    (tmp_path / "missing").touch()
+    assert not client.change("configure")
+    client.spin(0.5)
+    (tmp_path / "missing").unlink()
+    assert client.change("configure") and client.state() == "inactive"
+    assert detector.end() == 0 and not detector.said("Traceback")
+
+
+def test_two_who_configure_in_vain_hold_nobody_up(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "slow").write_text("2")
+    (tmp_path / "crashing").touch()
+    detector = Detector(tmp_path, "node.autostart:=false", "node.health_rate_hz:=10.0")
+    client.until(lambda: client.beats, "heartbeats")
+    answers, beats_s = [client.ask_change("configure"), client.ask_change("configure")], [time.monotonic()]
+    while not all(answer.done() for answer in answers):
+        known = len(client.beats)
+        client.spin(0.02)
+        beats_s += [time.monotonic()] * (len(client.beats) > known)
+        assert beats_s[-1] - beats_s[0] < 60
+    assert not any(answer.result().success for answer in answers)
+    assert max(np.diff(beats_s)) < 1.0
+    assert detector.said("loading") == 1 and detector.end() == 1  # the models could not be loaded
+
+
+def test_what_waits_for_a_process_that_is_away_is_little() -> None:
+    beside = Beside(Config, lambda level, text: None)
+    frames = [np.zeros(1000, np.uint8) for _ in range(50)]
+    held = [weakref.ref(frame) for frame in frames]
+    for n, frame in enumerate(frames):
+        for keyframe in (False, True):
+            beside.look(Seen(n % 2, n, float(n), Picture()), frame, None, keyframe=keyframe)
+    del frame, frames
+    assert [n for n, frame in enumerate(held) if frame() is not None] == [48, 49]
+    beside.stop()
