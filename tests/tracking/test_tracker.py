@@ -103,6 +103,8 @@ def test_the_fit_finds_scale_and_shift_among_strays_and_keeps_to_the_guess_witho
     assert moved[0] == pytest.approx([3, -1], abs=0.2) and grown[0] == pytest.approx(1.1, abs=0.01)
     assert moved[1] == pytest.approx([2, 5]) and grown[1] == pytest.approx(1.3)
     assert support[0] > 25 and support[1] == 0
+    moved, grown, support = fit(points[:0], after[:0], np.ones(0), np.zeros(0, int), guess)
+    assert moved == pytest.approx(shift) and grown == pytest.approx(scale) and not support.any()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 900), (450, 800), (900, 1600, 3), (2000, 4000)], ids=str)

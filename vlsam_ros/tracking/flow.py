@@ -162,7 +162,7 @@ def fit(
         w = believed / max(NOISE_PX, stray / 4) ** 2
         a = total(w) + shift_info
         su, se = (np.stack([total(w * v[:, i]) for i in (0, 1)], 1) for v in (u, e))
-        se += guess.shift_xy * shift_info[:, None]
+        se = se + guess.shift_xy * shift_info[:, None]  # without points bincount gives integers
         top = total(w * (u * e).sum(1)) + guess.scale * scale_info - (su * se).sum(1) / a
         scale = top / (total(w * (u * u).sum(1)) + scale_info - (su * su).sum(1) / a)
         shift = (se - su * scale[:, None]) / a[:, None]
