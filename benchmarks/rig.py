@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,19 @@ def cpu_s(pid: int) -> float:
 # --- roles
 
 
+@contextmanager
+def ended_by_signal() -> Iterator[None]:
+    """At SIGTERM rclpy shuts down, and whoever publishes or spins then is told by an error."""
+    import rclpy
+    from rclpy.executors import ExternalShutdownException
+
+    try:
+        yield
+    except (RuntimeError, ExternalShutdownException):  # RCLError is a RuntimeError
+        if rclpy.ok():
+            raise
+
+
 def camera(topics: Sequence[str], kind: str, reliability: str, hz: float) -> None:
     """The same picture on all topics, or the sample recording's (``drive``), until ended."""
     import rclpy
@@ -140,7 +153,7 @@ def camera(topics: Sequence[str], kind: str, reliability: str, hz: float) -> Non
     frames = {**made, "drive": lambda: [*recorded()]}[kind]()
     publishers = [node.create_publisher(type(frames[0]), topic, qos(10, reliability)) for topic in topics]
     start, number = time.monotonic(), 0
-    while rclpy.ok():
+    while True:
         message = frames[number % len(frames)]
         message.header.frame_id = str(number)
         for publisher in publishers:
@@ -164,7 +177,6 @@ def recorded() -> Iterator[Any]:
 def obvious(topics: Sequence[str], kind: str) -> None:
     """A detector node as one writes it first."""
     import rclpy
-    from rclpy.executors import ExternalShutdownException
     from sensor_msgs.msg import CompressedImage, Image
     from std_srvs.srv import SetBool
     from vlsam_ros.msg import DetectedInstanceArray
@@ -184,15 +196,13 @@ def obvious(topics: Sequence[str], kind: str) -> None:
         started = node.get_clock().now().to_msg()
         found = pipeline(to_rgb(message, 1 << 28), None, None)
         about = Keyframe(message.header, name, 0, started, node.get_clock().now().to_msg())
-        if rclpy.ok():  # it was not ended meanwhile
-            publisher.publish(to_message(about, found, TYPES))
+        publisher.publish(to_message(about, found, TYPES))
 
     for seen in cameras(topics):
         kind_of = CompressedImage if seen.compressed else Image
         node.create_subscription(kind_of, seen.topic, partial(on_image, seen.name), 10)
     node.create_service(SetBool, "~/enable", lambda request, response: response)
-    with suppress(KeyboardInterrupt, ExternalShutdownException):
-        rclpy.spin(node)
+    rclpy.spin(node)
 
 
 def burner() -> None:
@@ -318,12 +328,13 @@ def main() -> None:
     parser.add_argument("--reliability", default="reliable")
     parser.add_argument("--hz", type=float, default=RATE_HZ)
     args = parser.parse_args()
-    if args.role == "camera":
-        camera(args.topics, args.kind, args.reliability, args.hz)
-    elif args.role == "obvious":
-        obvious(args.topics, args.kind)
-    else:
-        burner()
+    with ended_by_signal():
+        if args.role == "camera":
+            camera(args.topics, args.kind, args.reliability, args.hz)
+        elif args.role == "obvious":
+            obvious(args.topics, args.kind)
+        else:
+            burner()
 
 
 if __name__ == "__main__":

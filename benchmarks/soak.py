@@ -46,10 +46,23 @@ class Watched:
         return Watched(self.mib[first:], self.descriptors[first:], self.threads[first:])
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """Mean memory of the first quarter and of the last."""
+        quarter = max(1, len(self.mib) // 4)
+        return mean(self.mib[:quarter]), mean(self.mib[-quarter:])
+
+    @property
     def growth(self) -> float:
         """Of memory, as a share."""
-        quarter = max(1, len(self.mib) // 4)
-        return mean(self.mib[-quarter:]) / mean(self.mib[:quarter]) - 1
+        first, last = self.ends
+        return last / first - 1
+
+    def summary(self) -> dict[str, object]:
+        """For the JSON line; memory in ten parts of the time."""
+        tenth = max(1, len(self.mib) // 10)
+        parts = [round(mean(self.mib[n : n + tenth]), 1) for n in range(0, len(self.mib), tenth)]
+        counts = {"descriptors": max(self.descriptors), "threads": max(self.threads)}
+        return {"growth": round(self.growth, 4), "mib": parts, **counts}
 
 
 def soak(seconds: float) -> tuple[dict[str, Watched], int, int]:
@@ -92,14 +105,13 @@ def main() -> None:
     watched, results, tracks = soak(60 * args.minutes)
     rows = [("process", "MiB at first", "at last", "least", "most", "growth %", "flat", "descriptors", "threads")]
     for name, process in watched.items():
-        quarter = max(1, len(process.mib) // 4)
-        ends = mean(process.mib[:quarter]), mean(process.mib[-quarter:]), min(process.mib), max(process.mib)
+        ends = *process.ends, min(process.mib), max(process.mib)
         flat = "yes" if abs(process.growth) <= FLAT else "NO"
         ranges = [f"{min(values)} to {max(values)}" for values in (process.descriptors, process.threads)]
         rows.append((name, *ends, 100 * process.growth, flat, *ranges))
     table(rows)
     print(f"{results} results, {tracks} messages of tracks\n")
-    finish(minutes=args.minutes, results=results, tracks=tracks, **{name: vars(p) for name, p in watched.items()})
+    finish(minutes=args.minutes, results=results, tracks=tracks, **{n: p.summary() for n, p in watched.items()})
 
 
 if __name__ == "__main__":
