@@ -1,4 +1,4 @@
-"""Arrays to ROS messages, and rclpy's message classes for `vlsam_ros.output.messages`."""
+"""ROS messages to arrays (`to_rgb`) and back, and rclpy's message classes for `vlsam_ros.output.messages`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlsam_ros.output.messages import Types
+from vlsam_ros.serving.images import ENCODINGS, to_rgb
+
+__all__ = ["ENCODINGS", "TYPES", "compressed", "message_class", "mono", "to_rgb"]
 
 _ENCODINGS = {"uint8": "mono8", "uint16": "mono16"}
 
