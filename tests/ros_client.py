@@ -21,10 +21,10 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import SetParametersResult
-from rcl_interfaces.srv import SetParametersAtomically
+from rcl_interfaces.srv import GetParameters, SetParametersAtomically
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.parameter import Parameter
+from rclpy.parameter import Parameter, parameter_value_to_python
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
@@ -85,10 +85,13 @@ def lives(pid: int) -> bool:
 class Detector:
     """A fake detector with a folder of its own."""
 
-    def __init__(self, folder: Path, *options: str, topics: Sequence[str] = ("/cam/image_raw",)) -> None:
+    def __init__(
+        self, folder: Path, *options: str, topics: Sequence[str] = ("/cam/image_raw",), name: str = "vlsam_detector"
+    ) -> None:
         self.folder, self.log = folder, folder / "log"
         given = (f"node.image_topics:=[{', '.join(topics)}]", "node.keyframe_rate_hz:=0.0", *options)
-        self.process = start(self.log, *(part for option in given for part in ("-p", option)))
+        parameters = (part for option in given for part in ("-p", option))
+        self.process = start(self.log, "-r", f"__node:={name}", *parameters)
 
     def said(self, text: str) -> int:
         """How often the log has a text."""
@@ -202,8 +205,16 @@ class Client:
 
     def set(self, **values: Any) -> SetParametersResult:
         """Set parameters, all or none; a name has ``__`` for its dot."""
-        new = [Parameter(name.replace("__", "."), value=value).to_parameter_msg() for name, value in values.items()]
+        kinds = {name: Parameter.Type.STRING_ARRAY if value == [] else None for name, value in values.items()}
+        new = [
+            Parameter(name.replace("__", "."), kinds[name], value).to_parameter_msg() for name, value in values.items()
+        ]
         return self.call(SetParametersAtomically, "set_parameters_atomically", parameters=new).result
+
+    def get(self, name: str) -> Any:
+        """A parameter's value."""
+        values = self.call(GetParameters, "get_parameters", names=[name.replace("__", ".")]).values
+        return parameter_value_to_python(values[0])
 
     def state(self) -> str:
         """Of the detector's life cycle."""

@@ -263,7 +263,8 @@ class ModelsHealth:
         self._load_s = math.nan
         self._restarts = 0
         self._trouble = ""
-        """What broke the models' process, until there is a result again."""
+        """What broke the models' process, until there is a result again; or kept them from loading, until they have."""
+        self._not_loaded = False
         self._error, self._error_at = "", ""
 
     def unconfigured(self) -> None:
@@ -280,6 +281,8 @@ class ModelsHealth:
         with self._lock:
             self._become("ready")
             self._load_s, self.names = load_s, names
+            if self._not_loaded:
+                self._trouble, self._not_loaded = "", False
 
     def busy(self) -> None:
         """They begin with a frame."""
@@ -294,16 +297,16 @@ class ModelsHealth:
     def lost(self, error: str, pause_s: float) -> None:
         """Their process ended or was ended, and starts again in `pause_s`."""
         with self._lock:
+            self._went_wrong(error)
             self._become("restarting")
             self._restart_s = self._since_s + pause_s
             self._restarts += 1
-            self._went_wrong(error)
 
     def failed(self, error: str) -> None:
         """They could not be loaded, and nobody tries again by himself."""
         with self._lock:
-            self._become("failed")
             self._went_wrong(error)
+            self._become("failed")
 
     def report(self) -> Report:
         """Their status now."""
@@ -333,6 +336,7 @@ class ModelsHealth:
             self.state, self._since_s = state, self._clock()
 
     def _went_wrong(self, error: str) -> None:
+        self._not_loaded = self.state == "loading"
         self._trouble = self._error = error
         self._error_at = self._health.now()
 
