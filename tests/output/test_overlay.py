@@ -111,6 +111,15 @@ def test_heat(shape: tuple[int, int]) -> None:
     assert np.ptp(cold.astype(int), axis=-1).max() <= 1
 
 
+def test_heat_is_a_blend_by_its_root() -> None:
+    rng = np.random.default_rng(0)
+    image, heat = rng.integers(0, 256, (40, 60, 3), np.uint8), rng.random((40, 60), np.float32)
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None] * 0.7
+    hot = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    share = 0.75 * np.sqrt(heat)[..., None]
+    assert np.abs(draw_heat(image, heat) - (grey * (1 - share) + hot * share)).max() <= 1.5
+
+
 def test_preliminary_frames_say_so() -> None:
     assert "PRELIMINARY" in summary(Detections((9, 9)), Caption(preliminary=True))
     assert "PRELIMINARY" not in summary(Detections((9, 9)), Caption())

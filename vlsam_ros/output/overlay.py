@@ -156,8 +156,8 @@ def draw_heat(image: np.ndarray, heat: np.ndarray) -> np.ndarray:
     level = cv2.resize(np.clip(heat, 0, 1).astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     colours = cv2.cvtColor(cv2.applyColorMap((level * 255).astype(np.uint8), cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
     grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-    share = (0.75 * np.sqrt(level))[..., None]
-    return (grey * 0.7 * (1 - share) + colours * share).astype(np.uint8)
+    share = 0.75 * np.sqrt(level)
+    return cv2.blendLinear(cv2.convertScaleAbs(grey, alpha=0.7), colours, 1 - share, share)
 
 
 def _canvas(size_hw: Sequence[int]) -> np.ndarray:

@@ -129,7 +129,8 @@ def places(
         return found
     down = np.array([math.sin(math.radians(mount.roll_deg)), math.cos(math.radians(mount.roll_deg))])
     feet = {n: foot for n, mask in enumerate(masks) if (foot := _foot(mask, down)) is not None}
-    shown = [n for n, foot in feet.items() if foot.shows(n, masks, size_hw, down)]
+    boxes = np.array([mask.xyxy for mask in masks], float)
+    shown = [n for n, foot in feet.items() if foot.shows(n, masks, boxes, size_hw, down)]
     for n, standing in zip(shown, _standing([feet[n] for n in shown], size_hw, optics, mount), strict=True):
         if standing is not None and np.isfinite(found[n].azimuth):
             found[n] = Place(found[n].azimuth, found[n].elevation, *standing)
@@ -158,19 +159,24 @@ class _Foot:
     contact: np.ndarray
     errors: tuple[float, float]
 
-    def shows(self, own: int, masks: Sequence[Mask], size_hw: tuple[int, int], down: np.ndarray) -> bool:
-        """Whether the ground is seen below it: neither the image's border nor, along most of it, another mask."""
+    def shows(
+        self, own: int, masks: Sequence[Mask], boxes: np.ndarray, size_hw: tuple[int, int], down: np.ndarray
+    ) -> bool:
+        """Whether the ground is seen below it: neither the image's border nor, along most of it, another mask.
+
+        Args:
+            own: which of the masks it is of.
+            boxes: theirs, (N, 4).
+        """
         x, y = self.xy + BORDER_PX * down
         if not (0 <= x < size_hw[1] and 0 <= y < size_hw[0]):
             return False
         reach = max(2 * BORDER_PX, 0.1 * max(masks[own].bits.shape))
         below = np.concatenate([self.contact + share * reach * down for share in (0.5, 1.0)])
         low, high = below.min(0), below.max(0)
-        return not any(
-            _inside(mask, below).reshape(2, -1).all(0).mean() > 0.5
-            for n, mask in enumerate(masks)
-            if n != own and (low < mask.xyxy[2:]).all() and (high >= mask.xyxy[:2]).all()
-        )
+        near = ((low < boxes[:, 2:]) & (high >= boxes[:, :2])).all(1)
+        near[own] = False
+        return not any(_inside(masks[n], below).reshape(2, -1).all(0).mean() > 0.5 for n in np.flatnonzero(near))
 
 
 def _inside(mask: Mask, xy: np.ndarray) -> np.ndarray:
