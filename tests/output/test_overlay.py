@@ -6,6 +6,7 @@ import hashlib
 import math
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
