@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -165,6 +166,39 @@ def test_ids_stay_from_keyframe_to_keyframe_also_when_results_are_late() -> None
     for tracker in (prompt, late):
         (track,) = tracker.tracks().items
         assert iou(track.mask, place(15)) > 0.85 and track.track.unseen_s == pytest.approx(0.7)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "stamp_s",
+    [
+        lambda i: 0.2 * (i // 2),
+        lambda i: 0.1 * i - 0.099 * (i % 2),
+        lambda i: 5.0,
+        lambda i: i // 10,
+        lambda i: -0.01 * i,
+    ],
+    ids=["in pairs", "in bursts", "standing still", "whole seconds", "backwards"],
+)
+def test_stamps_that_tell_no_pace_lose_no_track(stamp_s: Callable[[int], float]) -> None:
+    tracker = driven(0)
+    for i in range(15):
+        tracker.look(i, stamp_s(i), scene(path(i)), SIZE)
+        if i == 0:
+            tracker.found(0, result(item("box", place(0))))
+        assert iou(tracker.tracks().items[0].mask, place(i)) > 0.85
+
+
+@pytest.mark.parametrize(("rate_hz", "late_s"), [(10, 3.0), (30, 2.0), (30, 5.0)])
+def test_an_expected_result_is_of_its_own_frame_however_late(rate_hz: int, late_s: float) -> None:
+    tracker, first = driven(0), 300
+    for i in range(first + int(rate_hz * late_s)):
+        there = 20 + 9.0 * (i - first) / rate_hz * 3, 80.0
+        tracker.look(i, i / rate_hz, scene((*there, 1)), SIZE)
+        if i == first:
+            assert tracker.expect(first) and not tracker.expect(first + 1) and tracker.expect(first)
+        assert len(tracker._frames) <= HISTORY + 1
+    tracker.found(first, result(item("box", box(20, 80, 50, 40))))
+    assert iou(tracker._tracked[0].carried.mask_at(), box(*there, 50, 40)) > 0.85
 
 
 def test_things_that_cross_keep_their_ids() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import traceback
@@ -19,6 +20,9 @@ START_S, ANSWER_S, FOUND_S = 60.0, 5.0, 2.0
 """Longest time to start; for a frame or a picture; and for a keyframe's tracks, which its message waits for."""
 LONGEST_PAUSE_S = 60.0
 
+_RUNS = itertools.count()
+"""Numbers of all such processes that ours has had: so no track's id comes twice, also after a new `configure`."""
+
 
 class Beside(threading.Thread):
     """From `start` to `stop`. What can't be done is logged, and costs no keyframe.
@@ -33,7 +37,7 @@ class Beside(threading.Thread):
         self.remote = Remote("vlsam_ros.serving.beside:Beside", "beside", config().node.worker_nice, log)
         self._config, self._log = config, log
         self._told: Config | None = None
-        self._runs, self._ready = 0, False
+        self._ready = False
         self._work: OrderedDict[Any, Callable[[float], None]] = OrderedDict()
         self._change = threading.Condition()
         self._stopping = threading.Event()
@@ -131,9 +135,8 @@ class Beside(threading.Thread):
         """A process with the options that hold now."""
         config = self._config()
         if not self.remote.alive:
-            self.remote.start(config, self._runs, timeout_s=START_S)
+            self.remote.start(config, next(_RUNS), timeout_s=START_S)
             self._ready = True
-            self._runs += 1
         elif config != self._told:
             self.remote.call("configure", config, timeout_s=ANSWER_S)
         self._told = config

@@ -32,13 +32,15 @@ class Beside:
         """Nothing to be said."""
 
     def look(self, seen: Seen, wanted: bool, data: memoryview, emit: Callable[[Any], None]) -> Detections | None:
-        """Take in a frame; where all tracks are in it, if that is `wanted`.
+        """Take in a frame; where all tracks are in it, if that is `wanted`: else it is a keyframe, whose result will come.
 
         Raises:
             BadImageError: it can't be read.
         """
-        grey, size_hw = to_grey(_with(seen.picture, data), self._config.node.max_image_pixels, WIDTH)
         tracker = self._tracker(seen.camera)
+        if not wanted and tracker.expect(seen.number):
+            return None
+        grey, size_hw = to_grey(_with(seen.picture, data), self._config.node.max_image_pixels, WIDTH)
         tracker.look(seen.number, seen.time_s, grey, size_hw)
         return tracker.tracks() if wanted else None
 

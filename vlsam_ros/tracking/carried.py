@@ -30,6 +30,9 @@ NEW_S, NEW_AT_ONCE = 0.15, 8
 RATE_SD, SHIFT_SD = 0.12, 0.3
 """How exactly the growth is known beforehand, per second, and the shift, as a share of it."""
 
+LEAST_S, USUAL_S = 0.005, 0.1
+"""Stamps that are less apart, or go back, tell no pace, as a driver's that come in bursts; what is usual is assumed."""
+
 STEP = 0.5, 2.0
 """The least and most that a mask grows from one frame to the next."""
 
@@ -165,12 +168,12 @@ def advance(carried: Sequence[Carried], before: Frame, after: Frame) -> None:
         own.append(before.scenery)
     owner = np.repeat(np.arange(len(own)), [len(points) for points in own])
     points = np.concatenate(own)
-    seconds = max(after.time_s - before.time_s, 1e-3)
-    guess = _guess(carried, before, seconds)
+    seconds = after.time_s - before.time_s
+    guess, known = _guess(carried, before, seconds)
     there, ok = follow(before.gray, after.gray, points, guess.of(points, owner))
     points, there, owner = points[ok], there[ok], owner[ok]
     scene, seen = _scenery(points, there, before.gray.shape)
-    middle, known = guess.centre_xy, np.array([c.velocity is not None for c in carried] + [False])
+    middle = guess.centre_xy
     guess.shift_xy[~known] = (scene.of(middle) - middle)[~known]
     shift, scale, support = fit(points, there, np.ones(len(points)), owner, guess)
     scale = np.clip(scale, *STEP)
@@ -188,25 +191,28 @@ def _moved(
     c: Carried, step: Motion, shift: np.ndarray, points_xy: np.ndarray, sure: bool, seconds: float, after: Frame
 ) -> None:
     c.points_xy = points_xy
-    c.velocity, c.rate = shift / seconds * step.scale, (step.scale - 1) / seconds
+    if seconds >= LEAST_S:
+        c.velocity, c.rate = shift / seconds * step.scale, (step.scale - 1) / seconds
     c.path[after.number], c.pace[after.number] = c.now.then(step), (c.velocity, c.rate)
     if len(c.path) > REMEMBERED:
         first = next(iter(c.path))
         del c.path[first], c.pace[first]
-    c.blind_s = 0.0 if sure else c.blind_s + seconds
+    c.blind_s = 0.0 if sure else c.blind_s + max(seconds, 0.0)
 
 
-def _guess(carried: Sequence[Carried], before: Frame, seconds: float) -> Guess:
-    """That each goes on as before, and the scenery (the last one) does not move."""
+def _guess(carried: Sequence[Carried], before: Frame, seconds: float) -> tuple[Guess, np.ndarray]:
+    """That each goes on as before, and the scenery (the last one) does not move; bool (T,): of which that is known."""
     h, w = before.gray.shape
+    timed = seconds >= LEAST_S
+    known = np.array([timed and c.rate is not None for c in carried] + [False])
     middle = np.array([*(c.box.mean(0) for c in carried), (w / 2, h / 2)])
     scale = np.array([1 / (1 - np.clip((c.rate or 0.0) * seconds, -1.0, 0.4)) for c in carried] + [1.0])
     shift = np.array([c.velocity * seconds if c.velocity is not None else (0, 0) for c in carried] + [(0, 0)], float)
-    shift[:-1] *= scale[:-1, None]
-    known = np.array([c.rate is not None for c in carried] + [False])
+    scale, shift = np.where(known, scale, 1.0), np.where(known[:, None], shift * scale[:, None], 0.0)
     shift_sd = np.where(known, 1 + SHIFT_SD * np.linalg.norm(shift, axis=1), 10.0)
-    scale_sd = np.where(known, RATE_SD * seconds + 0.2 * np.abs(scale - 1), 0.5 * seconds)
-    return Guess(middle, shift, shift_sd, scale, scale_sd)
+    loose = 0.5 * (seconds if timed else USUAL_S)
+    scale_sd = np.where(known, RATE_SD * seconds + 0.2 * np.abs(scale - 1), loose)
+    return Guess(middle, shift, shift_sd, scale, scale_sd), known
 
 
 def _scenery(points: np.ndarray, there: np.ndarray, size_hw: tuple[int, int]) -> tuple[Motion, bool]:

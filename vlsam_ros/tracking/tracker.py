@@ -24,8 +24,8 @@ from .flow import small
 HISTORY = 32
 """Most frames that are kept for results to come; when there are more, every second one of the older half goes."""
 
-CATCH_UP = 8
-"""Most steps in which a late result is carried on."""
+CATCH_UP, CATCH_UP_S = (8, 16), 0.2
+"""Most steps in which a late result is carried on: 8, and up to 16 if each would be longer than that."""
 
 BLANK = 1.5
 """A picture whose brightness has a smaller standard deviation shows nothing."""
@@ -105,7 +105,7 @@ class Tracker:
         self.prefix, self.next = prefix, first
         self._frames: list[Frame] = []
         self._tracked: list[Tracked] = []
-        self._size_hw, self._time_s, self._found = (0, 0), 0.0, -1
+        self._size_hw, self._time_s, self._found, self._expected = (0, 0), 0.0, -1, -1
         self._last = Detections((0, 0))
         self.configure(options, merge)
 
@@ -141,12 +141,24 @@ class Tracker:
             self._forget()
         if self._frames:
             advance([t.carried for t in self._tracked], self._frames[-1], frame)
-        self._frames.append(frame)
-        if len(self._frames) > HISTORY:
-            del self._frames[1 : HISTORY // 2 : 2]
+        frames = [f for f in self._frames if self._needed(f, frame.time_s)] + [frame]
+        thin = frames[1 : HISTORY // 2 : 2] if len(frames) > HISTORY else []
+        self._frames = [f for f in frames if f not in thin or f.number == self._expected]
+
+    def _needed(self, frame: Frame, time_s: float) -> bool:
+        """Whether a result that is still to come may be of that frame, or its tracks go on from there."""
+        return frame.number == self._expected or time_s - frame.time_s <= self._options.keep_s
 
     def _forget(self) -> None:
         self._frames, self._tracked, self._found = [], [], -1
+
+    def expect(self, number: int) -> bool:
+        """Keep that frame, and no other one that was expected before, for its result; whether it need not be looked at.
+
+        So it is if it was already, or a later one.
+        """
+        self._expected = number
+        return bool(self._frames) and number <= self._frames[-1].number
 
     def found(self, number: int, detections: Detections) -> Detections:
         """A keyframe's result with its tracks: `track` is filled, all else stays.
@@ -229,7 +241,12 @@ class Tracker:
 
 
 def _steps(frame: Frame, later: Sequence[Frame]) -> list[tuple[Frame, Frame]]:
-    """Pairs of frames from one to the last, at most `CATCH_UP`."""
+    """Pairs of frames from one to the last, about equally far apart, see `CATCH_UP`."""
     way = [frame, *later]
-    chosen = np.unique(np.linspace(0, len(way) - 1, min(len(way), CATCH_UP + 1)).round().astype(int))
+    numbers, count = (
+        np.array([f.number for f in way]),
+        int(np.clip((way[-1].time_s - frame.time_s) / CATCH_UP_S, *CATCH_UP)),
+    )
+    wanted = np.linspace(numbers[0], numbers[-1], count + 1)
+    chosen = np.unique(np.abs(numbers[:, None] - wanted).argmin(0))
     return [(way[a], way[b]) for a, b in zip(chosen[:-1], chosen[1:], strict=True)]
