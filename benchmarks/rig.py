@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -116,7 +116,10 @@ def role(*arguments: str, nice: int = 0) -> Any:
 
 def children(pid: int) -> dict[str, int]:
     """The processes that a process has started, by name: ``vlsam_models``, ``vlsam_beside``."""
-    pids = [int(p) for task in Path(f"/proc/{pid}/task").iterdir() for p in (task / "children").read_text().split()]
+    pids: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # the thread has ended just now
+            pids += map(int, (task / "children").read_text().split())
     return {Path(f"/proc/{child}/comm").read_text().strip(): child for child in pids}
 
 
@@ -314,8 +317,11 @@ def seconds(stamp: Any) -> float:
 
 
 def alone(transport: str) -> None:
-    """This process and those that it starts: a ROS domain of their own, on this machine; one of `transport.WAYS`."""
-    domain = {"ROS_DOMAIN_ID": str(1 + os.getpid() % 100), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    """This process and those that it starts: a ROS domain of their own, on this machine; one of `transport.WAYS`.
+
+    The domain is none of the tests', which may run beside it: they use those up to 100.
+    """
+    domain = {"ROS_DOMAIN_ID": str(215 + os.getpid() % 18), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     os.environ.update(domain | {"OMP_NUM_THREADS": "1"} | WAYS[transport])
 
 

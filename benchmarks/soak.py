@@ -80,12 +80,12 @@ def soak(seconds: float) -> tuple[dict[str, Watched], int, int]:
             pretending("sleep", TOPICS) as node,
         ):
             client.until(lambda: client.tracks, "tracks")
+            pids = {"node": node.pid, **children(node.pid)}  # should one end, that is an error
             until = time.monotonic() + seconds
             while time.monotonic() < until:
                 client.forget()
                 client.spin(1.0)
                 counts = [counts[0] + len(client.detections), counts[1] + len(client.tracks)]
-                pids = {"node": node.pid, **children(node.pid)}
                 for name, process in watched.items():
                     process.look(pids[name])
     finally:
