@@ -88,8 +88,9 @@ def grey(
         height, told = picture.height, _orientation(picture)
         whole = (height, picture.width) if told < 5 else (picture.width, height)
         if picture.format == "JPEG":
-            picture.draft("L", (width, max(1, width * height // picture.width)))
-        if picture.size[::-1] != (whole if told < 5 else whole[::-1]):
+            least = -(-width * picture.width // whole[1])
+            picture.draft("L", (least, max(1, least * height // picture.width)))  # no colours, and fewer pixels
+        if picture.format == "JPEG" and (picture.mode == "L" or picture.height != height):
             _check_scans(file)
             return np.ascontiguousarray(_turned(np.asarray(picture.convert("L")), told)), whole
     rgb = decoded(data, True, max_pixels, described)

@@ -32,7 +32,7 @@ class Beside:
         """Nothing to be said."""
 
     def look(self, seen: Seen, wanted: bool, data: memoryview, emit: Callable[[Any], None]) -> Detections | None:
-        """Take in a frame; where all tracks are in it, if that is `wanted`: else it is a keyframe, whose result will come.
+        """Take in a frame; where all tracks are in it, if that is `wanted`; else its result as a keyframe will come.
 
         Raises:
             BadImageError: it can't be read.
