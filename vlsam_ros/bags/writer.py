@@ -71,17 +71,27 @@ class BagWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._file:  # after an error, too: what was written stays readable
-            self._mcap.finish()
-        metadata = yaml.dump({"rosbag2_bagfile_information": self._metadata()}, Dumper=_Plain)
-        (self._path / "metadata.yaml").write_text(metadata)
+        try:
+            with self._file:  # after an error, too: what was written stays readable
+                self._mcap.finish()
+            metadata = yaml.dump({"rosbag2_bagfile_information": self._metadata()}, Dumper=_Plain)
+            (self._path / "metadata.yaml").write_text(metadata)
+        except OSError as problem:
+            if error is None:  # otherwise that one says so, or is worth more
+                raise self._unwritten(problem) from problem
 
     def write(self, topic: str, type_name: str, stamp_ns: int, data: bytes) -> None:
         """Append serialised CDR bytes, untouched.
 
         Raises:
-            BagError: an unknown type, or another one than the topic's first message had.
+            BagError: an unknown type, or another one than the topic's first message had; or the disk is full.
         """
+        try:
+            self._write(topic, type_name, stamp_ns, data)
+        except OSError as problem:
+            raise self._unwritten(problem) from problem
+
+    def _write(self, topic: str, type_name: str, stamp_ns: int, data: bytes) -> None:
         if topic not in self._topics:
             self._add(topic, type_name)
         elif type_name != self._topics[topic]["type"]:
@@ -94,6 +104,9 @@ class BagWriter:
     def write_message(self, topic: str, type_name: str, stamp_ns: int, message: object) -> None:
         """Serialise and append a message made with `vlsam_ros.bags.types.make`."""
         self.write(topic, type_name, stamp_ns, bytes(store().serialize_cdr(message, type_name)))
+
+    def _unwritten(self, problem: OSError) -> BagError:
+        return BagError(f"{self._path}: can't be written: {problem.strerror}; the messages before can be read")
 
     def _add(self, topic: str, type_name: str) -> None:
         if type_name not in store().types:
