@@ -116,11 +116,13 @@ def role(*arguments: str, nice: int = 0) -> Any:
 
 def children(pid: int) -> dict[str, int]:
     """The processes that a process has started, by name: ``vlsam_models``, ``vlsam_beside``."""
-    pids: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        with suppress(FileNotFoundError):  # the thread has ended just now
-            pids += map(int, (task / "children").read_text().split())
-    return {Path(f"/proc/{child}/comm").read_text().strip(): child for child in pids}
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended just now
+            begin, _, end = file.read_text().rpartition(") ")
+            if int(end.split()[1]) == pid:
+                found[begin.partition("(")[2]] = int(file.parent.name)
+    return found
 
 
 def cpu_s(pid: int) -> float:
