@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import weakref
 from pathlib import Path
@@ -11,10 +12,13 @@ import pytest
 
 pytest.importorskip("vlsam_ros.msg", reason="messages not built: make build")
 
-from ros_client import Client, Detector
+from rclpy.validate_full_topic_name import validate_full_topic_name
+from ros_client import NORMAL, SIZE_HW, Client, Detector, raw
+from sensor_msgs.msg import CameraInfo, Image
 
 from vlsam_ros.config import Config
 from vlsam_ros.ros.beside import Beside
+from vlsam_ros.ros.outputs import LEGENDS, topic_parts
 from vlsam_ros.serving.images import Picture, Seen
 
 
@@ -52,6 +56,28 @@ def test_two_who_configure_in_vain_hold_nobody_up(client: Client, tmp_path: Path
     assert not any(answer.result().success for answer in answers)
     assert max(np.diff(beats_s)) < 1.0
     assert detector.said("loading") == 1 and detector.end() == 1  # the models could not be loaded
+
+
+def test_a_calibration_that_is_of_other_images_is_said(client: Client, tmp_path: Path) -> None:
+    detector = Detector(tmp_path)
+    infos = client.node.create_publisher(CameraInfo, "/cam/camera_info", 10)
+    publisher = client.publisher(Image, "/cam/image_raw")
+    for size_hw, known in (((20, 24), True), ((20, 30), False), (SIZE_HW, True)):
+        height, width = size_hw
+        infos.publish(CameraInfo(height=height, width=width, k=[20.0, 0, width / 2, 0, 20.0, height / 2, 0, 0, 1.0]))
+        client.spin(0.3)
+        instances = client.answer(publisher, raw(NORMAL, client.header())).instances
+        assert [not math.isnan(i.azimuth) for i in instances] == [known]
+    assert detector.said("images of 12 x 10 and a CameraInfo of 30 x 20 differ in shape") == 1
+    assert detector.end() == 0
+
+
+def test_no_cameras_name_takes_a_topic_of_the_nodes_own() -> None:
+    names = ["legend", "label_info", "a/front", "b/front", "a-b", "a.b", "0"]
+    parts = topic_parts(names)
+    assert len({*parts, *LEGENDS}) == len(names) + len(LEGENDS)
+    for part in parts:
+        validate_full_topic_name(f"/{part}")
 
 
 def test_what_waits_for_a_process_that_is_away_is_little() -> None:

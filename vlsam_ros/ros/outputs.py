@@ -28,6 +28,8 @@ PICTURES = ("overlay", "heat")
 """JPEGs, of each camera and of all together."""
 LABELS = ("instances", "classes", "confidence")
 """Label images, of each camera."""
+LEGENDS = ("legend", "label_info")
+"""Beside the cameras' label images, on `~/classes`."""
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -41,9 +43,9 @@ class Topics:
 
 
 def topic_parts(cameras: Sequence[str]) -> list[str]:
-    """Each camera's name as a part of a topic's name, none twice."""
+    """Each camera's name as a part of a topic's name, none twice, and none of `LEGENDS`."""
     parts = ["/".join(re.sub(r"^(?=\d)", "_", re.sub(r"\W+", "_", p)) for p in name.split("/")) for name in cameras]
-    twice = Counter(parts)
+    twice = Counter([*parts, *LEGENDS])
     return [f"{part}_{index}" if twice[part] > 1 else part for index, part in enumerate(parts)]
 
 

@@ -294,6 +294,10 @@ class Session:
     def _placed(self, camera: str, header: Any, found: Detections) -> Detections:
         """The same with where everything stands."""
         optics, mount = self._horizons[camera].optics, self._mount(camera, header)
+        if optics and min(found.size_hw) > 0 and not optics.fits(found.size_hw):
+            (h, w), (height, width) = found.size_hw, optics.size_hw
+            text = f"images of {w} x {h} and a CameraInfo of {width} x {height} differ in shape"
+            self.log(logging.WARNING, f"{camera}: no bearings and no distances: {text}")
 
         def placed(items: Sequence[Detection]) -> tuple[Detection, ...]:
             where = places([item.mask for item in items], found.size_hw, optics, mount)
