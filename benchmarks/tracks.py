@@ -113,7 +113,12 @@ class Clock:
 
 @dataclass
 class Carrying:
-    """How well masks are carried: IoU with the truth by age and method, and what went wrong with ids."""
+    """How well masks are carried: IoU with the truth by age and method, and what went wrong with ids.
+
+    Attributes:
+        switches: an object got an id that another one has, or had.
+        fragments: an object got a second id.
+    """
 
     ious: dict[tuple[str, float, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     objects: int = 0
@@ -150,9 +155,9 @@ def carry(frames: Sequence[Shown], result: Carrying, clock: Clock, late_s: float
             with clock("found"):
                 told = tracker.found(number_then, detections(keyframe))
             for d, which in zip(told.items, keyframe.objects, strict=False):
-                if which in ids and d.track.id != ids[which]:
+                if d.track.id != ids.get(which):
                     result.switches += d.track.id in ids.values()
-                    result.fragments += d.track.id not in ids.values()
+                    result.fragments += which in ids and d.track.id not in ids.values()
                 ids[which] = d.track.id
             last = dict(zip(keyframe.objects, told.items, strict=False))
         with clock("tracks"):

@@ -350,7 +350,10 @@ class TrackOptions:
 
     enabled: bool = option(True, "tell which object is the same from keyframe to keyframe")
     min_score: float = option(
-        0.6, "tracks that are believed less, by all keyframes that looked there, are not shown", low=0.0, high=1.0
+        0.6,
+        "tracks that are believed less, by all keyframes that looked there, are not shown, however long ago that was",
+        low=0.0,
+        high=1.0,
     )
     again: float = option(
         0.75, "how probably a keyframe that looks at a real object sees it, once another one has", low=0.01, high=0.99

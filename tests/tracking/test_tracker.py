@@ -290,22 +290,58 @@ def test_without_frames_between_keyframes_ids_stay() -> None:
 # --- evidence
 
 
+def test_no_result_for_long_lets_the_score_fall_and_hides_nothing() -> None:
+    tracker, scores = driven(1), []
+    tracker.found(0, result(item("box", place(0), 0.8)))
+    for i in range(1, 13):
+        tracker.look(i, 0.5 * i, scene(path(0)), SIZE)
+        scores += [d.score for d in tracker.tracks().items]
+    assert scores == pytest.approx([0.8 * 0.5 ** (0.5 * i / OPTIONS.half_life_s) for i in range(1, 13)])
+
+
 def test_evidence_is_bayes_rule() -> None:
-    options = TrackOptions(again=0.8, again_false=0.4, half_life_s=2.0)
-    assert Evidence(0.6).believed(options) == pytest.approx(0.6)
+    options = TrackOptions(again=0.8, again_false=0.4)
+    assert Evidence.of(0.6).believed == pytest.approx(0.6)
     odds = 0.6 / 0.4 * (0.8 / 0.4) * (0.2 / 0.6) ** 2
-    gone = Evidence(0.5).saw(0.6).missed().missed()
-    assert (gone.seen, gone.looked) == (2, 4)
-    assert gone.believed(options) == pytest.approx(odds / (1 + odds))
-    assert gone.believed(options, 4.0) == pytest.approx(odds / (1 + odds) / 4)
+    for gone in (
+        Evidence.of(0.5).saw(0.6, options).missed(options).missed(options),
+        Evidence.of(0.6).missed(options).missed(options).saw(0.5, options),
+    ):
+        assert (gone.seen, gone.looked, gone.best) == (2, 4, 0.6)
+        assert gone.believed == pytest.approx(odds / (1 + odds))
 
 
 @pytest.mark.parametrize("score", [0.0, 0.3, 1.0])
-def test_evidence_stays_in_range_and_turns(score: float) -> None:
-    seen = missed = Evidence(score)
+def test_evidence_stays_in_range_and_turns_soon(score: float) -> None:
+    seen = missed = Evidence.of(score)
     for _ in range(500):
-        seen, missed = seen.saw(score), missed.missed()
-    assert 0 < missed.believed(OPTIONS) < 0.01 and 0.99 < seen.believed(OPTIONS) < 1
+        seen, missed = seen.saw(score, OPTIONS), missed.missed(OPTIONS)
+    assert 0 < missed.believed <= 0.011 and 0.989 <= seen.believed < 1
+    for _ in range(6):
+        seen = seen.missed(OPTIONS)
+    assert seen.believed < 0.5 and (seen.seen, seen.looked) == (501, 507)
+
+
+def test_what_was_seen_for_long_and_is_gone_ends_within_a_few_keyframes() -> None:
+    tracker = driven(1)
+    for i in range(60):
+        tracker.look(i, 0.1 * i, scene(path(0)), SIZE)
+        tracker.found(i, result(item("box", place(0))))
+    for i in range(60, 65):
+        tracker.look(i, 0.1 * i, scene(path(0)), SIZE)
+        assert len(tracker.tracks()) == 1
+        tracker.found(i, result())
+    assert not len(tracker.tracks())
+
+
+def test_a_blank_keyframe_says_nothing_of_what_is_there() -> None:
+    tracker = driven(1)
+    tracker.found(0, result(item("box", place(0))))
+    for i in range(1, 9):
+        tracker.look(i, 0.1 * i, np.zeros(SIZE, np.uint8), SIZE)
+        tracker.found(i, result())
+    (track,) = tracker.tracks().items
+    assert track.track and (track.track.seen, track.track.looked) == (1, 1)
 
 
 def test_a_name_of_a_single_keyframe_dies_and_one_that_is_seen_again_stays() -> None:
@@ -490,7 +526,7 @@ def test_whatever_comes_results_are_valid_and_bounded(seed: int) -> None:
         assert len({d.track.id for d in shown.items if d.track} & ids) == len(shown)
         for d in shown.items:
             assert d.track and 1 <= d.track.seen <= d.track.looked and 0 <= d.track.unseen_s <= OPTIONS.keep_s
-            assert OPTIONS.min_score <= d.score <= 1 and Mask.from_dense(d.mask.dense(size_hw)).xyxy == d.xyxy
+            assert 0 < d.score <= 1 and Mask.from_dense(d.mask.dense(size_hw)).xyxy == d.xyxy
 
 
 def test_a_chance_to_see_again_what_is_not_there_is_the_smaller_one() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..config import TrackOptions
 
-SURE = 0.999
-"""No score is taken for more, and none for less than 1 - SURE: odds stay finite."""
+SURE = 0.99
+"""Nothing is believed more, nor less than 1 - SURE: so what was seen for long and is gone ends after a few."""
 
 
 @dataclass(frozen=True)
@@ -21,26 +21,41 @@ class Evidence:
     Attributes:
         best: the best score that it was seen with.
         seen, looked: keyframes that saw it, of those that looked where it was.
+        odds: the logarithm of the odds.
     """
 
     best: float
     seen: int = 1
     looked: int = 1
+    odds: float = field(kw_only=True)
 
-    def saw(self, score: float) -> Evidence:
+    @classmethod
+    def of(cls, score: float) -> Evidence:
+        """After the first keyframe that saw it."""
+        return cls(score, odds=_odds(score))
+
+    def saw(self, score: float, options: TrackOptions) -> Evidence:
         """After one more keyframe that saw it."""
-        return Evidence(max(self.best, score), self.seen + 1, self.looked + 1)
+        best = max(self.best, score)
+        odds = self.odds + _odds(best) - _odds(self.best) + math.log(options.again / options.again_false)
+        return Evidence(best, self.seen + 1, self.looked + 1, odds=_bounded(odds))
 
-    def missed(self) -> Evidence:
+    def missed(self, options: TrackOptions) -> Evidence:
         """After one more keyframe that looked and did not see it."""
-        return replace(self, looked=self.looked + 1)
+        odds = self.odds + math.log((1 - options.again) / (1 - options.again_false))
+        return replace(self, looked=self.looked + 1, odds=_bounded(odds))
 
-    def believed(self, options: TrackOptions, unseen_s: float = 0.0) -> float:
-        """The probability that it is real and still there, in [0, 1]; halves in `half_life_s` without being seen."""
-        best = min(max(self.best, 1 - SURE), SURE)
-        hit = math.log(options.again / options.again_false)
-        miss = math.log((1 - options.again) / (1 - options.again_false))
-        odds = math.log(best / (1 - best)) + (self.seen - 1) * hit + (self.looked - self.seen) * miss
-        limit = math.log(SURE / (1 - SURE))
-        real = 1 / (1 + math.exp(-min(max(odds, -limit), limit)))
-        return real * 0.5 ** (max(unseen_s, 0.0) / options.half_life_s)
+    @property
+    def believed(self) -> float:
+        """The probability that it is real."""
+        return 1 / (1 + math.exp(-self.odds))
+
+
+def _odds(probability: float) -> float:
+    """The logarithm of the odds, within those of `SURE`."""
+    p = min(max(probability, 1 - SURE), SURE)
+    return math.log(p / (1 - p))
+
+
+def _bounded(odds: float) -> float:
+    return min(max(odds, _odds(0.0)), _odds(1.0))

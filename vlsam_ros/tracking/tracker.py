@@ -62,7 +62,7 @@ class Tracked:
 
     def __init__(self, id: str, detection: Detection, carried: Carried, time_s: float, keyframe: int) -> None:
         self.id, self.detection, self.carried = id, detection, carried
-        self.evidence, self.seen_s, self.keyframe = Evidence(detection.score), time_s, keyframe
+        self.evidence, self.seen_s, self.keyframe = Evidence.of(detection.score), time_s, keyframe
         self._names = {detection.label: detection.score}
 
     @property
@@ -70,24 +70,28 @@ class Tracked:
         """The name with the largest sum of scores."""
         return min(self._names, key=lambda name: (-self._names[name], name))
 
-    def saw(self, detection: Detection, carried: Carried, time_s: float, keyframe: int) -> None:
+    def saw(self, detection: Detection, carried: Carried, time_s: float, keyframe: int, options: TrackOptions) -> None:
         """A keyframe shows it again: its mask takes the place of the one that was carried."""
         if keyframe != self.keyframe:
-            self.evidence = self.evidence.saw(detection.score)
+            self.evidence = self.evidence.saw(detection.score, options)
             self._names[detection.label] = self._names.get(detection.label, 0.0) + detection.score
         self.detection, self.carried, self.seen_s, self.keyframe = detection, carried, time_s, keyframe
 
-    def missed(self, keyframe: int) -> None:
+    def missed(self, keyframe: int, options: TrackOptions) -> None:
         """A keyframe looked where it is, and doesn't show it."""
         if keyframe != self.keyframe:
-            self.evidence, self.keyframe = self.evidence.missed(), keyframe
+            self.evidence, self.keyframe = self.evidence.missed(options), keyframe
 
     def at(self, time_s: float) -> Track:
         """Its state at a time."""
         return Track(self.id, self.evidence.seen, self.evidence.looked, max(0.0, time_s - self.seen_s))
 
-    def in_frame(self, number: int) -> Detection:
-        """It with its mask in the frame of that number."""
+    def score(self, time_s: float, options: TrackOptions) -> float:
+        """The probability that it is real and still there: halves in `half_life_s` without being seen."""
+        return self.evidence.believed * 0.5 ** (self.at(time_s).unseen_s / options.half_life_s)
+
+    def in_frame(self, number: int | None = None) -> Detection:
+        """It with its mask in the frame of that number (None: the last one)."""
         return replace(self.detection, label=self.label, mask=self.carried.mask_at(number))
 
 
@@ -105,7 +109,8 @@ class Tracker:
         self.prefix, self.next = prefix, first
         self._frames: list[Frame] = []
         self._tracked: list[Tracked] = []
-        self._size_hw, self._time_s, self._found, self._expected = (0, 0), 0.0, -1, -1
+        self._size_hw, self._time_s = (0, 0), 0.0
+        self._found, self._expected, self._blank = -1, -1, -1
         self._last = Detections((0, 0))
         self.configure(options, merge)
 
@@ -133,6 +138,8 @@ class Tracker:
         self._size_hw, self._time_s = size_hw, time_s
         if gray.std() >= BLANK:
             self._advance(Frame(number, time_s, gray.copy()))
+        else:
+            self._blank = number
         # what has left the picture is kept, too: a late keyframe may still show it
         self._tracked = [t for t in self._tracked if time_s - t.seen_s <= self._options.keep_s]
 
@@ -180,8 +187,9 @@ class Tracker:
             advance(carried, before, after)
         gone = swallowed(there, items, {t for t, _ in pairs}, self._meaning, self._merge)
         for i, t in enumerate(self._tracked):
-            if t not in known.values() and i not in gone and self._looked(t, there[i], detections, frame.number):
-                t.missed(number)
+            unseen = number != self._blank and t not in known.values() and i not in gone
+            if unseen and self._looked(t, there[i], detections, frame.number):
+                t.missed(number, self._options)
         now = [
             self._seen(known.get(i), d, c, frame.time_s, number)
             for i, (d, c) in enumerate(zip(items, carried, strict=True))
@@ -196,7 +204,7 @@ class Tracker:
         if t is None:
             self.next += 1
             return Tracked(f"{self.prefix}{self.next - 1}", d, carried, time_s, number)
-        t.saw(d, carried, time_s, number)
+        t.saw(d, carried, time_s, number, self._options)
         return t
 
     def _before(self, t: Tracked | None) -> Carried | None:
@@ -216,25 +224,24 @@ class Tracker:
 
     def _strongest(self, tracked: Sequence[Tracked]) -> list[Tracked]:
         """As many as a frame may have instances, in the order of their age."""
-        best = sorted(tracked, key=lambda t: -t.evidence.believed(self._options, self._time_s - t.seen_s))
+        best = sorted(tracked, key=lambda t: -t.score(self._time_s, self._options))
         kept = set(map(id, best[: self._merge.max_instances]))
         return [t for t in tracked if id(t) in kept]
 
     def tracks(self) -> Detections:
-        """Where all tracks are in the last frame that are believed; best score first.
+        """Where all tracks are in the last frame that the keyframes make believe, `min_score`; best score first.
 
-        Masks are the last keyframe's, carried on; the score is what all keyframes say (`Evidence.believed`), and decays
-        until one sees the object again; the name is the one with the largest sum of scores.
+        Masks are the last keyframe's, carried on; the score is what all keyframes say (`Evidence`), and decays
+        until one sees the object again, but hides nothing: no result in time is no word against it. The name is the one
+        with the largest sum of scores.
         """
         items = []
         for t in self._tracked:
-            state = t.at(self._time_s)
-            score = t.evidence.believed(self._options, state.unseen_s)
             there = t.carried.visible() >= GONE and t.carried.blind_s <= BLIND_S
-            if score >= self._options.min_score and there:
-                mask = t.carried.mask_at()
-                if mask.area:
-                    items.append(replace(t.detection, label=t.label, score=score, mask=mask, track=state, place=None))
+            if there and t.evidence.believed >= self._options.min_score:
+                now, score = t.in_frame(), t.score(self._time_s, self._options)
+                if now.mask.area:
+                    items.append(replace(now, score=score, track=t.at(self._time_s), place=None))
         ordered = tuple(sorted(items, key=lambda d: -d.score))
         last = replace(self._last, skipped=(), heat=None, answers=(), timings_s={}, dropped=(), problems=())
         return replace(last, size_hw=self._size_hw, items=ordered)
