@@ -12,13 +12,19 @@ import pytest
 
 pytest.importorskip("vlsam_ros.msg", reason="messages not built: make build")
 
+import rclpy
+from lifecycle_msgs.srv import ChangeState
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.validate_full_topic_name import validate_full_topic_name
-from ros_client import NORMAL, SIZE_HW, Client, Detector, raw
+from ros_client import DOMAIN, NORMAL, SIZE_HW, Client, Detector, raw
 from sensor_msgs.msg import CameraInfo, Image
 
-from vlsam_ros.config import Config
+from vlsam_ros.config import Config, NodeOptions
 from vlsam_ros.ros.beside import Beside
+from vlsam_ros.ros.health import Health
+from vlsam_ros.ros.node import DetectorNode
 from vlsam_ros.ros.outputs import LEGENDS, topic_parts
+from vlsam_ros.ros.session import Session
 from vlsam_ros.serving.images import Picture, Seen
 
 
@@ -58,6 +64,45 @@ def test_two_who_configure_in_vain_hold_nobody_up(client: Client, tmp_path: Path
     assert detector.said("loading") == 1 and detector.end() == 1  # the models could not be loaded
 
 
+def test_transitions_may_be_asked_for_by_their_numbers(client: Client, tmp_path: Path) -> None:
+    detector = Detector(tmp_path, "node.autostart:=false")
+    expected = ((3, ""), (99, ""), (1, "inactive"), (0, ""), (7, ""), (4, ""), (2, "unconfigured"), (5, "finalized"))
+    client.until(lambda: client.beats, "heartbeats")
+    for number, state in expected:
+        before, request = client.state(), ChangeState.Request()
+        request.transition.id = number
+        answer = client.call(ChangeState, "change_state", transition=request.transition)
+        assert (answer.success, client.state()) == (bool(state), state or before), number
+    assert detector.end() == 0
+
+
+def test_an_error_on_the_way_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOLDER", str(tmp_path))
+    activate = Session.activate
+
+    def fail(self: Session) -> None:
+        monkeypatch.setattr(Session, "activate", activate)
+        raise OSError("no more of that")
+
+    monkeypatch.setattr(Session, "activate", fail)
+    rclpy.init(args=["--ros-args", "-p", "node.image_topics:=[/cam/image]"], domain_id=DOMAIN)
+    executor = SingleThreadedExecutor()
+    try:
+        node = DetectorNode("fake_pipeline:load")
+        executor.add_node(node)
+        seen = {}
+        late_s = time.monotonic() + 60
+        while node.state != "active" and time.monotonic() < late_s:
+            executor.spin_once(timeout_sec=0.1)
+            seen[node.state] = node.health.models.report()
+        assert list(seen) == ["unconfigured", "active"]
+        assert seen["unconfigured"].level == 2 and "OSError: no more of that" in seen["unconfigured"].message
+        node.session.close()
+        node.destroy_node()
+    finally:
+        rclpy.shutdown()
+
+
 def test_a_calibration_that_is_of_other_images_is_said(client: Client, tmp_path: Path) -> None:
     detector = Detector(tmp_path)
     infos = client.node.create_publisher(CameraInfo, "/cam/camera_info", 10)
@@ -81,7 +126,7 @@ def test_no_cameras_name_takes_a_topic_of_the_nodes_own() -> None:
 
 
 def test_what_waits_for_a_process_that_is_away_is_little() -> None:
-    beside = Beside(Config, lambda level, text: None)
+    beside = Beside(Config, Health((), NodeOptions()).models, lambda level, text: None)
     frames = [np.zeros(1000, np.uint8) for _ in range(50)]
     held = [weakref.ref(frame) for frame in frames]
     for n, frame in enumerate(frames):

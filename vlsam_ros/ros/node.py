@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import sys
 import threading
+import traceback
 from collections.abc import Callable
+from functools import wraps
 from time import monotonic
 from typing import Any
 
 import rclpy
-from lifecycle_msgs.msg import Transition
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.exceptions import NameValidationException, ParameterException
 from rclpy.executors import SingleThreadedExecutor
@@ -28,7 +29,7 @@ from std_srvs.srv import SetBool
 from vlsam_ros import errors
 from vlsam_ros.config import Config
 from vlsam_ros.options import NODE
-from vlsam_ros.output.text import plain
+from vlsam_ros.output.text import plain, plain_lines
 from vlsam_ros.ros import parameters
 from vlsam_ros.ros.cameras import Camera, cameras
 from vlsam_ros.ros.diagnostics import STEADY, Diagnostics, Heartbeat
@@ -45,6 +46,22 @@ LONGEST_PAUSE_S = 60.0
 """Between two tries to start by itself."""
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+OnTransition = Callable[["DetectorNode", LifecycleState], TransitionCallbackReturn]
+
+
+def _told(callback: OnTransition) -> OnTransition:
+    """The same, and an error is told: rclpy turns to `on_error` and says nothing."""
+
+    @wraps(callback)
+    def told(node: DetectorNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return callback(node, state)
+        except Exception as error:
+            node.get_logger().error(plain_lines(traceback.format_exc()))
+            node.health.models.failed(f"{type(error).__name__}: {error}")
+            raise
+
+    return told
 
 
 class DetectorNode(LifecycleNodeMixin, Node):
@@ -106,6 +123,7 @@ class DetectorNode(LifecycleNodeMixin, Node):
             )
         return self.session
 
+    @_told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """The models are loaded by now, or can't be: who calls this has waited."""
         session = self.begin()
@@ -117,6 +135,7 @@ class DetectorNode(LifecycleNodeMixin, Node):
         self._end()
         return FAILURE
 
+    @_told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Images are subscribed to: a subscriber is a ready detector."""
         assert self.session is not None
@@ -124,12 +143,14 @@ class DetectorNode(LifecycleNodeMixin, Node):
         self.get_logger().info("ready")
         return SUCCESS
 
+    @_told
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """No more images; the models stay."""
         assert self.session is not None
         self.session.deactivate()
         return SUCCESS
 
+    @_told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """The models go."""
         self._end()
@@ -142,8 +163,9 @@ class DetectorNode(LifecycleNodeMixin, Node):
         return self.on_cleanup(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Back to where nothing is loaded."""
-        return self.on_cleanup(state)
+        """Back to where nothing is loaded; diagnostics go on to say why."""
+        self._end()
+        return SUCCESS
 
     def _end(self) -> None:
         if self.session is not None:
@@ -154,8 +176,7 @@ class DetectorNode(LifecycleNodeMixin, Node):
     async def _change_state(self, request: Any, response: Any) -> Any:
         """`ros2 lifecycle set`; to configure takes as long as the models load, and others are served meanwhile."""
         self._autostart = False
-        asked = request.transition
-        if self.state == "unconfigured" and "configure" in (asked.label, _LABELS.get(asked.id, "")):
+        if self._possible(request.transition) == "configure":
             try:
                 session = self.begin()
             except errors.ConfigError as error:
@@ -166,7 +187,18 @@ class DetectorNode(LifecycleNodeMixin, Node):
             if self.session is not session:  # it failed, as another request was told: this one does not try again
                 response.success = False
                 return response
-        return self._transition(request, response)
+        if self._possible(request.transition):  # for rclpy, the number of another one is the end
+            return self._transition(request, response)
+        asked = request.transition.label or request.transition.id
+        self.get_logger().warning(plain(f"{self.state}: no transition {asked!r} from here"))
+        response.success = False
+        return response
+
+    def _possible(self, asked: Any) -> str:
+        """A transition's label, if the node's state has it; it may be asked for by its number alone."""
+        labels = {number: label for number, label, *_ in self._state_machine.available_transitions}
+        label = asked.label or labels.get(asked.id, "")
+        return label if label in labels.values() else ""
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Let others be served until something is so."""
@@ -191,9 +223,8 @@ class DetectorNode(LifecycleNodeMixin, Node):
         failure = session.worker.failure
         if isinstance(failure, errors.ConfigError):
             self.refused, self._autostart = failure, False
-        elif self.trigger_configure() == SUCCESS:
+        elif self.trigger_configure() == SUCCESS and self.trigger_activate() == SUCCESS:
             self._autostart = False
-            self.trigger_activate()
         else:
             self.get_logger().error(f"tried again in {self._pause_s:g} s")
             self._retry_s = monotonic() + self._pause_s
@@ -285,9 +316,6 @@ class DetectorNode(LifecycleNodeMixin, Node):
 
     def _counts(self) -> dict[str, Any]:
         return self.session.mailbox.counts() if self.session is not None else {}
-
-
-_LABELS = {Transition.TRANSITION_CONFIGURE: "configure"}
 
 
 def main(args: list[str] | None = None, load: str = PIPELINE) -> int:

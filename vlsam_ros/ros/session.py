@@ -79,7 +79,7 @@ class Session:
         self._mounts = Mounts(node, config.node)
         self._infos = [self._listen_for_info(camera) for camera in cameras]
         self.worker = Worker(config, load, self.mailbox, self._handle, health.models, self.log)
-        self._beside = Beside(lambda: self.config, self.log)
+        self._beside = Beside(lambda: self.config, health.models, self.log)
         self.active = False
         self.apply(config)
         self.worker.start()
@@ -163,7 +163,8 @@ class Session:
 
     def _check_topics(self) -> None:
         """No camera's topic is one that the node has for something else."""
-        taken = {"/rosout", "/parameter_events", "/clock", *(camera.info_topic for camera in self.cameras)}
+        own = f"{self._node.get_fully_qualified_name()}/transition_event"
+        taken = {"/rosout", "/parameter_events", "/clock", own, *(camera.info_topic for camera in self.cameras)}
         taken |= {publisher.topic_name for publisher in self._node.publishers}
         for camera in self.cameras:
             if camera.topic in taken:
