@@ -18,6 +18,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.validate_full_topic_name import validate_full_topic_name
 from ros_client import DOMAIN, NORMAL, SIZE_HW, Client, Detector, raw
 from sensor_msgs.msg import CameraInfo, Image
+from vlsam_ros.msg import DetectedInstance
 
 from vlsam_ros.config import Config, NodeOptions
 from vlsam_ros.ros.beside import Beside
@@ -101,6 +102,23 @@ def test_an_error_on_the_way_is_told_and_tried_again(tmp_path: Path, monkeypatch
         node.destroy_node()
     finally:
         rclpy.shutdown()
+
+
+def test_an_edited_table_of_hazards_holds_from_the_next_configuration_on(client: Client, tmp_path: Path) -> None:
+    table = tmp_path / "hazards.yaml"
+    table.write_text("CAR: [stone]")
+    detector = Detector(tmp_path, f"node.hazards:={table}")
+    publisher = client.publisher(Image, "/cam/image_raw")
+    classes = []
+    for text in ("BUS: [stone]", "CAR: [stone]"):
+        classes.append(client.answer(publisher, raw(NORMAL, client.header())).instances[0].hazard_class)
+        table.write_text(text)
+        for transition in ("deactivate", "cleanup", "configure", "activate"):
+            assert client.change(transition)
+        client.until(publisher.get_subscription_count, "a subscriber")
+        client.spin(0.7)
+    assert classes == [DetectedInstance.CAR, DetectedInstance.BUS]
+    assert detector.end() == 0
 
 
 def test_a_calibration_that_is_of_other_images_is_said(client: Client, tmp_path: Path) -> None:

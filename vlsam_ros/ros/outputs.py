@@ -55,6 +55,7 @@ class Outputs:
     def __init__(self, node: Node, cameras: Sequence[str], options: NodeOptions) -> None:
         """Raises `ConfigError` if the file of hazard classes is wrong."""
         self._node = node
+        load.cache_clear()  # the file may have been edited since
         self._types = replace(convert.TYPES, hazard_class=load(options.hazards).class_of)
         self._made: list[Any] = []
         self.detections = self._publisher(DetectedInstanceArray, "detections", promised(options))

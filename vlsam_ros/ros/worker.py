@@ -95,6 +95,7 @@ class Worker(threading.Thread):
                 self.failure = error
                 self._health.failed(f"{type(error).__name__}: {error}")
                 break
+            self._loading = True  # no process has a frame to finish
             pause_s = 0.0 if self._answers > before else min(max(1.0, 2 * pause_s), LONGEST_PAUSE_S)
             self._health.lost(str(error), pause_s)
             self._log(logging.ERROR, f"{error}; the models are loaded again" + f" in {pause_s:g} s" * bool(pause_s))
