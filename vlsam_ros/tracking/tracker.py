@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+import cv2
 import numpy as np
 
 from ..config import MergeOptions, TrackOptions
@@ -136,7 +137,7 @@ class Tracker:
         elif last and number <= last.number:
             return
         self._size_hw, self._time_s = size_hw, time_s
-        if gray.std() >= BLANK:
+        if cv2.meanStdDev(gray)[1].item() >= BLANK:
             self._advance(Frame(number, time_s, gray.copy()))
         else:
             self._blank = number
