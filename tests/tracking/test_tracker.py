@@ -234,6 +234,9 @@ def test_same_names_side_by_side_keep_apart_in_any_order() -> None:
         ("dog", box(90, 90, 50, 40), False),
         ("tire", box(200, 70, 50, 40), False),
         ("tire", box(0, 0, 320, 240), True),
+        ("dog", box(0, 0, 320, 240), False),
+        ("cone", box(70, 80, 10, 20), False),
+        ("car tire", box(70, 80, 10, 20), True),
     ],
 )
 def test_what_is_one_object(name: str, mask: Mask, same: bool) -> None:
@@ -255,8 +258,8 @@ def test_overlaps_are_those_of_dense_masks() -> None:
         for j, other in enumerate(masks):
             a, b = one.dense(SIZE), other.dense(SIZE)
             both = (a & b).sum()
-            expected = (both / (a | b).sum() + both / min(a.sum(), b.sum())) / 2 if both else 0.0
-            assert overlaps(masks, masks)[i, j] == pytest.approx(expected)
+            expected = (both / (a | b).sum(), both / min(a.sum(), b.sum())) if both else (0.0, 0.0)
+            assert overlaps(masks, masks)[:, i, j] == pytest.approx(expected)
 
 
 def test_ids_never_come_twice() -> None:

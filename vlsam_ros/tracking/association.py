@@ -10,8 +10,8 @@ from scipy.optimize import linear_sum_assignment
 from ..config import MergeOptions
 from ..data import Detection, Mask, intersection
 
-SAME, OTHER = 0.25, 0.5
-"""The least overlap of a detection and a track whose names mean the same, and of two that don't."""
+SAME, OTHER = 0.25, 0.4
+"""The least overlap of a detection and a track whose names mean the same, and the least IoU of two that don't."""
 
 NAME = 0.2
 """What a name of the same meaning counts beside the overlap."""
@@ -34,7 +34,8 @@ def associate(
     if not tracks or not found:
         return []
     one_name = np.equal.outer(*(np.array([meaning_of(d.label) for d in each]) for each in (tracks, found)))
-    shared = overlaps([d.mask for d in tracks], [d.mask for d in found])
+    iou, part = overlaps([d.mask for d in tracks], [d.mask for d in found])
+    shared = np.where(one_name, (iou + part) / 2, iou)  # what lies before a larger thing of another name is not that
     near = _near(tracks, found, np.asarray(reach, float)) * one_name
     fits = np.where(one_name, shared >= SAME, shared >= OTHER) | (near > 0)
     worth = np.where(fits, np.maximum(shared, NEAR * near) + NAME * one_name, 0.0)
@@ -43,15 +44,15 @@ def associate(
 
 
 def overlaps(ones: Sequence[Mask], others: Sequence[Mask]) -> np.ndarray:
-    """How far masks are the same: the mean of IoU and of intersection over the smaller one, (N, M)."""
-    out = np.zeros((len(ones), len(others)))
+    """How far masks are the same: IoU, and intersection over the smaller one, (2, N, M)."""
+    out = np.zeros((2, len(ones), len(others)))
     a, b = (np.array([m.xyxy for m in each]).reshape(-1, 1, 4) for each in (ones, others))
     b = b.transpose(1, 0, 2)
     touch = ((a[..., :2] < b[..., 2:]) & (b[..., :2] < a[..., 2:])).all(-1)
     for i, j in np.argwhere(touch):
         one, other = ones[i], others[j]
         if shared := intersection(one, other):
-            out[i, j] = (shared / (one.area + other.area - shared) + shared / min(one.area, other.area)) / 2
+            out[:, i, j] = shared / (one.area + other.area - shared), shared / min(one.area, other.area)
     return out
 
 
