@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 from vlsam_ros.errors import ConfigError, ModelLoadError, VlmError
 
@@ -91,3 +92,20 @@ class Target:
 
 class Panic(BaseException):
     pass
+
+
+def load_on_a_gpu(config):
+    """A pipeline on a GPU that is not there; from the second frame on it can do nothing any more."""
+    frames = []
+
+    def synchronize():
+        if len(frames) > 1:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    def look(image, *_, **__):
+        frames.append(image)
+        raise VlmError("CUDA error" if len(frames) > 1 else "out of memory")
+
+    cuda = SimpleNamespace(is_initialized=lambda: True, memory_reserved=lambda: 0, synchronize=synchronize)
+    sys.modules["torch"] = SimpleNamespace(cuda=cuda)
+    return look

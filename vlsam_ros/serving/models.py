@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -93,7 +96,10 @@ class Models:
         return self._pipeline.nothing((0, 0)) if hasattr(self._pipeline, "nothing") else None
 
     def detect(self, job: Job, data: memoryview, emit: Callable[[Any], None]) -> Result:
-        """Look at a frame; no error of a frame leaves this method. A preliminary result is emitted."""
+        """Look at a frame; no error of a frame leaves this method. A preliminary result is emitted.
+
+        A GPU that can do nothing any more in this process, as after a wrong access to its memory, ends the process.
+        """
         began, size_hw = time.perf_counter(), (0, 0)
         found, failure = None, None
         try:
@@ -104,6 +110,9 @@ class Models:
                 found = check_result(self._look(job, image, emit), size_hw)
         except BaseException as error:  # the frame's message says so; a panic in a tokenizer's Rust is no Exception
             failure = described(error)
+            if why := _gpu_lost():
+                logging.getLogger(__name__).error("%s; the GPU needs a new process: %s", failure[1], why)
+                os._exit(1)
         return Result(size_hw, time.perf_counter() - began, found, failure, _gpu_bytes())
 
     def _look(self, job: Job, image: np.ndarray, emit: Callable[[Any], None]) -> Detections:
@@ -139,9 +148,22 @@ def _with(picture: Picture, data: memoryview) -> Picture:
     return replace(picture, data=data)
 
 
-def _gpu_bytes() -> int:
-    """What torch holds on the GPU, if it has been imported and there is one."""
-    import sys
-
+def _cuda() -> Any:
+    """torch.cuda, if it is in use."""
     torch = sys.modules.get("torch")
-    return int(torch.cuda.memory_reserved()) if torch is not None and torch.cuda.is_initialized() else 0
+    return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
+
+
+def _gpu_bytes() -> int:
+    """What torch holds on the GPU."""
+    return int(cuda.memory_reserved()) if (cuda := _cuda()) else 0
+
+
+def _gpu_lost() -> str:
+    """Why the GPU can do nothing any more in this process; empty if it can, or there is none."""
+    try:
+        if cuda := _cuda():
+            cuda.synchronize()
+    except RuntimeError as error:
+        return plain(error)
+    return ""

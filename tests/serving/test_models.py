@@ -1,0 +1,31 @@
+"""The models' process: what ends it, and what does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vlsam_ros.config import Config
+from vlsam_ros.errors import VlmError, WorkerLostError
+from vlsam_ros.serving.images import Picture
+from vlsam_ros.serving.models import Job
+from vlsam_ros.serving.process import Remote
+
+
+def test_a_gpu_that_can_do_nothing_any_more_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    logged: list[str] = []
+    remote = Remote("vlsam_ros.serving.models:Models", "test", log=lambda level, text: logged.append(text))
+    job = Job("front", Picture(encoding="mono8", width=4, height=3, step=4), Config())
+    try:
+        for _ in range(2):
+            remote.start(Config(), "targets:load_on_a_gpu", timeout_s=60.0)
+            result = remote.call("detect", job, data=np.zeros(12, np.uint8), timeout_s=60.0)
+            assert result.failure == (VlmError.status, "VlmError: out of memory", "") and remote.alive
+            with pytest.raises(WorkerLostError, match="exit code 1"):
+                remote.call("detect", job, data=np.zeros(12, np.uint8), timeout_s=60.0)
+        assert len(logged) == 2 and "CUDA error; the GPU needs a new process: CUDA error: an illegal" in logged[0]
+    finally:
+        remote.close()
