@@ -39,8 +39,8 @@ PATIENCE_S = 60.0
 SIZE_HW = (10, 12)
 
 
-def start(log: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """The fake detector."""
+def start(log: Path, *arguments: str, under: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """The fake detector; `under` is a command that becomes the one that follows it."""
     environment = os.environ | {
         "ROS_DOMAIN_ID": str(DOMAIN),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
@@ -48,7 +48,7 @@ def start(log: Path, *arguments: str) -> subprocess.Popen[bytes]:
         "FOLDER": str(log.parent),
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, str(Path(__file__).with_name("fake_detector.py")), "--ros-args", *arguments]
+    command = [*under, sys.executable, str(Path(__file__).with_name("fake_detector.py")), "--ros-args", *arguments]
     with log.open("wb") as file:
         return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
 
@@ -86,12 +86,17 @@ class Detector:
     """A fake detector with a folder of its own."""
 
     def __init__(
-        self, folder: Path, *options: str, topics: Sequence[str] = ("/cam/image_raw",), name: str = "vlsam_detector"
+        self,
+        folder: Path,
+        *options: str,
+        topics: Sequence[str] = ("/cam/image_raw",),
+        name: str = "vlsam_detector",
+        under: Sequence[str] = (),
     ) -> None:
         self.folder, self.log = folder, folder / "log"
         given = (f"node.image_topics:=[{', '.join(topics)}]", "node.keyframe_rate_hz:=0.0", *options)
         parameters = (part for option in given for part in ("-p", option))
-        self.process = start(self.log, "-r", f"__node:={name}", *parameters)
+        self.process = start(self.log, "-r", f"__node:={name}", *parameters, under=under)
 
     def said(self, text: str) -> int:
         """How often the log has a text."""

@@ -192,6 +192,9 @@ def test_without_the_process_beside_keyframes_go_on_and_it_comes_back(
     client.until(tracked, "a track again")
     assert detector.child("beside") not in (0, beside) and detector.said("the process beside")
     assert client.detections[-1].instances[0].track_id.split("-")[0] != first.split("-")[0]
+    level, message, values = client.status("models")
+    assert (level, message, values["restarts of tracks and pictures"]) == (0, "ready", "1")
+    assert "SIGKILL" in values["last error of tracks and pictures"]
 
 
 def test_a_process_beside_that_hangs_is_ended_and_keyframes_go_on(
@@ -202,6 +205,8 @@ def test_a_process_beside_that_hangs_is_ended_and_keyframes_go_on(
     began = time.monotonic()
     assert client.answer(camera, textured(client)).status == 0
     assert time.monotonic() - began < 4.0
+    client.until(lambda: client.status("models")[0] == 1, "a warning")
+    assert "the process beside gave no answer within" in client.status("models")[1]
 
     def back() -> bool:
         assert client.answer(camera, textured(client)).status == 0

@@ -13,6 +13,7 @@ from typing import Any
 from vlsam_ros.config import Config
 from vlsam_ros.data import Detections
 from vlsam_ros.errors import BadImageError, VlsamError, WorkerLostError, WorkerTimeoutError
+from vlsam_ros.ros.health import ModelsHealth
 from vlsam_ros.serving.images import Picture, Seen
 from vlsam_ros.serving.process import Remote
 
@@ -33,11 +34,11 @@ class Beside(threading.Thread):
     A keyframe is looked at before its result comes.
     """
 
-    def __init__(self, config: Callable[[], Config], log: Callable[[int, str], None]) -> None:
+    def __init__(self, config: Callable[[], Config], health: ModelsHealth, log: Callable[[int, str], None]) -> None:
         """`config` gives the options that hold now."""
         super().__init__(name="beside", daemon=True)
         self.remote = Remote("vlsam_ros.serving.beside:Beside", "beside", config().node.worker_nice, log)
-        self._config, self._log = config, log
+        self._config, self._health, self._log = config, health, log
         self._told: Config | None = None
         self._ready = False
         self._work: OrderedDict[Any, Callable[[float], None]] = OrderedDict()
@@ -91,6 +92,7 @@ class Beside(threading.Thread):
                 self._begin()
                 self._finish(None, ANSWER_S)
                 pause_s = 0.0
+                self._health.works_beside()
             except (WorkerLostError, WorkerTimeoutError) as error:
                 self._lost(error)
             except BadImageError:  # the keyframe's message says so
@@ -111,6 +113,7 @@ class Beside(threading.Thread):
     def _lost(self, error: VlsamError) -> None:
         self._ready = False
         if not self._stopping.is_set():
+            self._health.lost_beside(str(error))
             self._log(logging.ERROR, f"{error}; it is started again")
 
     def _put(self, key: Any, work: Callable[[float], None]) -> None:

@@ -266,11 +266,13 @@ class ModelsHealth:
         """What broke the models' process, until there is a result again; or kept them from loading, until they have."""
         self._not_loaded = False
         self._error, self._error_at = "", ""
+        self._beside_restarts = 0
+        self._beside_trouble = self._beside_error = ""
 
     def unconfigured(self) -> None:
         """They are not loaded, as somebody wished."""
         self._become("unconfigured")
-        self._trouble = ""
+        self._trouble = self._beside_trouble = ""
 
     def loading(self) -> None:
         """They begin to load, for the first time or again."""
@@ -302,6 +304,16 @@ class ModelsHealth:
             self._restart_s = self._since_s + pause_s
             self._restarts += 1
 
+    def lost_beside(self, error: str) -> None:
+        """The process that draws and tracks ended or was ended, and starts again."""
+        with self._lock:
+            self._beside_restarts += 1
+            self._beside_trouble = self._beside_error = error
+
+    def works_beside(self) -> None:
+        """It has done what it was asked for."""
+        self._beside_trouble = ""
+
     def failed(self, error: str) -> None:
         """They could not be loaded, and nobody tries again by himself."""
         with self._lock:
@@ -314,7 +326,7 @@ class ModelsHealth:
         with self._lock:
             now_s = self._clock()
             state = self._state(now_s)
-            level = ERROR if self._trouble else WARN if self.state == "loading" else OK
+            level = ERROR if self._trouble else WARN if self._beside_trouble or self.state == "loading" else OK
             names = self.names
             values = {
                 "state": state,
@@ -325,11 +337,14 @@ class ModelsHealth:
                 "restarts": str(self._restarts),
                 "last error": self._error or "none",
                 "last error at": self._error_at,
+                "restarts of tracks and pictures": str(self._beside_restarts),
+                "last error of tracks and pictures": self._beside_error or "none",
                 "load time (s)": _number(self._load_s),
                 "uptime (s)": _number(now_s - self._begun_s),
                 **{f"memory of {name} (MiB)": f"{mib:.0f}" for name, mib in memory.items()},
             }
-            return Report(level, f"{state}; {self._trouble}" if self._trouble else state, values)
+            message = "; ".join(part for part in (state, self._trouble, self._beside_trouble) if part)
+            return Report(level, message, values)
 
     def _become(self, state: str) -> None:
         with self._lock:
