@@ -112,13 +112,30 @@ class Clock:
 
 
 @dataclass
-class Carrying:
-    """How well masks are carried: IoU with the truth by age and method, and what went wrong with ids.
+class Ids:
+    """Which object has which id in a drive.
 
     Attributes:
-        switches: an object got an id that another one has, or had.
-        fragments: an object got a second id.
+        of: an object's id, by its number.
+        switches: how often an object got an id that another one has, or had.
+        fragments: how often an object got a second one of its own.
     """
+
+    of: dict[int, str] = field(default_factory=dict)
+    switches: int = 0
+    fragments: int = 0
+
+    def note(self, which: int, id: str) -> None:
+        """A keyframe says so."""
+        if id != self.of.get(which):
+            self.switches += id in self.of.values()
+            self.fragments += which in self.of and id not in self.of.values()
+        self.of[which] = id
+
+
+@dataclass
+class Carrying:
+    """How well masks are carried: IoU with the truth by age and method, and what went wrong with `Ids`."""
 
     ious: dict[tuple[str, float, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     objects: int = 0
@@ -138,8 +155,7 @@ def carry(frames: Sequence[Shown], result: Carrying, clock: Clock, late_s: float
     """Drive with true detections as keyframes, delivered late; compare every frame's tracks with its truth."""
     tracker = Tracker(TrackOptions(), MergeOptions())
     waiting: list[tuple[float, int]] = []
-    last, next_s, keyframe = {}, 0.0, frames[0]
-    ids: dict[int, str] = {}
+    last, next_s, keyframe, ids = {}, 0.0, frames[0], Ids()
     for number, frame in enumerate(frames):
         rgb = frame.rgb
         with clock("reduce"):
@@ -155,10 +171,7 @@ def carry(frames: Sequence[Shown], result: Carrying, clock: Clock, late_s: float
             with clock("found"):
                 told = tracker.found(number_then, detections(keyframe))
             for d, which in zip(told.items, keyframe.objects, strict=False):
-                if d.track.id != ids.get(which):
-                    result.switches += d.track.id in ids.values()
-                    result.fragments += which in ids and d.track.id not in ids.values()
-                ids[which] = d.track.id
+                ids.note(which, d.track.id)
             last = dict(zip(keyframe.objects, told.items, strict=False))
         with clock("tracks"):
             shown = {d.track.id: d for d in tracker.tracks().items}
@@ -166,7 +179,7 @@ def carry(frames: Sequence[Shown], result: Carrying, clock: Clock, late_s: float
         for which, true in zip(frame.objects, frame.truth.items, strict=True):
             if which < 0 or which not in last or not age_s:
                 continue
-            then, track = last[which], shown.get(ids[which])
+            then, track = last[which], shown.get(ids.of[which])
             size_px = true.mask.bits.shape[0]
             result.lost += track is None
             result.frames += 1
@@ -174,7 +187,9 @@ def carry(frames: Sequence[Shown], result: Carrying, clock: Clock, late_s: float
             result.note("left where it was", age_s, size_px, iou(then.mask, true.mask))
             moved = then.mask.shifted(*_shift(then.mask, track.mask)) if track else then.mask
             result.note("shifted only", age_s, size_px, iou(moved, true.mask))
-    result.objects += len(ids)
+    result.objects += len(ids.of)
+    result.switches += ids.switches
+    result.fragments += ids.fragments
 
 
 def _shift(a: Mask, b: Mask) -> tuple[int, int]:
@@ -212,6 +227,7 @@ class Alarms:
         touched: those that something shown at least touches (IoU 0.1).
         moments, false: results that were delivered, and false instances that were shown then.
         again: of real and of false tracks, keyframes after the first that saw and that looked.
+        ids: objects that had one, switches and fragments, see `Ids`.
     """
 
     objects: int = 0
@@ -220,6 +236,7 @@ class Alarms:
     moments: int = 0
     false: int = 0
     again: dict[bool, list[int]] = field(default_factory=lambda: {True: [0, 0], False: [0, 0]})
+    ids: list[int] = field(default_factory=lambda: [0, 0, 0])
 
     def note(self, shown: Sequence[Detection], frame: Shown, moment: bool) -> None:
         """One frame."""
@@ -249,6 +266,13 @@ def is_false(d: Detection, frame: Shown) -> bool:
     return True
 
 
+def lies_on(d: Detection, frame: Shown) -> int:
+    """The number of the object that an instance shows (IoU from `ON` on), -1: none."""
+    on = [(iou(d.mask, true.mask), which) for which, true in zip(frame.objects, frame.truth.items, strict=True)]
+    best, which = max(on, default=(0.0, -1))
+    return which if best >= ON else -1
+
+
 def alarms(name: str, results: dict[int, Detections], result: Alarms, min_score: float | None, late_s: float) -> None:
     """A drive with what was found in it; `min_score` None: results are held until the next, without tracks."""
     frames, options = shown(name), TrackOptions()
@@ -256,6 +280,7 @@ def alarms(name: str, results: dict[int, Detections], result: Alarms, min_score:
     waiting, held = list(results.items()), Detections((0, 0))
     real: dict[str, list[bool]] = defaultdict(list)
     last: dict[str, tuple[int, int]] = {}
+    ids = Ids()
     for number, frame in enumerate(frames):
         rgb = frame.rgb
         tracker.look(number, frame.time_s, small(rgb), rgb.shape[:2])
@@ -266,8 +291,11 @@ def alarms(name: str, results: dict[int, Detections], result: Alarms, min_score:
             for d in held.items:
                 if d.track:
                     real[d.track.id].append(not is_false(d, frames[then]))
+                    if (which := lies_on(d, frames[then])) >= 0:
+                        ids.note(which, d.track.id)
             last |= {d.track.id: (d.track.seen, d.track.looked) for d in tracker.tracks().items if d.track}
         result.note(held.items if min_score is None else tracker.tracks().items, frame, moment)
+    result.ids = [a + b for a, b in zip(result.ids, (len(ids.of), ids.switches, ids.fragments), strict=True)]
     for which, (seen, looked) in last.items():
         kind = result.again[sum(real[which]) * 2 >= len(real[which])]
         kind[0], kind[1] = kind[0] + seen - 1, kind[1] + looked - 1
@@ -348,12 +376,13 @@ def evidence(names: Sequence[str], ghosts: int, late_s: float = 0.4) -> dict[str
         note("results, until the next" if min_score is None else f"tracks from {min_score} on", result)
         if min_score == 0.0:
             again = {("real" if k else "false"): v for k, v in result.again.items()}
+            ids = dict(zip(("objects", "switches", "fragments"), result.ids, strict=True))
     print(
         f"Embedded pair, {ghosts} more false names a keyframe, 2 Hz, {late_s} s late; objects over 40 px, every frame"
     )
     table(rows)
-    print(f"keyframes that saw a track again, of those that looked: {again}\n")
-    return figures | {"again": again}
+    print(f"keyframes that saw a track again, of those that looked: {again}; ids: {ids}\n")
+    return figures | {"again": again, "ids": ids}
 
 
 def timing(label: str, clock: Clock) -> list[list[object]]:
