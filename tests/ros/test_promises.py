@@ -15,6 +15,7 @@ pytest.importorskip("vlsam_ros.msg", reason="messages not built: make build")
 import rclpy
 from lifecycle_msgs.srv import ChangeState
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.validate_full_topic_name import validate_full_topic_name
 from ros_client import DOMAIN, NORMAL, SIZE_HW, Client, Detector, raw
 from sensor_msgs.msg import CameraInfo, Image
@@ -102,6 +103,17 @@ def test_an_error_on_the_way_is_told_and_tried_again(tmp_path: Path, monkeypatch
         node.destroy_node()
     finally:
         rclpy.shutdown()
+
+
+def test_a_calibration_that_was_published_once_is_known(client: Client, tmp_path: Path) -> None:
+    once = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    infos = client.node.create_publisher(CameraInfo, "/cam/camera_info", once)
+    infos.publish(CameraInfo(height=10, width=12, k=[20.0, 0, 6.0, 0, 20.0, 5.0, 0, 0, 1.0]))
+    detector = Detector(tmp_path)
+    publisher = client.publisher(Image, "/cam/image_raw")
+    (stone,) = client.answer(publisher, raw(NORMAL, client.header())).instances
+    assert not math.isnan(stone.azimuth)
+    assert detector.end() == 0
 
 
 def test_an_edited_table_of_hazards_holds_from_the_next_configuration_on(client: Client, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from time import monotonic, perf_counter
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 
 from vlsam_ros import errors
@@ -33,7 +33,7 @@ from vlsam_ros.ros.log import Log
 from vlsam_ros.ros.mailbox import Demand, Frame, Mailbox
 from vlsam_ros.ros.mounts import Mounts
 from vlsam_ros.ros.outputs import Outputs
-from vlsam_ros.ros.qos import ImageSubscription
+from vlsam_ros.ros.qos import ImageSubscription, SubscriptionEventCallbacks
 from vlsam_ros.ros.worker import Detect, Worker, without_instances
 from vlsam_ros.serving.images import Picture, Seen
 from vlsam_ros.serving.models import Job, Result
@@ -77,7 +77,7 @@ class Session:
             raise
         self._horizons = {camera.name: Horizon(camera, config.node, n) for n, camera in enumerate(cameras)}
         self._mounts = Mounts(node, config.node)
-        self._infos = [self._listen_for_info(camera) for camera in cameras]
+        self._infos = [subscription for camera in cameras for subscription in self._listen_for_info(camera)]
         self.worker = Worker(config, load, self.mailbox, self._handle, health.models, self.log)
         self._beside = Beside(lambda: self.config, health.models, self.log)
         self.active = False
@@ -172,9 +172,18 @@ class Session:
                     f"node.image_topics: expected a camera's images, got {camera.topic!r}, which has another use here"
                 )
 
-    def _listen_for_info(self, camera: Camera) -> Any:
-        quality = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-        return self._node.create_subscription(CameraInfo, camera.info_topic, partial(self._learn, camera.name), quality)
+    def _listen_for_info(self, camera: Camera) -> list[Any]:
+        """From any publisher, and what one published once before this node came; nobody need offer both."""
+        silent = SubscriptionEventCallbacks(use_default_callbacks=False)
+        qualities = (
+            QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT),
+            QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
+        )
+        learn = partial(self._learn, camera.name)
+        return [
+            self._node.create_subscription(CameraInfo, camera.info_topic, learn, quality, event_callbacks=silent)
+            for quality in qualities
+        ]
 
     def _learn(self, camera: str, info: CameraInfo) -> None:
         if text := self._horizons[camera].learn(info):
