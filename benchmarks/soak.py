@@ -14,6 +14,7 @@ import argparse
 import os
 import time
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from statistics import mean
 
@@ -65,11 +66,12 @@ class Watched:
         return {"growth": round(self.growth, 4), "mib": parts, **counts}
 
 
-def soak(seconds: float) -> tuple[dict[str, Watched], int, int]:
-    """Each process, and how many results and tracks' messages came."""
+def soak(seconds: float) -> tuple[dict[str, Watched], list[int], int]:
+    """Each process, how many results came in each second, and how many messages of tracks in all."""
     from sensor_msgs.msg import CompressedImage, Image
 
-    client, watched, counts = Client(), {name: Watched() for name in ("node", "vlsam_models", "vlsam_beside")}, [0, 0]
+    client, watched = Client(), {name: Watched() for name in ("node", "vlsam_models", "vlsam_beside")}
+    results, tracks = [], 0
     try:
         client.follow_tracks(True)
         client.watch(CompressedImage, ["overlay/compressed", "overlay/raw/compressed", "heat/compressed"])
@@ -85,12 +87,13 @@ def soak(seconds: float) -> tuple[dict[str, Watched], int, int]:
             while time.monotonic() < until:
                 client.forget()
                 client.spin(1.0)
-                counts = [counts[0] + len(client.detections), counts[1] + len(client.tracks)]
+                results.append(len(client.detections))
+                tracks += len(client.tracks)
                 for name, process in watched.items():
                     process.look(pids[name])
     finally:
         client.close()
-    return {name: process.settled() for name, process in watched.items()}, *counts
+    return {name: process.settled() for name, process in watched.items()}, results, tracks
 
 
 def main() -> None:
@@ -110,8 +113,10 @@ def main() -> None:
         ranges = [f"{min(values)} to {max(values)}" for values in (process.descriptors, process.threads)]
         rows.append((name, *ends, 100 * process.growth, flat, *ranges))
     table(rows)
-    print(f"{results} results, {tracks} messages of tracks\n")
-    finish(minutes=args.minutes, results=results, tracks=tracks, **{n: p.summary() for n, p in watched.items()})
+    silent = max((len([*run]) for some, run in groupby(results, bool) if not some), default=0)
+    print(f"{sum(results)} results, at the longest {silent} s without one; {tracks} messages of tracks\n")
+    figures = {"results": sum(results), "longest_silence_s": silent, "tracks": tracks}
+    finish(minutes=args.minutes, **figures, **{n: p.summary() for n, p in watched.items()})
 
 
 if __name__ == "__main__":
