@@ -15,8 +15,9 @@ BOX = Detection("box", 0.9, 0.9, 0.9, 0.9, Mask(10, 10, np.ones((20, 30), bool))
 
 
 def look(made: beside.Beside, number: int, wanted: bool, data: bytes = jpeg(RGB), camera: int = 0) -> Detections | None:
+    """A frame whose tracks are `wanted`, or a keyframe."""
     seen = Seen(camera, number, 0.1 * number, Picture(format="jpeg"))
-    return made.look(seen, wanted, memoryview(data), lambda what: None)
+    return made.look(seen, wanted, not wanted, memoryview(data), lambda what: None)
 
 
 def found(made: beside.Beside, number: int, camera: int = 0) -> str:

@@ -46,10 +46,10 @@ class Beside(threading.Thread):
         self._stopping = threading.Event()
 
     def look(self, seen: Seen, data: Any, tracks: Callable[[Detections], None] | None, keyframe: bool = False) -> None:
-        """Take in a frame; `tracks` gets where all tracks are in it."""
+        """Take in a frame; `tracks` gets where all tracks are in it. Of a `keyframe` the result will come."""
 
         def work(timeout_s: float) -> None:
-            found = self.remote.call("look", seen, tracks is not None, data=data, timeout_s=timeout_s)
+            found = self.remote.call("look", seen, tracks is not None, keyframe, data=data, timeout_s=timeout_s)
             if tracks is not None:
                 tracks(found)
 

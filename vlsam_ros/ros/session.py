@@ -196,9 +196,12 @@ class Session:
         self._health.cameras[camera].image(message)
         if not self.mailbox.put(camera, message, stamp_s, lost, number=self._frames):
             self.log(logging.ERROR, f"{camera}: node.queue_all has no room for more frames, dropped one")
-        if self.config.tracks.enabled and self.outputs.tracks.get_subscription_count():
+        wanted = self.outputs.tracks.get_subscription_count()
+        if self.config.tracks.enabled and (wanted or self.outputs.detections.get_subscription_count()):
+            # ids hold from keyframe to keyframe by the frames between, whoever reads them
             seen = self._seen(camera, message, self._frames, stamp_s)
-            self._beside.look(seen, message.data, partial(self._publish_tracks, camera, message.header))
+            tracks = partial(self._publish_tracks, camera, message.header) if wanted else None
+            self._beside.look(seen, message.data, tracks)
 
     def _seen(self, camera: str, message: Any, number: int, stamp_s: float) -> Seen:
         return Seen(self._index[camera], number, stamp_s or monotonic(), Picture.of(message))

@@ -31,14 +31,16 @@ class Beside:
     def about(self) -> None:
         """Nothing to be said."""
 
-    def look(self, seen: Seen, wanted: bool, data: memoryview, emit: Callable[[Any], None]) -> Detections | None:
-        """Take in a frame; where all tracks are in it, if that is `wanted`; else its result as a keyframe will come.
+    def look(
+        self, seen: Seen, wanted: bool, keyframe: bool, data: memoryview, emit: Callable[[Any], None]
+    ) -> Detections | None:
+        """Take in a frame; where all tracks are in it, if that is `wanted`. Of a `keyframe` the result will come.
 
         Raises:
             BadImageError: it can't be read.
         """
         tracker = self._tracker(seen.camera)
-        if not wanted and tracker.expect(seen.number):
+        if keyframe and tracker.expect(seen.number):
             return None
         grey, size_hw = to_grey(_with(seen.picture, data), self._config.node.max_image_pixels, WIDTH)
         tracker.look(seen.number, seen.time_s, grey, size_hw)
