@@ -23,7 +23,7 @@ CLASSES = (
 )
 """The classes' names, in the order of their numbers."""
 
-_LARGEST_FILE = 1 << 20
+_LARGEST_FILE = 1 << 16
 _BEHIND_HEAD = r"on|in|at|of|with|near|by|behind|under|beside|from|for|along|across|lying|parked|standing"
 _PREPOSITION = re.compile(rf"\b(?:{_BEHIND_HEAD})\b")
 _NO_LETTERS = re.compile(r"[\W\d_]+")

@@ -42,6 +42,9 @@ from vlsam_ros.tracking.ground import Mount, places
 QUIET_S, COLLECT_S = 0.5, 2.0
 """At the end of a `queue_all` run: all frames are in when none came for so long, or after so long."""
 
+ID_PERIOD_S = 0.2
+"""How often a camera's frames between keyframes are looked at where nobody reads `~/tracks`."""
+
 Reply = Callable[[DetectedInstanceArray | None, str], None]
 """Gets what a demand was for, or why there is nothing."""
 
@@ -61,6 +64,7 @@ class Session:
         self._index = {name: index for index, name in enumerate(names)}
         self._numbers: Counter[str] = Counter()
         self._stale: Counter[str] = Counter()
+        self._looked_s: dict[str, float] = {}
         self._frames = 0
         self.asking = Asking()
         self._replies: dict[Demand, Reply] = {}
@@ -196,12 +200,17 @@ class Session:
         self._health.cameras[camera].image(message)
         if not self.mailbox.put(camera, message, stamp_s, lost, number=self._frames):
             self.log(logging.ERROR, f"{camera}: node.queue_all has no room for more frames, dropped one")
-        wanted = self.outputs.tracks.get_subscription_count()
-        if self.config.tracks.enabled and (wanted or self.outputs.detections.get_subscription_count()):
-            # ids hold from keyframe to keyframe by the frames between, whoever reads them
-            seen = self._seen(camera, message, self._frames, stamp_s)
+        if self.config.tracks.enabled:
+            self._look_between(camera, message, stamp_s)
+
+    def _look_between(self, camera: str, message: Any, stamp_s: float) -> None:
+        """Ids hold from keyframe to keyframe by the frames between: for who reads `~/tracks` all, else some."""
+        wanted, now_s = self.outputs.tracks.get_subscription_count(), monotonic()
+        due = now_s - self._looked_s.get(camera, 0.0) >= ID_PERIOD_S
+        if wanted or (due and self.outputs.detections.get_subscription_count()):
+            self._looked_s[camera] = now_s
             tracks = partial(self._publish_tracks, camera, message.header) if wanted else None
-            self._beside.look(seen, message.data, tracks)
+            self._beside.look(self._seen(camera, message, self._frames, stamp_s), message.data, tracks)
 
     def _seen(self, camera: str, message: Any, number: int, stamp_s: float) -> Seen:
         return Seen(self._index[camera], number, stamp_s or monotonic(), Picture.of(message))
