@@ -14,7 +14,7 @@ from vlsam_ros.tracking.association import associate, overlaps
 from vlsam_ros.tracking.carried import Carried, Frame, advance
 from vlsam_ros.tracking.evidence import Evidence
 from vlsam_ros.tracking.flow import WIDTH, Guess, Motion, fit, follow, small
-from vlsam_ros.tracking.tracker import HISTORY, Tracker
+from vlsam_ros.tracking.tracker import BLIND_S, HISTORY, Tracker
 
 SIZE = (240, 320)
 OPTIONS, MERGE = TrackOptions(), MergeOptions()
@@ -420,6 +420,26 @@ def test_what_leaves_the_picture_ends_and_what_is_unseen_for_long() -> None:
     for i in range(1, 15):
         tracker.look(i, 0.5 * i, scene(path(0)), SIZE)
         assert len(tracker.tracks()) == (0.5 * i <= OPTIONS.keep_s)
+
+
+def test_what_is_gone_from_one_frame_to_the_next_is_not_kept_on_the_ground_where_it_was() -> None:
+    tracker = driven(1)
+    tracker.found(0, result(item("box", place(0))))
+    for i in range(1, 12):
+        tracker.look(i, 0.1 * i, GROUND, SIZE)
+        assert len(tracker.tracks()) == (0.1 * i <= BLIND_S + 1e-6)
+    tracker.look(12, 1.2, scene((65, 72, 1)), SIZE)
+    told = tracker.found(12, result(item("box", box(65, 72, 50, 40))))  # hidden for a while
+    assert [d.track and d.track.id for d in told.items] == ["1"] and len(tracker.tracks()) == 1
+
+
+def test_a_spoilt_picture_loses_nothing() -> None:
+    tracker = driven(1)
+    tracker.found(0, result(item("box", place(0))))
+    for i in range(1, 12):
+        picture = scene(path(i))
+        tracker.look(i, 0.1 * i, cv2.blur(picture, (25, 25)) if i == 3 else picture, SIZE)
+        assert iou(tracker.tracks().items[0].mask, place(i)) > 0.6
 
 
 def test_a_cut_ends_all_and_a_black_picture_does_not() -> None:

@@ -80,6 +80,8 @@ class Carried:
         velocity: reduced pixels per second, (2,); None: not known yet.
         rate: growth per second, as a share of the size; None: not known yet.
         blind_s: how long nothing in the pictures has confirmed it.
+        lost: its points went at once, the scenery's did not: it went elsewhere, and no new points are taken where it
+            is not. It goes on as before.
     """
 
     def __init__(self, mask: Mask, frame: Frame, size_hw: tuple[int, int], before: Carried | None = None) -> None:
@@ -91,7 +93,7 @@ class Carried:
         pace: Pace = before.pace[before.nearest(frame.number)] if before else (None, None)
         self.velocity, self.rate = pace
         self.pace: dict[int, Pace] = {frame.number: pace}
-        self.blind_s = 0.0
+        self.blind_s, self.lost = 0.0, False
         self.seed(frame)
 
     def seed(self, frame: Frame) -> None:
@@ -178,11 +180,12 @@ def advance(carried: Sequence[Carried], before: Frame, after: Frame) -> None:
     shift, scale, support = fit(points, there, np.ones(len(points)), owner, guess)
     scale = np.clip(scale, *STEP)
     for i, c in enumerate(carried):
+        c.lost |= seen and len(c.points_xy) >= POINTS[0] and support[i] < SUPPORT
         step = Motion(float(scale[i]), *(middle[i] + shift[i] - scale[i] * middle[i]).tolist())
         mine = owner == i
         close = np.abs(there[mine] - step.of(points[mine])).max(1) < 2.0
-        _moved(c, step, shift[i], there[mine][close], support[i] >= SUPPORT or seen, seconds, after)
-    needy = [c for c in carried if c.needs_points and not 0 <= after.time_s - c.seeded_s < NEW_S]
+        _moved(c, step, shift[i], there[mine][close], not c.lost and (support[i] >= SUPPORT or seen), seconds, after)
+    needy = [c for c in carried if not c.lost and c.needs_points and not 0 <= after.time_s - c.seeded_s < NEW_S]
     for c in sorted(needy, key=lambda c: c.seeded_s)[:NEW_AT_ONCE]:
         c.seed(after)
 
