@@ -26,9 +26,11 @@ import numpy as np
 from benchmarks.common import finish, header, table
 from vlsam_ros.config import Config, MergeOptions, TrackOptions, profile_path
 from vlsam_ros.data import Detection, Detections, Mask, intersection
+from vlsam_ros.output.files import MAX_PIXELS
+from vlsam_ros.serving.images import Picture, to_grey
 from vlsam_ros.synthetic.drive import Drive, frames, held_out_drive, sample_drive
 from vlsam_ros.synthetic.truth import IGNORE, ground_truth
-from vlsam_ros.tracking.flow import small
+from vlsam_ros.tracking.flow import WIDTH, small
 from vlsam_ros.tracking.tracker import Tracker
 
 CACHE = Path(tempfile.gettempdir()) / "vlsam_tracks"
@@ -157,11 +159,10 @@ def carry(frames: Sequence[Shown], result: Carrying, clock: Clock, late_s: float
     waiting: list[tuple[float, int]] = []
     last, next_s, keyframe, ids = {}, 0.0, frames[0], Ids()
     for number, frame in enumerate(frames):
-        rgb = frame.rgb
-        with clock("reduce"):
-            gray = small(rgb)
+        with clock("decode"):
+            gray, size_hw = to_grey(Picture(format="jpeg", data=frame.jpeg), MAX_PIXELS, WIDTH)
         with clock("look"):
-            tracker.look(number, frame.time_s, gray, rgb.shape[:2])
+            tracker.look(number, frame.time_s, gray, size_hw)
         if frame.time_s >= next_s - 1e-6:
             waiting.append((frame.time_s + late_s, number))
             next_s += every_s
