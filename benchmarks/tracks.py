@@ -5,7 +5,8 @@
 True detections are given as keyframes at 1 Hz, at once and 0.8 s late, and each frame's tracks are compared with its
 truth; beside them masks that are left where they were, and masks that are only shifted as their track. Then the
 embedded pair's own detections at 2 Hz: what is shown with and without the evidence of several keyframes, also with
-false names added, and on other drives than options were chosen by. Drives and detections are kept in the folder for temporary files; remove it after a change of either.
+false names added, and on other drives than options were chosen by. Drives and detections are kept in the folder for
+temporary files; remove it after a change of either.
 """
 
 from __future__ import annotations
