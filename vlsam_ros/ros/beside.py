@@ -41,6 +41,8 @@ class Beside(threading.Thread):
         self._config, self._health, self._log = config, health, log
         self._told: Config | None = None
         self._ready = False
+        self._first = 0
+        """Keyframes that wait for their tracks: other work comes after them."""
         self._work: OrderedDict[Any, Callable[[float], None]] = OrderedDict()
         self._change = threading.Condition()
         self._stopping = threading.Event()
@@ -69,12 +71,18 @@ class Beside(threading.Thread):
         """A keyframe's result with its tracks; as it is, if that can't be told now."""
         if not self._ready or not self.remote.alive:
             return found
+        with self._change:
+            self._first += 1
         try:
             self._finish(("keyframe", camera), FOUND_S)
             return self.remote.call("found", camera, number, found, timeout_s=FOUND_S)
         except VlsamError as error:
             self._log(logging.WARNING, f"no tracks in a keyframe: {error}")
             return found
+        finally:
+            with self._change:
+                self._first -= 1
+                self._change.notify_all()
 
     def run(self) -> None:
         """The thread's life. Without tracks, the process is not there before there is something to do."""
@@ -124,7 +132,7 @@ class Beside(threading.Thread):
     def _wait(self) -> bool:
         """Wait for work; False at the end."""
         with self._change:
-            self._change.wait_for(lambda: self._stopping.is_set() or bool(self._work))
+            self._change.wait_for(lambda: self._stopping.is_set() or (bool(self._work) and not self._first))
             return not self._stopping.is_set()
 
     def _finish(self, key: Any, timeout_s: float) -> None:
