@@ -18,7 +18,7 @@ from vlsam_ros.output.rle import RoiMask, decode, encode, paste
 ROOT = Path(__file__).resolve().parents[1]
 MESSAGES = sorted((ROOT / "msg").glob("*.msg"))
 
-# Keys looked up in rosdistro's rosdep/python.yaml, and packages released into Humble, Jazzy and Kilted.
+# Keys looked up in rosdistro's rosdep/python.yaml, and packages released into Humble, Jazzy and Lyrical.
 ROSDEP_KEYS = {"python3-numpy", "python3-opencv", "python3-pytest", "python3-yaml"}
 ROS_PACKAGES = {
     *("ament_cmake", "ament_cmake_python", "ament_cmake_pytest", "ament_index_python"),

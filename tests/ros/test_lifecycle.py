@@ -23,13 +23,6 @@ from vlsam_ros.srv import Ask, Detect
 IMAGE = "/cam/image_raw"
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    result = Client()
-    yield result
-    result.close()
-
-
 @pytest.fixture
 def managed(client: Client, tmp_path: Path) -> Iterator[Callable[..., Detector]]:
     """A function that starts a detector that waits for transitions; it lives until the test ends, and no longer."""

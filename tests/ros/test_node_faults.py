@@ -49,13 +49,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("faults")
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    result = Client()
-    yield result
-    result.close()
-
-
 @pytest.fixture
 def detector(client: Client, tmp_path: Path) -> Iterator[Any]:
     """A function that starts the fake detector with one topic; it is gone after the test, and not before."""

@@ -24,13 +24,6 @@ TOPICS = ("/front/image_raw", "/rear/image_raw")
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    result = Client()
-    yield result
-    result.close()
-
-
-@pytest.fixture(scope="module")
 def detector(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detector]:
     result = Detector(tmp_path_factory.mktemp("services"), topics=TOPICS)
     yield result

@@ -19,13 +19,6 @@ from sensor_msgs.msg import CompressedImage, Image
 SOON_S = 5.0
 
 
-@pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    result = Client()
-    yield result
-    result.close()
-
-
 @pytest.fixture
 def camera(client: Client) -> Iterator[Any]:
     result = client.node.create_publisher(Image, "/cam/image_raw", 10)

@@ -26,13 +26,6 @@ PROMPT_S = 1.0
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    result = Client()
-    yield result
-    result.close()
-
-
-@pytest.fixture(scope="module")
 def detector(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detector]:
     """One that lives through all of this file."""
     result = Detector(tmp_path_factory.mktemp("survival"), f"node.timeout_s:={TIMEOUT_S}")

@@ -20,13 +20,6 @@ TOPIC, STALE = "/cam/image_raw", 60
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    result = Client()
-    yield result
-    result.close()
-
-
-@pytest.fixture(scope="module")
 def detector(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detector]:
     result = Detector(tmp_path_factory.mktemp("cameras"), "node.silent_s:=1.2")
     client.until(lambda: client.status("camera cam"), "diagnostics")

@@ -40,13 +40,6 @@ rclpy.spin(node)
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
-    result = Client()
-    yield result
-    result.close()
-
-
-@pytest.fixture(scope="module")
 def detector(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Detector]:
     promises = (f"node.deadline_s:={WATCH_S}", f"node.liveliness_s:={WATCH_S}", "tracks.enabled:=false")
     result = Detector(tmp_path_factory.mktemp("planners"), *promises)
