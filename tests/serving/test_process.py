@@ -61,6 +61,8 @@ def test_it_is_a_fresh_process_with_its_arguments(remote: Remote) -> None:
     assert about["pid"] == remote.pid != os.getpid() and about["arguments"] == ("a", 1)
     assert about["nice"] == min(os.nice(0) + 3, 19) and not {"torch", "rclpy", "pytest"} & about["modules"]
     assert Path(f"/proc/{remote.pid}/comm").read_text() == "vlsam_test\n"
+    assert os.getpgid(remote.pid) == remote.pid  # no signal for our group reaches it
+    assert os.getsid(remote.pid) == os.getsid(0)  # in another session its niceness would count nothing
 
 
 @pytest.mark.parametrize("size", [0, 1, PAGE, 3 * PAGE + 1, 6_220_800])

@@ -26,6 +26,7 @@ _KILL_FIRST = 500
 
 def main(connection_fd: int, arena_fd: int, parent: int, nice: int) -> None:
     """The process's life; it ends with `parent`, or when that closes its end."""
+    os.setpgid(0, 0)
     libc = ctypes.CDLL(None)
     libc.prctl(_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

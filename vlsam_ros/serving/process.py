@@ -30,8 +30,9 @@ _REAP_S = 5.0
 class Remote:
     """A process that makes an object by calling `target`, and then answers calls of its methods.
 
-    It is started afresh, not forked, in a session of its own, so that no signal for ours reaches it. It ends when this
-    process does, however that ends. One thread at a time calls; any may ask, `kill` or `close`.
+    It is started afresh, not forked, in a process group of its own, so that no signal for ours reaches it. Not in a
+    session of its own: Linux shares the CPU between sessions first, and niceness counts within one alone. It ends when
+    this process does, however that ends. One thread at a time calls; any may ask, `kill` or `close`.
 
     Attributes:
         pid: of the process; None while there is none.
@@ -125,6 +126,7 @@ class Remote:
                 end.shutdown(socket.SHUT_RDWR)
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            process.kill()  # it may not have come to its group yet
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_REAP_S)
 
@@ -154,7 +156,6 @@ class Remote:
                 [sys.executable, "-c", _START, paths, *numbers],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), self._arena.fd),
-                start_new_session=True,
             )
             self._killed = False
 
