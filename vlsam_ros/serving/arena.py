@@ -10,6 +10,8 @@ import mmap
 import os
 from typing import Any
 
+import numpy as np
+
 PAGE = mmap.PAGESIZE
 
 
@@ -33,8 +35,8 @@ class Arena:
                 os.posix_fallocate(self.fd, 0, -(-size // PAGE) * PAGE)  # now, since a page that lacks later kills
             except OSError as error:
                 raise MemoryError(f"no memory for a frame of {size} bytes to be shared: {error.strerror}") from error
-        if size:
-            self._mapped(size)[:size] = source
+        if size:  # by numpy, since that lets other threads run meanwhile
+            np.copyto(np.frombuffer(self._mapped(size)[:size], np.uint8), np.frombuffer(source, np.uint8))
         return size
 
     def read(self, size: int) -> memoryview:
