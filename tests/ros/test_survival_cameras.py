@@ -122,7 +122,8 @@ def test_two_publishers_with_clocks_apart_keep_the_rate(client: Client, detector
     client.detections.clear()
     for step in range(40):  # at 20 Hz together
         for publisher, ahead in zip(publishers, (0, 3600), strict=True):
-            publisher.publish(raw(NORMAL, Header(stamp=Time(sec=9000 + ahead, nanosec=step * 10**7))))
+            stamp = Time(sec=9000 + ahead + step // 10, nanosec=step % 10 * 10**8)
+            publisher.publish(raw(NORMAL, Header(stamp=stamp)))
         client.spin(0.1)
     assert 4 <= len(client.detections) <= 14, [d.header.stamp for d in client.detections]  # 8 in 4 s, and the start
     assert client.set(node__keyframe_rate_hz=0.0).successful
