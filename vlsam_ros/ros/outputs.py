@@ -21,6 +21,7 @@ from vlsam_ros.msg import DetectedInstanceArray
 from vlsam_ros.output import formats, labels
 from vlsam_ros.output.hazard import load
 from vlsam_ros.output.messages import Keyframe, to_message
+from vlsam_ros.output.text import plain
 from vlsam_ros.ros import convert
 from vlsam_ros.ros.qos import promised
 
@@ -73,14 +74,20 @@ class Outputs:
         }
         self._publisher(String, "classes/legend", LATCHED).publish(String(data=labels.legend()))
         if legend := self._foreign("vision_msgs/msg/LabelInfo", "classes/label_info", LATCHED):
-            legend.publish(formats.label_info(Header(stamp=node.get_clock().now().to_msg()), self._types))
+            try:
+                legend.publish(formats.label_info(Header(stamp=node.get_clock().now().to_msg()), self._types))
+            except Exception as error:  # another version's fields
+                node.get_logger().error(plain(f"no ~/classes/label_info: {type(error).__name__}: {error}"))
 
     def publish(self, keyframe: Keyframe, found: Detections, send: bool = True) -> DetectedInstanceArray:
-        """A keyframe's message, which is published if it is to be sent, also in other forms."""
+        """A keyframe's message, which is published if it is to be sent."""
         message = to_message(keyframe, found, self._types)
-        if not send:
-            return message
-        self.detections.publish(message)
+        if send:
+            self.detections.publish(message)
+        return message
+
+    def publish_others(self, keyframe: Keyframe, found: Detections) -> None:
+        """What was dropped, and the same in other packages' messages."""
         if self.dropped.get_subscription_count():
             self.dropped.publish(to_message(keyframe, replace(found, items=found.dropped), self._types))
         if self._boxes and self._boxes.get_subscription_count():
@@ -88,7 +95,6 @@ class Outputs:
         annotations = self._cameras[keyframe.camera].annotations
         if annotations and annotations.get_subscription_count():
             annotations.publish(formats.image_annotations(keyframe.header.stamp, found, self._types))
-        return message
 
     def publish_tracks(self, keyframe: Keyframe, found: Detections) -> None:
         """Where the tracks are in a frame."""
@@ -126,7 +132,11 @@ class Outputs:
         return publisher
 
     def _foreign(self, kind: str, name: str, quality: QoSProfile | int) -> Any:
-        """A publisher of another package's message; None if that isn't installed."""
+        """A publisher of another package's message; None if that isn't installed, or of a version without it."""
         if importlib.util.find_spec(kind.partition("/")[0]) is None:
             return None
-        return self._publisher(convert.message_class(kind), name, quality)
+        try:
+            return self._publisher(convert.message_class(kind), name, quality)
+        except (ImportError, AttributeError) as error:
+            self._node.get_logger().warning(plain(f"no ~/{name}: {kind} can't be had: {error}"))
+            return None

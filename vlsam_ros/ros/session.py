@@ -334,7 +334,13 @@ class Session:
         """A keyframe was published: who else is to know, or to see."""
         camera, message = frame.camera, frame.message
         self._health.cameras[camera].keyframe(keyframe, latency_s, found)
-        if self.active and (wanted := self.outputs.wanted(camera)):
+        if not self.active:
+            return
+        try:
+            self.outputs.publish_others(keyframe, found)
+        except Exception:  # another package's messages may be of another version: the keyframe is out already
+            self.log(logging.ERROR, f"{camera}: can't be published in other forms: {traceback.format_exc()}")
+        if wanted := self.outputs.wanted(camera):
             problem = plain(keyframe.status_text) if keyframe.status > errors.PARTIAL else ""
             caption = Caption(camera=camera, latency_s=latency_s, age_s=keyframe.age_s, problem=problem)
             done = partial(self.outputs.publish_pictures, camera, message.header)

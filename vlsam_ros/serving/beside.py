@@ -42,7 +42,7 @@ class Beside:
         tracker = self._tracker(seen.camera)
         if keyframe and tracker.expect(seen.number):
             return None
-        grey, size_hw = to_grey(_with(seen.picture, data), self._config.node.max_image_pixels, WIDTH)
+        grey, size_hw = to_grey(seen.picture.holding(data), self._config.node.max_image_pixels, WIDTH)
         tracker.look(seen.number, seen.time_s, grey, size_hw)
         return tracker.tracks() if wanted else None
 
@@ -72,7 +72,7 @@ class Beside:
         rgb: np.ndarray | None = None
         if wanted & {"overlay", "heat"}:
             try:
-                rgb = to_rgb(_with(picture, data), self._config.node.max_image_pixels)
+                rgb = to_rgb(picture.holding(data), self._config.node.max_image_pixels)
             except BadImageError as error:
                 logging.getLogger(__name__).debug("drawn without its image: %s", error)
         return pictures(wanted, rgb, found.size_hw, found, caption, self._config.node.hazards)
@@ -82,7 +82,3 @@ class Beside:
             prefix = f"{camera}-" if not self._run else f"{camera}.{self._run}-"
             self._trackers[camera] = Tracker(self._config.tracks, self._config.merge, prefix)
         return self._trackers[camera]
-
-
-def _with(picture: Picture, data: memoryview) -> Picture:
-    return replace(picture, data=data)

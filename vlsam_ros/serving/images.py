@@ -6,7 +6,7 @@ read right, and a distribution's build doesn't load beside another NumPy. The te
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -74,6 +74,10 @@ class Picture:
             return cls(format=message.format)
         fields = ("encoding", "width", "height", "step", "is_bigendian")
         return cls(**{field: getattr(message, field) for field in fields})
+
+    def holding(self, data: Any) -> Picture:
+        """The same with its data."""
+        return replace(self, data=data)
 
 
 @dataclass(frozen=True)

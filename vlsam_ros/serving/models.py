@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -104,10 +104,12 @@ class Models:
         found, failure = None, None
         try:
             self._configure(job.config)
-            image = to_rgb(_with(job.picture, data), job.config.node.max_image_pixels)
+            image = to_rgb(job.picture.holding(data), job.config.node.max_image_pixels)
             size_hw = image.shape[:2]
-            if self._has_changed(job, image):
+            small = thumbnail(image)
+            if self._has_changed(job, small):
                 found = check_result(self._look(job, image, emit), size_hw)
+                self._last[job.camera] = small
         except BaseException as error:  # the frame's message says so; a panic in a tokenizer's Rust is no Exception
             failure = described(error)
             if why := _gpu_lost():
@@ -129,12 +131,10 @@ class Models:
             if hasattr(self._pipeline, "configure"):
                 self._pipeline.configure(config)
 
-    def _has_changed(self, job: Job, image: np.ndarray) -> bool:
-        small, last = thumbnail(image), self._last.get(job.camera)
-        if job.change is not None and last is not None and changed(last, small) < job.change:
-            return False
-        self._last[job.camera] = small
-        return True
+    def _has_changed(self, job: Job, small: np.ndarray) -> bool:
+        """Since the last keyframe that was looked at without a failure."""
+        last = self._last.get(job.camera)
+        return job.change is None or last is None or changed(last, small) >= job.change
 
 
 def described(error: BaseException) -> tuple[int, str, str]:
@@ -142,10 +142,6 @@ def described(error: BaseException) -> tuple[int, str, str]:
     if isinstance(error, VlsamError):
         return error.status, plain(f"{type(error).__name__}: {error}"), ""
     return VlsamError.status, plain(f"{type(error).__name__}: {error}"), plain_lines(traceback.format_exc())
-
-
-def _with(picture: Picture, data: memoryview) -> Picture:
-    return replace(picture, data=data)
 
 
 def _cuda() -> Any:
