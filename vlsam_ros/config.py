@@ -13,19 +13,28 @@ from typing import Any
 from .errors import ConfigError
 from .options import Option, declared, device_option, dtype_option, in_file, kind, option
 
-PROFILES = ("embedded", "desktop", "jetson", "paper")
+PROFILES = ("embedded", "desktop", "sam3", "apache", "server", "jetson", "paper")
 """The profiles that come with the package, in config/."""
 
 OF_ROS = ("use_sim_time", "qos_overrides", "start_type_description_service")
 """What any ROS node may be given beside its own parameters."""
 
 LIVE = (
-    *("views", "questions", "attention", "prompts", "refine", "score", "verify", "merge", "tracks"),
+    *("views", "questions", "attention", "native", "prompts", "refine", "score", "fusion", "verify", "merge", "tracks"),
     *("grounder.threshold", "grounder.max_boxes"),
     *(f"node.{key}" for key in ("keyframe_rate_hz", "keyframes", "change", "max_gap_s", "latency_budget_s")),
     *(f"node.{key}" for key in ("publish_partial", "priorities", "max_age_s", "silent_s", "timeout_s")),
 )
 """Groups, and single options, that may change while the node runs; the others, while it is unconfigured."""
+
+WAYS = ("attention", "grounder", "native")
+"""From a name to a place: the VLM's attention, a localiser that is told the name, the boxes that the VLM writes."""
+
+BOX_FORMATS = (
+    *("qwen2", "qwen2.5", "qwen3", "internvl", "molmo", "molmo2", "paligemma", "gemma", "gemini", "glm"),
+    *("deepseek", "kosmos", "moondream", "florence"),
+)
+"""The forms in which families of VLMs write boxes and points."""
 
 _PART = r"(?:[A-Za-z_]|\{[A-Za-z_]\w*\})(?:\w|\{[A-Za-z_]\w*\})*"
 TOPIC = re.compile(rf"~?/?{_PART}(/{_PART})*", re.ASCII)
@@ -38,8 +47,32 @@ class VlmOptions:
 
     model: str = option(
         "embedded",
-        "'embedded' ('embedded-plain': the same without training where to look), a local path, or a hub id of a "
-        "transformers image-text-to-text model",
+        "'embedded' ('embedded-plain': the same without training where to look); a local path or a hub id of a "
+        "transformers image-text-to-text model; or a server that speaks OpenAI's protocol, as "
+        "'openai:http://host:8000/v1#model'",
+    )
+    replay: str = option(
+        "none",
+        "with a server: a local path or hub id of the same model, which reads what the server wrote once more, so that "
+        "there is attention ('none': there is none)",
+    )
+    boxes: str = option(
+        "auto",
+        "the form in which the VLM writes boxes or points, for `grounder.mode` 'native' ('auto': by family or name)",
+        choices=("auto", *BOX_FORMATS),
+    )
+    server_timeout_s: float = option(
+        20.0, "longest time for one answer of the server, in all its tries", low=0.1, high=3600.0
+    )
+    server_retries: int = option(
+        2, "how often a request to the server is tried again, after growing pauses", low=0, high=10
+    )
+    server_parallel: int = option(8, "most requests at the server at once", low=1, high=256)
+    server_image_px: int = option(
+        1280, "longest side of a picture for the server; larger views are sent smaller", low=28, high=8192
+    )
+    server_image_quality: int = option(
+        90, "JPEG quality of a picture for the server (0: PNG, lossless)", low=0, high=100
     )
     device: str = device_option()
     dtype: str = dtype_option("weights'")
@@ -105,18 +138,21 @@ class SegmenterOptions:
 
 @dataclass(frozen=True)
 class GrounderOptions:
-    """The second path: a localiser that is told the VLM's names."""
+    """From a name to a place: which ways, and the localiser that is told the VLM's names."""
 
     mode: str = option(
         "attention",
-        "who says where a named thing is: 'attention': the VLM; 'grounder': the model below; 'both': each, and what "
-        "both find scores higher",
-        choices=("attention", "grounder", "both"),
+        "who says where a named thing is, one or several joined by +: 'attention': the VLM's attention; 'grounder': "
+        "the model below; 'native': the boxes or points that the VLM writes. 'both' is 'attention+grounder'",
+        choices=(
+            *(*WAYS, "attention+grounder", "attention+native", "grounder+native", "attention+grounder+native"),
+            "both",
+        ),
     )
     model: str = option(
         "none",
         "a local path or a hub id of GroundingDINO, MM-GroundingDINO, LLMDet, OWLv2, OWL-ViT, OmDet-Turbo or SAM 3 in "
-        "transformers",
+        "transformers; or YOLO-World or YOLOE as 'ultralytics:<file>' (ultralytics is AGPL-3.0)",
     )
     device: str = device_option()
     dtype: str = dtype_option("weights'")
@@ -127,6 +163,39 @@ class GrounderOptions:
     batch: int = option(
         8, "most names at once in SAM 3, whose memory grows with it (others: what their text holds)", low=1, high=256
     )
+    trust_pickle: bool = option(
+        False,
+        "allow a checkpoint that is Python's pickle and can run code (ultralytics' .pt); only for files you trust",
+    )
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Those of `WAYS` that find instances."""
+        return ("attention", "grounder") if self.mode == "both" else tuple(self.mode.split("+"))
+
+
+@dataclass(frozen=True)
+class NativeOptions:
+    """The VLM's own boxes and points."""
+
+    ask: str = option(
+        "names",
+        "'names': the questions first, then for the boxes of each name; 'at once': for all names and boxes in one "
+        "answer a view, instead of the questions",
+        choices=("names", "at once"),
+    )
+    of_name: str = option(
+        "",
+        "how boxes of a name are asked for, which takes the place of {name} (empty: as the form in `vlm.boxes` has it)",
+    )
+    question: str = option("", "what 'at once' asks (empty: as the form in `vlm.boxes` has it)")
+    max_boxes: int = option(
+        64, "most boxes and points of one answer; what is more is left out and said", low=1, high=1000
+    )
+
+    def __post_init__(self) -> None:
+        if self.of_name:
+            _check_template("native.of_name", self.of_name)
 
 
 @dataclass(frozen=True)
@@ -178,8 +247,10 @@ class AttentionOptions:
 
     preset: str = option(
         "vlsam",
-        "'vlsam': the paper; 'decaf': after DecAF. Decides every option below that says 'preset' or -1",
-        choices=("vlsam", "decaf"),
+        "'vlsam': the paper; 'decaf': after DecAF; 'hidden': no attention, but how alike the hidden states of the name "
+        "and of each image token are, after FSeg-LLaVA; 'product': that times the map of 'vlsam'. Decides every option "
+        "below that says 'preset' or -1",
+        choices=("vlsam", "decaf", "hidden", "product"),
     )
     head_weight: str = option(
         "preset",
@@ -212,6 +283,9 @@ class AttentionOptions:
     )
     first_layer: int = option(
         -1, "first layer that takes part in the flow (-1: as the preset says; decaf: the middle one)", low=-1, high=512
+    )
+    hidden_layer: int = option(
+        -1, "after which layer hidden states are compared (-1: the middle one)", low=-1, high=512
     )
     sigma: float = option(
         -1.0, "Gaussian smoothing of the map, in grid cells (0: none; -1: as the preset says)", low=-1.0, high=8.0
@@ -298,6 +372,32 @@ class ScoreOptions:
     def __post_init__(self) -> None:
         if self.attention + self.iou + self.consistency + self.certainty <= 0:
             raise ConfigError("score: expected a weight above 0 for one of its parts, got 0 for all")
+
+
+@dataclass(frozen=True)
+class FusionOptions:
+    """From what several ways say of an instance to one score."""
+
+    attention_checks: bool = option(
+        False, "the attention is a witness for what other ways find, also where it finds nothing itself"
+    )
+    mapping: str = option(
+        "independent",
+        "'independent': 1 - product of (1 - score) over the ways that found it; 'logistic': 1 / (1 + exp(-(bias + "
+        "score's weight * best score + sum over witnesses of weight * (evidence - its mean)))), which `vlsam evaluate "
+        "calibrate` fits: who agrees raises it, who contradicts lowers it",
+        choices=("independent", "logistic"),
+    )
+    bias: float = option(0.0, "bias of the logistic mapping", low=-100.0, high=100.0)
+    score: float = option(1.0, "weight of the best score", low=0.0, high=100.0)
+    attention: float = option(0.0, "weight of the attention's evidence", low=0.0, high=100.0)
+    attention_mean: float = option(0.5, "the attention's evidence that neither raises nor lowers", low=0.0, high=1.0)
+    grounder: float = option(0.0, "weight of the grounder's evidence", low=0.0, high=100.0)
+    grounder_mean: float = option(0.5, "the grounder's evidence that neither raises nor lowers", low=0.0, high=1.0)
+    native: float = option(0.0, "weight of the evidence of the VLM's own boxes", low=0.0, high=100.0)
+    native_mean: float = option(
+        0.5, "evidence of the VLM's own boxes that neither raises nor lowers", low=0.0, high=1.0
+    )
 
 
 @dataclass(frozen=True)
@@ -513,12 +613,14 @@ class Config:
     vlm: VlmOptions = field(default_factory=VlmOptions)
     segmenter: SegmenterOptions = field(default_factory=SegmenterOptions)
     grounder: GrounderOptions = field(default_factory=GrounderOptions)
+    native: NativeOptions = field(default_factory=NativeOptions)
     views: ViewOptions = field(default_factory=ViewOptions)
     questions: QuestionOptions = field(default_factory=QuestionOptions)
     attention: AttentionOptions = field(default_factory=AttentionOptions)
     prompts: PromptOptions = field(default_factory=PromptOptions)
     refine: RefineOptions = field(default_factory=RefineOptions)
     score: ScoreOptions = field(default_factory=ScoreOptions)
+    fusion: FusionOptions = field(default_factory=FusionOptions)
     verify: VerifyOptions = field(default_factory=VerifyOptions)
     merge: MergeOptions = field(default_factory=MergeOptions)
     tracks: TrackOptions = field(default_factory=TrackOptions)

@@ -273,6 +273,19 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """The picture that a VLM was shown of a view, in whose coordinates it writes boxes.
+
+    Attributes:
+        size_wh: width and height in pixels, as the model's processor made it.
+        xyxy: the part of the view that it covers, in pixels of the view; beyond it where it was padded.
+    """
+
+    size_wh: tuple[int, int]
+    xyxy: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a VLM said about one view, with the evidence for it.
 
@@ -283,12 +296,15 @@ class Answer:
         first_row: position of the first generated token in the sequence; generated token i is row first_row + i.
         length: N, the number of tokens in the sequence (prompt and answer).
         layout: the image tokens.
-        layers: number of decoder layers with attention, first to last.
-        layer: layer index -> its Q and K; read one at a time.
+        layers: number of decoder layers with attention, first to last; others carry what comes as it is. 0: there is
+            no attention, as a server gives none.
+        layer: index among these -> its Q and K; read one at a time.
         truncated: the answer ended because it reached the token limit.
         probabilities: what the model gave each generated token, in [0, 1]; empty if unknown.
         batch, row: what it was written together with, and its row in that; None if it was written alone.
         looped: the answer was ended because it said the same again and again.
+        hidden: decoder layer -> hidden states after it, float tensor (N, width); None if they were not asked for.
+        shown: the picture that it is about; None if unknown.
     """
 
     question: str
@@ -304,6 +320,8 @@ class Answer:
     batch: Batch | None = field(default=None, repr=False)
     row: int = 0
     looped: bool = False
+    hidden: Callable[[int], Tensor] | None = field(default=None, repr=False)
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True)
@@ -403,24 +421,31 @@ class Segments:
 
 @dataclass(frozen=True)
 class Grounded:
-    """Where a grounder found N things that it was asked for, in pixels of the view.
+    """Where N things are that were asked for by name, in pixels of the view.
 
     Attributes:
         xyxy: float32 (N, 4), inside the view, a pixel wide and high at the least.
         scores: float32 (N,) in [0, 1].
         names: int64 (N,), which of the names each one is.
-        masks: N masks, or None if the model gives boxes only.
+        masks: N masks, or None if there are boxes only.
+        points: bool (N,), those of which only the box's middle is known; None: none.
     """
 
     xyxy: np.ndarray
     scores: np.ndarray
     names: np.ndarray
     masks: tuple[Mask, ...] | None = None
+    points: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n = len(self.xyxy)
         _require(self.xyxy.shape == (n, 4), f"xyxy: expected (N, 4), got {self.xyxy.shape}")
-        for name, rows in (("scores", self.scores), ("names", self.names), ("masks", self.masks)):
+        for name, rows in (
+            ("scores", self.scores),
+            ("names", self.names),
+            ("masks", self.masks),
+            ("points", self.points),
+        ):
             _require(rows is None or len(rows) == n, f"{name}: expected {n} rows")
 
     def __len__(self) -> int:
@@ -466,6 +491,27 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Witness:
+    """What one way from a name to a place says of an instance, whoever found it.
+
+    Attributes:
+        way: one of `config.WAYS`.
+        score: how sure it is that the named thing is there, in [0, 1]: the attention map's best value under the mask;
+            the grounder's score of its box; the probability of the tokens that wrote the box. 0: it found none here.
+        iou: how well its place fits the mask, in [0, 1]: agreement of map and mask; IoU of its box and the mask's.
+    """
+
+    way: str
+    score: float
+    iou: float
+
+    @property
+    def evidence(self) -> float:
+        """How far it bears the instance out, in [0, 1]."""
+        return self.score * self.iou
+
+
+@dataclass(frozen=True)
 class Detection:
     """One labelled instance, in pixels of the frame (or of the view, before lifting).
 
@@ -477,10 +523,11 @@ class Detection:
         mask: what was outlined.
         view, question: what was looked at and asked.
         reason: why it is not believed (``inconsistent``, ``denied``); empty if it is.
-        source: ``attention``, ``grounder``, or ``both`` if each of them found it.
+        source: the ways that found it, joined by +, in the order of `config.WAYS`.
         certainty: the probability that the VLM gave to the name's words, in [0, 1]; 1 if unknown.
         track: which object it is from frame to frame; None if it is not tracked.
         place: where it stands; None if nothing is known of the camera.
+        witnesses: of each way that was asked about the name in this view, what it says; in the order of `config.WAYS`.
     """
 
     label: str
@@ -496,6 +543,7 @@ class Detection:
     certainty: float = 1.0
     track: Track | None = None
     place: Place | None = None
+    witnesses: tuple[Witness, ...] = ()
 
     @property
     def xyxy(self) -> tuple[float, float, float, float]:

@@ -14,10 +14,19 @@ if TYPE_CHECKING:
 
 
 class Vlm(Protocol):
-    """A vision-language model that can be asked about a view."""
+    """A vision-language model that can be asked about a view.
+
+    Attributes:
+        name: the model's.
+        demonstration: it is an embedded one.
+        attends: its answers have attention.
+        boxes: the form in which it writes boxes, one of `config.BOX_FORMATS`; empty if none is known.
+    """
 
     name: str
     demonstration: bool
+    attends: bool
+    boxes: str
 
     def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
         """Answer each question about an RGB uint8 view (H, W, 3), in order, keeping every layer's Q and K.
@@ -28,7 +37,11 @@ class Vlm(Protocol):
         ...
 
     def answer_views(
-        self, views: Sequence[np.ndarray], questions: Sequence[str], meanwhile: Callable[[], None] | None = None
+        self,
+        views: Sequence[np.ndarray],
+        questions: Sequence[str],
+        meanwhile: Callable[[], None] | None = None,
+        hidden: bool = False,
     ) -> list[list[Answer]]:
         """The same for several views, which a model may answer together; one list of answers per view.
 
@@ -37,6 +50,7 @@ class Vlm(Protocol):
         Args:
             meanwhile: called once, when the views are on their way through the device and before the answers are
                 written: work for the same device that can go on beside that.
+            hidden: the answers are to have their hidden states.
         """
         ...
 
