@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 
+from vlsam_ros.backends.interfaces import Grounder
 from vlsam_ros.data import Answer, Grounded, ImageLayout, LayerQK, Mask, Prompts, Segments
 
 COLOURS = {"red box": (255, 0, 0), "blue ball": (0, 0, 255), "green cone": (0, 255, 0)}
@@ -144,13 +145,13 @@ class FakeSegmenter:
         return np.where(np.all(pixels == colour, -1) & (colour != GREY).any(), 1, -1).astype(np.float32)
 
 
-class FakeGrounder:
+class FakeGrounder(Grounder):
     """A box, and if asked for a mask, around everything that has the colour of a name; it knows nothing else."""
 
     name = "fake-grounder"
 
     def __init__(self, score: float = 0.7, masks: bool = False) -> None:
-        self.score, self.masks, self.asked = score, masks, []
+        self.score, self.outlines, self.asked = score, masks, []
 
     def locate(self, view: np.ndarray, names: Sequence[str]) -> Grounded:
         self.asked.append(list(names))
@@ -164,7 +165,7 @@ class FakeGrounder:
             xyxy=np.array([m.xyxy for m in masks], np.float32).reshape(-1, 4),
             scores=np.full(len(found), self.score, np.float32),
             names=np.array([i for i, _ in found], np.int64),
-            masks=masks if self.masks else None,
+            masks=masks if self.outlines else None,
         )
 
 

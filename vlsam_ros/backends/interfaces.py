@@ -132,12 +132,26 @@ class Segmenter(Protocol):
 
 
 class Grounder(Protocol):
-    """A localiser that is told by text what to look for; stateless between calls."""
+    """A localiser that is told by text what to look for; what it finds depends on no other call.
+
+    Attributes:
+        name: the model's.
+        outlines: it gives a mask with each box, so that no segmenter is needed.
+    """
 
     name: str
+    outlines: bool
+
+    def prepare(self, views: Sequence[np.ndarray]) -> None:
+        """Begin to encode views that are `Pixels`, if the device can do that beside other work; does not wait.
+
+        Raises:
+            GrounderError: the model failed.
+        """
+        return
 
     def locate(self, view: np.ndarray, names: Sequence[str]) -> Grounded:
-        """Boxes, and masks if the model gives any, of the things with these names in an RGB uint8 view (H, W, 3).
+        """Boxes, and masks if it `outlines`, of the things with these names in an RGB uint8 view (H, W, 3).
 
         Names may be any text; one without letters and digits is found nowhere. One place may be found under several
         names, or twice.
@@ -146,3 +160,10 @@ class Grounder(Protocol):
             GrounderError: the model failed.
         """
         ...
+
+    def locate_views(self, views: Sequence[np.ndarray], names: Sequence[Sequence[str]]) -> list[Grounded]:
+        """The same for several views, each with names of its own; encoded together if that is faster.
+
+        What it makes of views that are `Pixels` it keeps with them, as far as it does not depend on the names.
+        """
+        return [self.locate(view, own) for view, own in zip(views, names, strict=True)]

@@ -112,15 +112,17 @@ class Family:
         propose: asks the model.
         threshold: its least score of a box, as its post-processing in transformers has it.
         model, processor: classes of transformers.
+        outlines: it gives a mask with each box.
     """
 
     propose: Propose
     threshold: float
     model: str = "AutoModelForZeroShotObjectDetection"
     processor: str = "AutoProcessor"
+    outlines: bool = False
 
 
-_SAM3 = Family(sam3, 0.3, "Sam3Model", "Sam3Processor")
+_SAM3 = Family(sam3, 0.3, "Sam3Model", "Sam3Processor", outlines=True)
 
 FAMILIES: dict[str, Family] = {
     "grounding-dino": Family(grounding_dino, 0.25),

@@ -38,4 +38,5 @@ def load(options: GrounderOptions) -> TransformersGrounder:
         threshold=family.threshold if options.threshold < 0 else options.threshold,
         max_boxes=options.max_boxes,
         batch=options.batch,
+        outlines=family.outlines,
     )

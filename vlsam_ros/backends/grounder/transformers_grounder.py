@@ -16,6 +16,7 @@ from torchvision.ops import clip_boxes_to_image
 
 from ...data import Grounded, Mask, check_image
 from ...errors import GrounderError, failures
+from ..interfaces import Grounder
 from .families import Proposals, Propose
 
 MOST_CHARS = 128
@@ -31,7 +32,7 @@ _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
 
 @dataclass(frozen=True)
-class TransformersGrounder:
+class TransformersGrounder(Grounder):
     """Boxes for names; each pair of name and box has a score of its own, and duplicates are left to merging.
 
     Attributes:
@@ -40,6 +41,7 @@ class TransformersGrounder:
         threshold: a box whose score is not above it is left out.
         max_boxes: most boxes of one name, best first.
         batch: most names at once where a family looks for each by itself.
+        outlines: it gives a mask with each box.
     """
 
     name: str
@@ -49,6 +51,7 @@ class TransformersGrounder:
     threshold: float
     max_boxes: int
     batch: int
+    outlines: bool = False
 
     @torch.inference_mode()
     def locate(self, view: np.ndarray, names: Sequence[str]) -> Grounded:
