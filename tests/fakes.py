@@ -35,7 +35,7 @@ def words(text: str) -> tuple[tuple[int, int], ...]:
 class FakeVlm:
     """Names the colours it sees; the name's tokens attend to the cells of that colour. Knows what there is not."""
 
-    name, demonstration = "fake-vlm", False
+    name, demonstration, attends, boxes = "fake-vlm", False, True, ""
 
     def __init__(self, grid: int = 16, layers: int = 3, text: str | None = None) -> None:
         self.grid, self.layers, self.text, self.calls = grid, layers, text, 0
@@ -49,7 +49,11 @@ class FakeVlm:
         return [self._say(question, view.shape[:2], seen) for question in questions]
 
     def answer_views(
-        self, views: Sequence[np.ndarray], questions: Sequence[str], meanwhile: Callable[[], None] | None = None
+        self,
+        views: Sequence[np.ndarray],
+        questions: Sequence[str],
+        meanwhile: Callable[[], None] | None = None,
+        hidden: bool = False,
     ) -> list[list[Answer]]:
         if meanwhile:
             meanwhile()

@@ -7,7 +7,7 @@ y_max with exclusive upper edges.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -450,6 +450,22 @@ class Grounded:
 
     def __len__(self) -> int:
         return len(self.xyxy)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Grounded]) -> Grounded:
+        """All of several parts, one after the other; those with masks or points have them throughout."""
+        rows = [np.zeros(0, np.int64), *(part.names for part in parts)]
+        masks = [part.masks for part in parts if part.masks is not None]
+        points = any(part.points is not None for part in parts)
+        return cls(
+            np.concatenate([np.zeros((0, 4), np.float32), *(part.xyxy for part in parts)]),
+            np.concatenate([np.zeros(0, np.float32), *(part.scores for part in parts)]),
+            np.concatenate(rows),
+            tuple(mask for own in masks for mask in own) if masks else None,
+            np.concatenate([np.zeros(len(p), bool) if p.points is None else p.points for p in parts])
+            if points
+            else None,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The whole method on one page: image -> views -> names and maps (or boxes) -> masks -> Detections."""
+"""The whole method on one page: image -> views -> names -> maps and boxes -> masks -> Detections."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ import numpy as np
 
 from .backends.interfaces import Grounder, Segmenter, Vlm
 from .config import Config
-from .data import Answer, Detection, Detections, NamedMap, Pixels, View, check_image
+from .data import Answer, Detection, Detections, Grounded, NamedMap, Pixels, View, check_image
 from .ensemble.merge import merge
 from .ensemble.schedule import Pace, Step, left_out, plan, until_spent
 from .ensemble.tiling import lift, views
 from .errors import ConfigError, GrounderError, SegmenterError, VlmError, VlsamError, out_of_memory
+from .localisation.fusion import witnessed
 from .localisation.grounding import detections, names_in
 from .localisation.refine import refine
-from .recognition.attention import fuse, named_maps, wants_background
-from .recognition.questions import questions_for
+from .recognition.attention import fuse, named_maps, wants_background, wants_hidden
+from .recognition.questions import ParsedName, parse_names, questions_for
 from .recognition.unanswered import no_answer
 from .recognition.verify import verify
 
@@ -67,20 +68,27 @@ class VLSam:
     """Open-ended detection and segmentation, training-free: a VLM names and points, a segmenter outlines.
 
     Args:
-        vlm: answers questions about a view and shows its attention.
-        segmenter: outlines what points show.
+        vlm: answers questions about a view, and shows its attention or writes boxes.
+        segmenter: outlines what points and boxes show; None if a grounder that outlines itself finds everything.
         config: every option.
-        grounder: finds what the VLM names, beside its attention or instead of it (option `grounder.mode`).
+        grounder: finds what the VLM names, as `grounder.mode` says.
+
+    Raises:
+        ConfigError: a model is missing, or can't do what the options want of it.
     """
 
     def __init__(
-        self, vlm: Vlm, segmenter: Segmenter, config: Config | None = None, grounder: Grounder | None = None
+        self, vlm: Vlm, segmenter: Segmenter | None, config: Config | None = None, grounder: Grounder | None = None
     ) -> None:
-        self.vlm, self.segmenter, self.config = vlm, segmenter, config or Config()
-        self.grounder = grounder if self.config.grounder.mode != "attention" else None
+        self.vlm, self.segmenter = vlm, segmenter
         self._looking, self._merging, self._tokens = Pace(), Pace(), dict[str, int]()
-        if grounder is None and self.config.grounder.mode != "attention":
-            raise ConfigError(f"grounder.mode {self.config.grounder.mode!r}: expected a grounder, got none")
+        config = config or Config()
+        self.grounder = grounder if "grounder" in config.grounder.ways else None
+        if "grounder" in config.grounder.ways and grounder is None:
+            raise ConfigError(f"grounder.mode {config.grounder.mode!r}: expected a grounder, got none")
+        if segmenter is None and needs_segmenter(config, grounder):
+            raise ConfigError(f"grounder.mode {config.grounder.mode!r}: expected a segmenter, got none")
+        self.configure(config)
 
     def __call__(
         self,
@@ -115,7 +123,7 @@ class VLSam:
         done: list[Step] = []
         with _timed(timings, "total"):
             with _timed(timings, "vlm"):
-                questions = questions_for(self.vlm, pixels[all_views[0].name], self.config.questions)
+                questions = self._questions(pixels[all_views[0].name])
                 questions = [*questions, *(q for q in dict.fromkeys(extra) if q not in questions)]
             whole, left_s = Step(tuple(all_views), tuple(questions)), (budget_s or 0.0) - (perf_counter() - started)
             hurry = budget_s is not None and ((known := self._cost(done, whole)) is None or known > left_s)
@@ -170,8 +178,24 @@ class VLSam:
         )
 
     def configure(self, config: Config) -> None:
-        """Other options from the next frame on, of those that no model was loaded by (`config.is_live`)."""
-        self.config = config
+        """Other options from the next frame on, of those that no model was loaded by (`config.is_live`).
+
+        Raises:
+            ConfigError: the VLM can't do what they want of it; the options stay as they were.
+        """
+        ways, form = config.grounder.ways, config.vlm.boxes
+        if ("attention" in ways or config.fusion.attention_checks) and not self.vlm.attends:
+            raise ConfigError(
+                f"{self.vlm.name} gives no attention: choose another grounder.mode than {config.grounder.mode!r}, "
+                "without fusion.attention_checks, or set vlm.replay"
+            )
+        form = self.vlm.boxes if form == "auto" else form
+        if "native" in ways and not form:
+            raise ConfigError(
+                f"grounder.mode {config.grounder.mode!r}: {self.vlm.name} is not known to write boxes; if it does, say "
+                "in which form with vlm.boxes"
+            )
+        self.config, self._form = config, form
 
     def warm_up(self, size_hw: tuple[int, int] = FULL_HD) -> None:
         """Get the models ready for the views and questions of the options, so that no frame has to wait for that.
@@ -181,15 +205,16 @@ class VLSam:
                 `vlm.view_tokens` makes them so.
         """
         options, frame = self.config.questions, np.zeros((*size_hw, 3), np.uint8)
-        count = options.generated if options.mode == "generated" else len(options.questions)
-        questions = [options.questions[i % len(options.questions)] for i in range(count)]
+        fixed = [self._all_at_once] if self._all_at_once else options.questions
+        count = options.generated if options.mode == "generated" and not self._all_at_once else len(fixed)
+        questions = [fixed[i % len(fixed)] for i in range(count)]
         ways = (False, True) if self.config.node.latency_budget_s else (False,)
         first = self.config.node.publish_partial
         all_views = views(size_hw, self.config.views)
         steps = {step for hurry in ways for step in self._steps(all_views, questions, hurry, first)}
         for step in sorted(steps, key=lambda step: step.size):  # the small ones are to run on no larger one's buffers
             pixels = [_pixels(frame, view) for view in step.views]
-            self.segmenter.prepare(pixels)
+            self._prepare(pixels)
             self.vlm.warm_up(pixels, [*step.questions, *self._aside()])
 
     def _steps(
@@ -210,73 +235,151 @@ class VLSam:
         merging = self._merging.expected((sum(s.size for s in (*done, step)), 1)) or 0.0
         return None if looking is None else looking + merging
 
+    @property
+    def _attends(self) -> bool:
+        """Whether anybody looks at the VLM's attention."""
+        return "attention" in self.config.grounder.ways or self.config.fusion.attention_checks
+
+    @property
+    def _all_at_once(self) -> str:
+        """The question whose answer has the names and the boxes; empty if they are asked for one after the other."""
+        if "native" not in self.config.grounder.ways or self.config.native.ask != "at once":
+            return ""
+        from .localisation import native
+
+        return native.ask_all(self._form, self.config.native)
+
+    def _questions(self, pixels: np.ndarray) -> list[str]:
+        """What is asked about each view."""
+        return [self._all_at_once] if self._all_at_once else questions_for(self.vlm, pixels, self.config.questions)
+
     def _aside(self) -> list[str]:
         """What is asked beside the questions, whose answer names nothing."""
-        attends = self.config.grounder.mode != "grounder"
         return (
-            [self.config.attention.background_question] if attends and wants_background(self.config.attention) else []
+            [self.config.attention.background_question]
+            if self._attends and wants_background(self.config.attention)
+            else []
         )
+
+    def _names(self, answer: Answer) -> list[ParsedName]:
+        """The names in an answer."""
+        if answer.question == self._all_at_once:
+            from .localisation import native
+
+            return native.names(answer, self._form, self.config.questions)
+        return parse_names(answer.text, self.config.questions, answer.truncated)
+
+    def _prepare(self, views: Sequence[np.ndarray]) -> None:
+        """Begin what the VLM's answers are not needed for."""
+        if self.segmenter and (self._attends or not (self.grounder and self.grounder.outlines)):
+            self.segmenter.prepare(views)
+        if self.grounder:
+            self.grounder.prepare(views)
 
     def nothing(self, size_hw: tuple[int, int]) -> Detections:
         """A result for a frame (H, W) that says no more than which models there are."""
         return Detections(
             size_hw=size_hw,
             vlm=self.vlm.name,
-            segmenter=self.segmenter.name,
+            segmenter=self.segmenter.name if self.segmenter else "",
             grounder=self.grounder.name if self.grounder else "",
-            demonstration=self.vlm.demonstration or self.segmenter.demonstration,
+            demonstration=self.vlm.demonstration or bool(self.segmenter and self.segmenter.demonstration),
         )
 
     def look(self, views: Sequence[np.ndarray], questions: Sequence[str], timings: dict[str, float]) -> list[Look]:
         """What comes of each view (H, W, 3). No answer's Q and K outlive it."""
-        config, aside, attends = self.config, self._aside(), self.config.grounder.mode != "grounder"
+        config, aside, ways = self.config, self._aside(), self.config.grounder.ways
         with _timed(timings, "vlm"):
-            prepare = partial(self.segmenter.prepare, views)
-            answered = self.vlm.answer_views(views, [*questions, *aside], prepare)
+            beside = {"hidden": True} if self._attends and wants_hidden(config.attention) else {}
+            answered = self.vlm.answer_views(views, [*questions, *aside], partial(self._prepare, views), **beside)
         if (got := [len(own) for own in answered]) != [len(questions) + len(aside)] * len(views):
             raise VlmError(f"expected {len(questions) + len(aside)} answers for each of {len(views)} views, got {got}")
         background = [own.pop() if aside else None for own in answered]
+        parsed = [[self._names(answer) for answer in own] for own in answered]
         with _timed(timings, "attention"):
             named = (
-                named_maps(answered, config.questions, config.attention, background) if attends else [[] for _ in views]
+                named_maps(answered, config.questions, config.attention, background, parsed)
+                if self._attends
+                else [[] for _ in views]
             )
             maps = [fuse(own) for own in named]
-        names = [names_in(own, config.questions) for own in answered]
+        names = [names_in(a, config.questions, own) for a, own in zip(answered, parsed, strict=True)]
         said = [[(a.question, a.text) for a in own] for own in answered]
         doubts = [[(a.question, self._doubt(a)) for a in own] for own in answered]
         tokens = [len(own[0].layout.positions) for own in answered]
+        places: list[dict[str, Grounded]] = [{} for _ in views]
+        if "native" in ways:
+            for i, own in enumerate(self._written(views, answered, names, timings)):
+                places[i]["native"], more, problems = own
+                said[i] += more
+                doubts[i] += problems
         del answered, background
+        if self.grounder:
+            with _timed(timings, "grounder"):
+                located = self.grounder.locate_views(views, [list(own) for own in names])
+            for own, found in zip(places, located, strict=True):
+                own["grounder"] = found
         looks = []
-        grounded = self._ground(views, names, timings) if self.grounder else [[] for _ in views]
         with _timed(timings, "segmenter"):
-            attended = refine(self.segmenter, views, maps, config)
+            instances = [
+                *(detections(self.segmenter, views, [p[way] for p in places], names, config, way)
+                  for way in ("grounder", "native") if way in ways),
+                *([refine(self.segmenter, views, maps, config)] if "attention" in ways and self.segmenter else []),
+            ]  # fmt: skip
         for i, pixels in enumerate(views):
-            instances = [*grounded[i], *attended[i]]
-            placed = {d.label for d in instances}
-            doubts[i] += [(q, f"no place for {n!r}") for n, (q, _) in names[i].items() if attends and n not in placed]
+            found = [d for own in instances for d in own[i]]
+            placed = {d.label for d in found}
+            if "attention" in ways:
+                doubts[i] += [(q, f"no place for {n!r}") for n, (q, _) in names[i].items() if n not in placed]
+            asked = {way: (own, list(names[i])) for way, own in places[i].items()}
+            found = witnessed(found, maps[i] if self._attends else None, asked)
             with _timed(timings, "verify"):
-                verdicts, instances = verify(self.vlm, pixels, instances, config)
+                verdicts, found = verify(self.vlm, pixels, found, config)
             said[i] += [(a.question, a.text) for a in verdicts]
             del verdicts
             doubted = [(q, why) for q, why in doubts[i] if why]
-            looks.append(Look(said[i], doubted, bool(names[i]), maps[i], instances, tokens[i]))
+            looks.append(Look(said[i], doubted, bool(names[i]), maps[i], found, tokens[i]))
         return looks
 
     def _doubt(self, answer: Answer) -> str:
         """Why an answer leaves open what there is; empty if it does not."""
-        ended = "cut off, as it repeats itself" if answer.looped else "cut off at vlm.max_new_tokens"
-        cut_off = ended if answer.truncated else ""
-        return no_answer(answer.text, answer.truncated, self.config.questions) or cut_off
+        return no_answer(answer.text, answer.truncated, self.config.questions) or cut_off(answer)
 
-    def _ground(
-        self, views: Sequence[np.ndarray], names: Sequence[Mapping[str, tuple[str, float]]], timings: dict[str, float]
-    ) -> list[list[Detection]]:
-        """The second path: instances of the names in the answers about each view."""
-        assert self.grounder
-        with _timed(timings, "grounder"):
-            found = [self.grounder.locate(pixels, list(own)) for pixels, own in zip(views, names, strict=True)]
-        with _timed(timings, "segmenter"):
-            return detections(self.segmenter, views, found, names, self.config)
+    def _written(
+        self,
+        views: Sequence[np.ndarray],
+        answered: Sequence[Sequence[Answer]],
+        names: Sequence[Mapping[str, tuple[str, float]]],
+        timings: dict[str, float],
+    ) -> Iterator[tuple[Grounded, list[tuple[str, str]], list[tuple[str, str]]]]:
+        """The VLM's own boxes of the names in each view; what it said for that, and what is wrong with it."""
+        from .localisation import native
+
+        options = self.config.native
+        for pixels, own, asked in zip(views, answered, names, strict=True):
+            with _timed(timings, "vlm"):
+                later = [name for name, (question, _) in asked.items() if question != self._all_at_once]
+                requests = [native.ask_for(name, self._form, options) for name in later]
+                more = self.vlm.answer(pixels, requests) if requests else []
+            doubts, found = [(answer.question, cut_off(answer)) for answer in more], []
+            at_once = [(answer, answer) for answer in own if answer.question == self._all_at_once]
+            for answer, given in (*at_once, *((a, {n: a}) for n, a in zip(later, more, strict=True))):
+                places, problems = native.grounded(given, list(asked), self._form, options)
+                found.append(places)
+                doubts += [(answer.question, problem) for problem in problems]
+            yield Grounded.joined(found), [(a.question, a.text) for a in more], doubts
+
+
+def cut_off(answer: Answer) -> str:
+    """Why an answer has no end; empty if it has one."""
+    if not answer.truncated:
+        return ""
+    return "cut off, as it repeats itself" if answer.looped else "cut off at vlm.max_new_tokens"
+
+
+def needs_segmenter(config: Config, grounder: Grounder | None) -> bool:
+    """Whether anything is to be outlined that no grounder outlines itself."""
+    return config.grounder.ways != ("grounder",) or not (grounder and grounder.outlines)
 
 
 def load(config: Config | None = None) -> VLSam:
@@ -290,7 +393,7 @@ def load(config: Config | None = None) -> VLSam:
     from .backends.devices import pick_device
 
     config = config or Config()
-    grounds = config.grounder.mode != "attention"
+    grounds = "grounder" in config.grounder.ways
     for device in (config.vlm.device, config.segmenter.device, *([config.grounder.device] if grounds else [])):
         pick_device(device)  # before gigabytes are read
     if config.vlm.threads:
@@ -298,7 +401,8 @@ def load(config: Config | None = None) -> VLSam:
 
         torch.set_num_threads(config.vlm.threads)
     grounder = load_grounder(config.grounder) if grounds else None
-    detector = VLSam(load_vlm(config.vlm), load_segmenter(config.segmenter), config, grounder)
+    segmenter = load_segmenter(config.segmenter) if needs_segmenter(config, grounder) else None
+    detector = VLSam(load_vlm(config.vlm), segmenter, config, grounder)
     detector.warm_up()
     return detector
 

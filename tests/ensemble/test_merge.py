@@ -135,13 +135,13 @@ def test_meaning_and_synonyms_are_options():
 
 CONFIRMED = {
     "one path twice": ([("dog", 0.9, "grounder"), ("dog", 0.5, "grounder")], 0.9, "grounder"),
-    "both paths": ([("dog", 0.6, "attention"), ("dog", 0.5, "grounder")], 0.8, "both"),
+    "both paths": ([("dog", 0.6, "attention"), ("dog", 0.5, "grounder")], 0.8, "attention+grounder"),
     "the best of each counts": (
         [("dog", 0.6, "grounder"), ("dog", 0.5, "attention"), ("dog", 0.4, "grounder")],
         0.8,
-        "both",
+        "attention+grounder",
     ),
-    "one meaning": ([("dog", 0.6, "attention"), ("puppy", 0.5, "grounder")], 0.8, "both"),
+    "one meaning": ([("dog", 0.6, "attention"), ("puppy", 0.5, "grounder")], 0.8, "attention+grounder"),
     "another name confirms nothing": ([("dog", 0.6, "attention"), ("cat", 0.5, "grounder")], 0.6, "attention"),
     "an outvoted name takes its path along": (
         [("dog", 0.6, "attention"), ("cat", 0.5, "grounder"), ("cat", 0.4, "grounder")],
@@ -182,7 +182,7 @@ def slow(found: list[Detection], options: MergeOptions) -> list[tuple]:
             c["label"] = winner(c["votes"])
             named = [(s, by) for n, s, by in c["votes"] if meaning(n) == meaning(c["label"])]
             a, g = (max((s for s, by in named if by == path), default=0) for path in ("attention", "grounder"))
-            c["source"] = "both" if a and g else "attention" if a else "grounder"
+            c["source"] = "attention+grounder" if a and g else "attention" if a else "grounder"
             c["score"] = a + g - a * g if a and g else c["score"]
         if len(kept) == len(left):
             kept.sort(key=lambda c: -c["score"])

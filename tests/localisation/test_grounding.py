@@ -69,7 +69,7 @@ def test_both_find_more_and_what_both_find_scores_higher() -> None:
     alone = {d.label: d for d in run("attention", FakeGrounder(), Vague()).items}
     both = {d.label: d for d in result.items}
     assert {label: d.source for label, d in both.items()} == {
-        "red box": "both", "blue ball": "attention", "green cone": "grounder"
+        "red box": "attention+grounder", "blue ball": "attention", "green cone": "grounder"
     }  # fmt: skip
     grounded = (0.7 + 0.95 + 1) / 3
     assert both["red box"].score == pytest.approx(1 - (1 - alone["red box"].score) * (1 - grounded))
@@ -100,7 +100,7 @@ def test_what_the_vlm_denies_is_dropped_whoever_found_it() -> None:
     result = run("both", FakeGrounder(), Unsure(), **{"verify.ask": True})
     assert boxes(result) == EXPECTED[2:]
     assert {(d.label, d.source, d.reason) for d in result.dropped} == {
-        (name, "both", "denied") for name in ("blue ball", "green cone")
+        (name, "attention+grounder", "denied") for name in ("blue ball", "green cone")
     }
 
 

@@ -276,7 +276,7 @@ def detections() -> Detections:
     dot = np.zeros((40, 60), bool)
     dot[39, 59] = True
     items = (
-        Detection("traffic cone", 0.875, 0.625, 0.75, 0.5, Mask.from_dense(ring), view="far_0", source="both"),
+        Detection("traffic cone", 0.875, 0.625, 0.75, 0.5, Mask.from_dense(ring), view="far_0", source="attention+grounder"),
         Detection("stone", 0.5, 0.5, 0.5, 0.5, Mask.from_dense(dot), reason="denied"),
         Detection("nothing", 0.25, 0.5, 0.5, 0.5, Mask.from_dense(np.zeros((40, 60), bool))),
     )

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from ..config import Config, MergeOptions
-from ..data import Detection, Mask, View, intersection
+from ..config import WAYS, Config, FusionOptions, MergeOptions
+from ..data import Detection, Mask, View, Witness, intersection
+from ..localisation.fusion import fused, together
 from .synonyms import meaning
 from .tiling import cut_by_border
 
@@ -20,6 +21,15 @@ JOINT = 0.1
 
 COARSE = 48
 """Cells along the frame's longer side in which pixels are counted, to bound what two masks can share."""
+
+
+class Vote(NamedTuple):
+    """A detection's voice: the score is its way's own, before any fusion."""
+
+    label: str
+    score: float
+    source: str
+    witnesses: tuple[Witness, ...]
 
 
 @dataclass(frozen=True)
@@ -31,7 +41,7 @@ class Candidate:
         cut: an inner border of its view cuts it.
         view_px: area of its view; the smaller it is, the more detail the models saw.
         cells: int32 (n,), pixels of its mask in each cell of a coarse grid over the frame.
-        votes: (label, score, source) of it and of all that it took in.
+        votes: of it and of all that it took in.
     """
 
     detection: Detection
@@ -40,7 +50,7 @@ class Candidate:
     view_px: int
     area: int
     cells: np.ndarray
-    votes: tuple[tuple[str, float, str], ...]
+    votes: tuple[Vote, ...]
 
     def showing(self, mask: Mask, view: str) -> Detection:
         """Its detection with another mask."""
@@ -64,8 +74,9 @@ def merge(
     count = -1
     while count != len(candidates):
         count = len(candidates)
-        candidates = [by_vote(c, meaning_of) for c in _once(sorted(candidates, key=_rank), size_hw, options)]
-    items = sorted((c.detection for c in candidates), key=_order)
+        kept = _once(sorted(candidates, key=_rank), size_hw, options)
+        candidates = [by_vote(c, meaning_of, config.fusion) for c in kept]
+    items = sorted((c.detection for c in candidates if c.detection.score >= options.min_score), key=_order)
     return tuple(items[: options.max_instances])
 
 
@@ -146,22 +157,22 @@ def combined(a: Candidate, b: Candidate, options: MergeOptions) -> Candidate | N
     return None
 
 
-def by_vote(c: Candidate, meaning_of: Callable[[str], str]) -> Candidate:
+def by_vote(c: Candidate, meaning_of: Callable[[str], str], fusion: FusionOptions) -> Candidate:
     """The candidate under the label with the largest sum of scores, among those of the meaning with the largest.
 
-    If both paths voted for that meaning, its score is the chance that not both are wrong, 1 - (1 - a)(1 - g), with the
-    best score of each.
+    Its score is that of all ways that voted for that meaning, and their witnesses (`localisation.fusion.fused`).
     """
-    meanings = _sums((meaning_of(label), score) for label, score, _ in c.votes)
+    meanings = _sums((meaning_of(vote.label), vote.score) for vote in c.votes)
     best = min(meanings, key=lambda m: (-meanings[m], m))
-    votes = [vote for vote in c.votes if meaning_of(vote[0]) == best]
-    labels = _sums((label, score) for label, score, _ in votes)
+    votes = [vote for vote in c.votes if meaning_of(vote.label) == best]
+    labels = _sums((vote.label, vote.score) for vote in votes)
     label = min(labels, key=lambda name: (-labels[name], name))
-    paths = {source: max(score for _, score, by in votes if by == source) for *_, source in votes}
-    found = replace(c.detection, label=label, source=votes[0][2])
-    if len(paths) > 1:
-        found = replace(found, score=1 - math.prod(1 - score for score in paths.values()), source="both")
-    return replace(c, meaning=best, detection=found)
+    scores = {way: max(own) for way in WAYS if (own := [vote.score for vote in votes if vote.source == way])}
+    if len(scores) == 1 and fusion.mapping == "independent":
+        scores = dict.fromkeys(scores, c.detection.score)  # an outvoted name may have ranked first
+    witnesses = together(w for vote in votes for w in vote.witnesses)
+    found = replace(c.detection, label=label, source="+".join(scores), witnesses=witnesses)
+    return replace(c, meaning=best, detection=replace(found, score=fused(scores, witnesses, fusion)))
 
 
 def _sums(votes: Iterable[tuple[str, float]]) -> dict[str, float]:
@@ -189,9 +200,11 @@ def _candidates(
     by_name, options = {view.name: view for view in views}, config.merge
     for d in found:
         area, view = d.mask.area, by_name[d.view]
+        vote = Vote(d.label, d.score, d.source, d.witnesses)
+        d = replace(d, score=fused({d.source: d.score}, d.witnesses, config.fusion))
         if d.score >= options.min_score and area >= max(1, options.min_area_px):
             cut = cut_by_border(d, view, size_hw, config.views.border_px)
-            votes = ((d.label, d.score, d.source),)
+            votes = (vote,)
             px, cells = int(np.prod(view.size_hw)), coarse(d.mask, size_hw)
             yield Candidate(d, meaning_of(d.label), cut, px, area, cells, votes)
 

@@ -11,50 +11,68 @@ from ..backends.interfaces import Embedding, Segmenter
 from ..config import Config, QuestionOptions
 from ..data import Answer, Detection, Grounded, Mask, Prompts
 from ..recognition.attention import certainty
-from ..recognition.questions import parse_names
+from ..recognition.questions import ParsedName, parse_names
 from .refine import cascade
 from .score import score
 
 
-def names_in(answers: Sequence[Answer], options: QuestionOptions) -> dict[str, tuple[str, float]]:
-    """Each name that some answers hold: the first question that brought it, and the mean of its certainties."""
+def names_in(
+    answers: Sequence[Answer], options: QuestionOptions, named: Sequence[Sequence[ParsedName]] | None = None
+) -> dict[str, tuple[str, float]]:
+    """Each name that some answers hold: the first question that brought it, and the mean of its certainties.
+
+    Args:
+        named: the names in each answer; None: those that `parse_names` reads.
+    """
+    if named is None:
+        named = [parse_names(answer.text, options, answer.truncated) for answer in answers]
     found: dict[str, list[tuple[str, float]]] = {}
-    for answer in answers:
-        for parsed in parse_names(answer.text, options, answer.truncated):
+    for answer, own in zip(answers, named, strict=True):
+        for parsed in own:
             found.setdefault(parsed.name, []).append((answer.question, certainty(answer, parsed.spans)))
     return {name: (own[0][0], float(np.mean([sure for _, sure in own]))) for name, own in found.items()}
 
 
 def detections(
-    segmenter: Segmenter,
+    segmenter: Segmenter | None,
     views: Sequence[np.ndarray],
     found: Sequence[Grounded],
     names: Sequence[Mapping[str, tuple[str, float]]],
     config: Config,
+    source: str = "grounder",
 ) -> list[list[Detection]]:
     """What a grounder found in some views, outlined, for each view in pixels of the view.
 
     Args:
+        segmenter: None if everything comes with masks.
         views: uint8 (H, W, 3) each.
         found: in each view; one without masks is encoded.
         names: what the grounder was asked for in each view, in order, each with its question and certainty.
+        source: the way that found it.
 
     Returns:
         Detections whose score has the grounder's own in place of the attention, and the IoU of box and mask's box in
         place of the agreement with the map. A mask that came with the box counts as good as the box.
     """
     bare = [i for i, own in enumerate(found) if len(own) and own.masks is None]
-    embeddings = segmenter.embed_views([views[i] for i in bare])
-    outlined = dict(zip(bare, segmented(segmenter, embeddings, [found[i].xyxy for i in bare], config), strict=True))
+    outlined = {}
+    if segmenter and bare:
+        embeddings = segmenter.embed_views([views[i] for i in bare])
+        outlined = dict(zip(bare, segmented(segmenter, embeddings, [found[i].xyxy for i in bare], config), strict=True))
     out = []
     for i, own in enumerate(found):
         masks, iou = outlined.get(i, (list(own.masks or ()), own.scores))
-        out.append(_scored(own, masks, iou, names[i], config))
+        out.append(_scored(own, masks, iou, names[i], config, source))
     return out
 
 
 def _scored(
-    found: Grounded, masks: Sequence[Mask], iou: np.ndarray, names: Mapping[str, tuple[str, float]], config: Config
+    found: Grounded,
+    masks: Sequence[Mask],
+    iou: np.ndarray,
+    names: Mapping[str, tuple[str, float]],
+    config: Config,
+    source: str,
 ) -> list[Detection]:
     agreement = box_iou(found.xyxy, np.array([m.xyxy for m in masks], np.float32).reshape(-1, 4))
     asked = [(name, question, sure) for name, (question, sure) in names.items()]
@@ -63,7 +81,7 @@ def _scored(
     parts = np.stack([found.scores, iou, agreement, certain], 1)
     rows = zip(masks, named, parts.tolist(), score(parts, config.score).tolist(), strict=True)
     return [
-        Detection(name, total, own, quality, fit, mask, question=question, source="grounder", certainty=sure)
+        Detection(name, total, own, quality, fit, mask, question=question, source=source, certainty=sure)
         for mask, (name, question, sure), (own, quality, fit, _), total in rows
         if mask.area
     ]

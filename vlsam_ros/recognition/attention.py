@@ -16,7 +16,7 @@ from ..config import AttentionOptions, QuestionOptions
 from ..data import Answer, ImageLayout, NamedMap
 from ..errors import VlmError
 from .flow import flow, resolved
-from .questions import parse_names
+from .questions import ParsedName, parse_names
 
 ASIDE = -1
 """Among a view's answers: the one about the background."""
@@ -27,24 +27,30 @@ def wants_background(options: AttentionOptions) -> bool:
     return resolved(options, 513).contrast == "background"
 
 
+def wants_hidden(options: AttentionOptions) -> bool:
+    """Whether the options need the answers' hidden states."""
+    return options.preset in ("hidden", "product")
+
+
 def named_maps(
     answered: Sequence[Sequence[Answer]],
     questions: QuestionOptions,
     options: AttentionOptions,
     background: Sequence[Answer | None] | None = None,
+    named: Sequence[Sequence[Sequence[ParsedName]]] | None = None,
 ) -> list[list[NamedMap]]:
     """For each view one map for each name in each answer about it; names without a token in the sequence are left out.
 
     Args:
         answered: for each view its answers.
         background: for each view its answer to `options.background_question`, for contrast ``background``.
+        named: the names in each answer; None: those that `parse_names` reads.
     """
+    if named is None:
+        named = [[parse_names(a.text, questions, a.truncated) for a in answers] for answers in answered]
     names = [
-        [
-            [(n, rows) for n in parse_names(a.text, questions, a.truncated) if (rows := token_rows(a, n.spans))]
-            for a in answers
-        ]
-        for answers in answered
+        [[(n, rows) for n in own if (rows := token_rows(a, n.spans))] for a, own in zip(*view, strict=True)]
+        for view in zip(answered, named, strict=True)
     ]
     heats = maps(answered, [[[rows for _, rows in own] for own in view] for view in names], options, background)
     return [
