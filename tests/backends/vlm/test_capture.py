@@ -72,7 +72,7 @@ def test_raises_when_the_model_escapes_recording(tmp_path: Path) -> None:
 def test_a_recorder_that_missed_something_fails_the_check(layers: int, length: int) -> None:
     recorder = Recorder()
     with pytest.raises(VlmError, match="expected the attention"):
-        recorder.check(layers, length)
+        recorder.check(range(layers), length)
 
 
 def _tokens(vlm: TransformersVlm, question: str) -> torch.Tensor:

@@ -21,11 +21,15 @@ from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_f
 from transformers.masking_utils import sdpa_mask
 
 from ...data import LayerQK
-from ...errors import VlmError
+from ...errors import ModelLoadError, VlmError, failures
 
 NAME = "vlsam_capture"
 TEXT = "text_config"
 """Key of the language model among a model's sub-configurations."""
+
+NO_ATTENTION = ("linear", "conv", "moe", "mlp", "sparse", "dense")
+"""First words of transformers' `layer_types` that have no Q·Kᵀ: linear attention and state spaces, convolutions, and
+layers that mix nothing."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class _LastLayer(Exception):
 
 
 class Recorder:
-    """The calls of every decoder layer, in order; their new tokens, put together, are the sequence."""
+    """The calls of every decoder layer with attention, in order; their new tokens, put together, are the sequence."""
 
     def __init__(self, last: int | None = None) -> None:
         self._calls: dict[int, list[Call]] = defaultdict(list)
@@ -56,23 +60,28 @@ class Recorder:
         if layer == self._last:
             raise _LastLayer
 
-    def check(self, layers: int, length: int) -> None:
-        """Raises `VlmError` unless each of the model's layers was recorded over `length` tokens."""
+    @property
+    def layers(self) -> list[int]:
+        """The decoder's layers that were recorded, first to last."""
+        return sorted(self._calls)
+
+    def check(self, layers: Sequence[int], length: int) -> None:
+        """Raises `VlmError` unless these of the decoder's layers were recorded over `length` tokens, and no others."""
         rows = {i: sum(c.query.shape[2] for c in calls) for i, calls in self._calls.items()}
-        if rows != dict.fromkeys(range(layers), length):
+        if rows != dict.fromkeys(layers, length):
             raise VlmError(
-                f"expected the attention of {layers} layers over {length} tokens, recorded (layer: tokens) {rows}"
+                f"expected the attention of {len(layers)} layers over {length} tokens, recorded (layer: tokens) {rows}"
             )
 
     def layer(self, index: int, row: int, keep: Tensor) -> LayerQK:
         """Q and K of one sequence of the batch.
 
         Args:
-            index: the layer.
+            index: which of the layers that were recorded.
             row: the sequence.
             keep: bool (M,) over the recorded tokens, M at most all of them; False drops padding.
         """
-        calls = self._calls[index]
+        calls = self._calls[self.layers[index]]
         query, key = _joined(calls, row, keep)
         first = calls[0]
         return LayerQK(query, key, first.scaling, first.softcap, None if first.mask is None else first.mask[0, 0])
@@ -83,7 +92,7 @@ class Recorder:
         Raises:
             VlmError: a layer has a mask of its own.
         """
-        calls = [self._calls[index][0] for index in range(len(self._calls))]
+        calls = [self._calls[index][0] for index in self.layers]
         if masked := [index for index, call in enumerate(calls) if call.mask is not None]:
             raise VlmError(f"layers {masked}: expected a causal prefix, got one with a mask of its own")
         return calls
@@ -143,6 +152,36 @@ def recording(model: PreTrainedModel, last: int | None = None) -> Iterator[Recor
         pass
     finally:
         _RECORDER.reset(token)
+
+
+def attending(model: PreTrainedModel) -> tuple[int, ...]:
+    """Which of the decoder's layers have attention that is recorded, first to last; one token goes through them.
+
+    The others (linear attention, state spaces, convolutions) have no Q·Kᵀ.
+
+    Raises:
+        ModelLoadError: none has, or one that should have has not.
+    """
+    config = model.config.get_text_config()
+    with failures(ModelLoadError, f"the language model of type {config.model_type!r} can't read a token"):
+        with torch.no_grad(), recording(model) as recorder:
+            model.get_decoder()(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), use_cache=False)
+    if not recorder.layers:
+        raise ModelLoadError(
+            f"none of the {config.num_hidden_layers} layers of a {config.model_type!r} has attention that can be seen, "
+            "so it can't show where it looks; take a model with attention in some of its layers"
+        )
+    if missed := set(attention_layers(config)).difference(recorder.layers):
+        raise ModelLoadError(
+            f"layers {sorted(missed)} of a {config.model_type!r} have attention that can't be recorded"
+        )
+    return tuple(recorder.layers)
+
+
+def attention_layers(config: Any) -> list[int]:
+    """Which of its layers have attention, as the configuration of a language model says."""
+    kinds = getattr(config, "layer_types", None) or ["full_attention"] * config.num_hidden_layers
+    return [i for i, kind in enumerate(kinds) if kind.partition("_")[0] not in NO_ATTENTION]
 
 
 def _capture(

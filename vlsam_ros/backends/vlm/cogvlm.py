@@ -41,6 +41,8 @@ class CogVlm:
 
     demonstration = False
 
+    attends, boxes = True, ""
+
     def __init__(self, model: Any, tokenizer: Any, name: str, max_new_tokens: int) -> None:
         self.name, self._model, self._tokenizer, self._limit = name, model, tokenizer, max_new_tokens
         self._ends = end_tokens(model, tokenizer)
@@ -88,7 +90,7 @@ class CogVlm:
         with watching(layers) as recorder:
             tokens, truncated = self._written(prompt, self._limit, left * (first + self._limit))
         length = first + len(tokens)
-        recorder.check(len(layers), length)
+        recorder.check(range(len(layers)), length)
         text, spans = token_spans(self._decode, tokens.tolist())
         return Answer(
             question=question,

@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForImageTextToText, PreTrainedConfig, PreTrainedModel
 
 from ...errors import ModelLoadError, VlmError
+from .capture import attention_layers
 
 GIB = 2**30
 LINEAR_BYTES = {"none": None, "int8": 1.0, "int4": 0.5625}
@@ -118,9 +119,10 @@ def generation(
         kept: tokens whose queries and keys are kept in the end; None: of these answers, each view's prefix once.
     """
     text = config.get_text_config()
-    widths = [_widths(layer) for layer in getattr(text, "per_layer_config", None) or [text] * text.num_hidden_layers]
+    each = getattr(text, "per_layer_config", None) or [text] * text.num_hidden_layers
+    widths = [_widths(each[index]) for index in attention_layers(text)] or [(0, 0)]
     size, batch = dtype.itemsize, views * questions
-    keys = sum(key for _, key in widths) * size
+    keys = sum(key for _, key in widths) * size * len(each) // len(widths)  # other layers have states instead
     cache = 2 * keys * (prefix + tail + new_tokens) * batch + keys * prefix * views  # whose values stay, too
     kept = prefix * views + (tail + new_tokens) * batch if kept is None else kept
     inner = getattr(text, "intermediate_size", None) or 4 * text.hidden_size

@@ -231,7 +231,7 @@ class Together:
         with recording(self._model, last=self._layers - 1) as recorder:
             self._model(**given, past_key_values=cache, use_cache=True, logits_to_keep=1)
         ids = prompts[0].prefix
-        recorder.check(self._layers, len(ids))
+        recorder.check(range(self._layers), len(ids))
         if shift is None:
             deltas = getattr(self._model.model, "rope_deltas", None)  # Qwen-VL: where each sequence's text goes on
             shift = [0] * len(prompts) if deltas is None else deltas.flatten().tolist()

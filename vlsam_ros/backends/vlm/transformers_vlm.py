@@ -17,7 +17,7 @@ from transformers.cache_utils import DynamicLayer
 from ...config import VlmOptions
 from ...data import Answer, ImageLayout, Pixels, check_image
 from ...errors import ConfigError, VlmError, failures
-from .capture import Recorder, listening, recording
+from .capture import Recorder, attending, listening, recording
 from .certainty import Certainty, finite_logits
 from .decoding import Limits
 from .memory import Memory, at_once, generation, require_for_answers
@@ -30,13 +30,15 @@ from .together import Together
 
 
 class TransformersVlm:
-    """Answers with the Q and K of every decoder layer; the questions about a view share the image's prefix.
+    """Answers with the Q and K of every decoder layer that has attention; questions about a view share its prefix.
 
     Q and K are recorded while the model answers. Where those would not be whole (layers that see a window, a chunk or
     another layer's keys; beams, which change places), the finished sequence is passed through the model once more.
 
     One call at a time: a model of transformers holds state while it generates.
     """
+
+    attends, boxes = True, ""
 
     def __init__(
         self,
@@ -51,15 +53,15 @@ class TransformersVlm:
 
         Raises:
             ConfigError: answers can't be held to a form under beams.
-            ModelLoadError: nor with this model's tokenizer.
+            ModelLoadError: nor with this model's tokenizer; or no layer has attention.
         """
         self.name, self.demonstration = name, demonstration
         self._model: Any = model
         self._tokenizer, self._prompter = tokenizer, prompter
         self._beams = options.beams
-        self._layers = model.config.get_text_config().num_hidden_layers
+        self._layers = attending(model)
         self._ends = end_tokens(model, tokenizer)
-        self._reuse = _reuse(model.config, prompter.family.reuse, self._beams)
+        self._reuse = _reuse(model.config, prompter.family.reuse, self._beams, self._layers)
         # layers that share keys leave out the rows of logits that nobody wants
         shared = getattr(model.config.get_text_config(), "num_kv_shared_layers", 0)
         self._last_logits = {} if shared else {"logits_to_keep": 1}
@@ -203,7 +205,7 @@ class TransformersVlm:
                     prompt.opening,
                     length=len(sequence),
                     layout=layout,
-                    layers=self._layers,
+                    layers=len(self._layers),
                     layer=partial(recorder.layer, row=0, keep=torch.ones_like(sequence, dtype=torch.bool)),
                     truncated=truncated or row in stop.at,
                     probabilities=certainty.of(row, len(tokens)) if self._beams == 1 else (),
@@ -255,13 +257,17 @@ class TransformersVlm:
         return self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
-def _reuse(config: Any, family: str, beams: int) -> str:
+def _reuse(config: Any, family: str, beams: int, layers: Sequence[int]) -> str:
     """How questions about a view can share its prefix: ``batch``, ``equal`` or ``none`` (see `layouts.Family`).
 
-    Padding inside the sequence can be masked where every layer sees all earlier tokens; other layers count it. What
-    beams record is of no use, as they change places.
+    Padding inside the sequence can be masked where every layer sees all earlier tokens; other layers count it, and
+    layers without attention can't leave it out. What beams record is of no use, as they change places.
+
+    Args:
+        layers: those with attention.
     """
-    plain = beams == 1 and all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)
+    caches = DynamicCache(config=config).layers
+    plain = beams == 1 and len(layers) == len(caches) and all(type(layer) is DynamicLayer for layer in caches)
     return "equal" if family == "batch" and not plain else family
 
 
