@@ -305,6 +305,7 @@ class Answer:
         looped: the answer was ended because it said the same again and again.
         hidden: decoder layer -> hidden states after it, float tensor (N, width); None if they were not asked for.
         shown: the picture that it is about; None if unknown.
+        failed: why there is no answer; the text is empty then.
     """
 
     question: str
@@ -322,6 +323,7 @@ class Answer:
     looped: bool = False
     hidden: Callable[[int], Tensor] | None = field(default=None, repr=False)
     shown: Shown | None = None
+    failed: str = ""
 
 
 @dataclass(frozen=True)

@@ -336,6 +336,7 @@ class VLSam:
             with _timed(timings, "verify"):
                 verdicts, found = verify(self.vlm, pixels, found, config)
             said[i] += [(a.question, a.text) for a in verdicts]
+            doubts[i] += [(a.question, a.failed) for a in verdicts]
             del verdicts
             doubted = [(q, why) for q, why in doubts[i] if why]
             looks.append(Look(said[i], doubted, bool(names[i]), maps[i], found, tokens[i]))
@@ -343,7 +344,8 @@ class VLSam:
 
     def _doubt(self, answer: Answer) -> str:
         """Why an answer leaves open what there is; empty if it does not."""
-        return no_answer(answer.text, answer.truncated, self.config.questions) or cut_off(answer)
+        unsaid = answer.failed or no_answer(answer.text, answer.truncated, self.config.questions)
+        return unsaid or cut_off(answer)
 
     def _written(
         self,
@@ -361,7 +363,7 @@ class VLSam:
                 later = [name for name, (question, _) in asked.items() if question != self._all_at_once]
                 requests = [native.ask_for(name, self._form, options) for name in later]
                 more = self.vlm.answer(pixels, requests) if requests else []
-            doubts, found = [(answer.question, cut_off(answer)) for answer in more], []
+            doubts, found = [(answer.question, answer.failed or cut_off(answer)) for answer in more], []
             at_once = [(answer, answer) for answer in own if answer.question == self._all_at_once]
             for answer, given in (*at_once, *((a, {n: a}) for n, a in zip(later, more, strict=True))):
                 places, problems = native.grounded(given, list(asked), self._form, options)
