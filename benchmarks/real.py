@@ -436,8 +436,8 @@ def grounder(name: str, device: torch.device, dtype: torch.dtype, tiny: bool = F
         name=f"{name}, random weights",
         model=model,
         processor=hf.Sam3Processor(images, words),
-        propose=GROUNDERS_OF["sam3"].propose,
-        threshold=GROUNDERS_OF["sam3"].threshold,
+        family=GROUNDERS_OF["sam3"],
+        threshold=None,
         max_boxes=options.max_boxes,
         batch=options.batch,
     )

@@ -159,3 +159,11 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "sam3_video": sam3_video,
 }
 """model_type -> builder of a checkpoint folder."""
+
+INPUT_HW = {
+    **dict.fromkeys(("grounding-dino", "mm-grounding-dino"), (96, 128)),
+    **dict.fromkeys(("owlv2", "owlvit"), (96, 96)),
+    "omdet-turbo": (64, 64),
+    **dict.fromkeys(("sam3", "sam3_video"), (112, 112)),
+}
+"""model_type -> height and width of a view that its tiny model takes as it is."""

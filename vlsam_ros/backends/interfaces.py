@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ..config import GrounderOptions
 from ..data import Answer, Grounded, Mask, Prompts, Segments
 
 if TYPE_CHECKING:
@@ -141,6 +142,10 @@ class Grounder(Protocol):
 
     name: str
     outlines: bool
+
+    def configure(self, options: GrounderOptions) -> None:
+        """Other options from the next view on: `threshold` and `max_boxes`, without which no model was loaded."""
+        return
 
     def prepare(self, views: Sequence[np.ndarray]) -> None:
         """Begin to encode views that are `Pixels`, if the device can do that beside other work; does not wait.

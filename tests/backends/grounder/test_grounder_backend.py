@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image
 
 from vlsam_ros.backends import load_grounder
 from vlsam_ros.backends.grounder import transformers_grounder
-from vlsam_ros.backends.grounder.families import FAMILIES, Proposals, name_tokens
+from vlsam_ros.backends.grounder.families import FAMILIES, Family, Proposals, name_tokens
 from vlsam_ros.backends.grounder.transformers_grounder import TransformersGrounder, plain
 from vlsam_ros.config import GrounderOptions
 from vlsam_ros.data import Grounded
@@ -187,7 +188,7 @@ def test_no_name_no_box(family: str, names: list[str], load: Any) -> None:
 CALLS = {
     "grounding-dino": 6,  # 256 tokens
     "mm-grounding-dino": 6,
-    "owlv2": 1,
+    "owlv2": 1,  # of the head that compares names and places
     "owlvit": 1,
     "omdet-turbo": 25,  # 77 tokens
     "sam3": 13,  # 8 names at once
@@ -201,7 +202,8 @@ def test_a_hundred_names(family: str, load: Any) -> None:
     grounder = load(family, **ALL)
     names = [f"{chr(97 + i // 26)}{chr(97 + i % 26)} kind of thing" for i in range(100)]
     calls: list[dict[str, Any]] = []
-    hook = grounder.model.register_forward_pre_hook(lambda _, args, inputs: calls.append(inputs), with_kwargs=True)
+    asked = grounder.model.class_head if family.startswith("owl") else grounder.model
+    hook = asked.register_forward_pre_hook(lambda _, args, inputs: calls.append(inputs), with_kwargs=True)
     with hook:
         found = grounder.locate(view(60, 100), names)
     assert np.unique(found.names).tolist() == list(range(100)) and len(calls) == CALLS[family]
@@ -291,10 +293,12 @@ def test_tokens_of_names() -> None:
 INF, NAN = float("inf"), float("nan")
 
 
-def proposing(*proposals: Proposals, **options: Any) -> TransformersGrounder:
+def proposing(*proposals: Proposals, propose: Any = None, **options: Any) -> TransformersGrounder:
     """A grounder whose model proposes these."""
     settings = {"threshold": 0.25, "max_boxes": 2, "batch": 8} | options
-    return TransformersGrounder("tiny", None, None, lambda *_: iter(proposals), **settings)
+    model = SimpleNamespace(device=torch.device("cpu"))
+    family = Family(propose or (lambda *_: iter(proposals)), 0.1, look=lambda _, __, views: [None] * len(views))
+    return TransformersGrounder("tiny", model, None, family, **settings)
 
 
 def test_what_is_kept() -> None:
@@ -335,6 +339,6 @@ def test_failures_are_typed() -> None:
         raise RuntimeError("out of memory")
 
     with pytest.raises(GrounderError, match="tiny failed on a view of 20 × 10 pixels and 1 names: out of memory"):
-        TransformersGrounder("tiny", None, None, fails, 0.1, 1, 1).locate(image, ["car"])
+        proposing(propose=fails).locate(image, ["car"])
     with pytest.raises(BadImageError):
         proposing().locate(image[..., 0], ["car"])

@@ -34,9 +34,8 @@ def load(options: GrounderOptions) -> TransformersGrounder:
         name=Path(source).name,
         model=model.eval().to(device),
         processor=processor,
-        propose=family.propose,
-        threshold=family.threshold if options.threshold < 0 else options.threshold,
+        family=family,
+        threshold=None if options.threshold < 0 else options.threshold,
         max_boxes=options.max_boxes,
         batch=options.batch,
-        outlines=family.outlines,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torchvision.ops import clip_boxes_to_image
 
+from ...config import GrounderOptions
 from ...data import Grounded, Mask, check_image
 from ...errors import GrounderError, failures
+from ..encoding import Encoder, Encoding
 from ..interfaces import Grounder
-from .families import Proposals, Propose
+from .families import Family, Proposals
 
 MOST_CHARS = 128
 """A longer name loses its beginning: no family's text holds more."""
@@ -25,53 +28,85 @@ MOST_CHARS = 128
 MASKS_AT_ONCE = 16
 """Masks that are scaled together: at 4K they take half a gigabyte."""
 
+MOST_NAMES = 1024
+"""Names whose features are kept: 32 MB in SAM 3."""
+
 LEAST_SIDE_PX = 1.0
 """A box that is thinner inside the view is no place."""
 
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
 
-@dataclass(frozen=True)
 class TransformersGrounder(Grounder):
     """Boxes for names; each pair of name and box has a score of its own, and duplicates are left to merging.
 
-    Attributes:
+    Args:
         name: the model's.
-        model, processor: of transformers, of a family that `propose` asks.
-        threshold: a box whose score is not above it is left out.
+        model, processor: of transformers, of the family.
+        threshold: a box whose score is not above it is left out; None: as the family has it.
         max_boxes: most boxes of one name, best first.
         batch: most names at once where a family looks for each by itself.
-        outlines: it gives a mask with each box.
     """
 
-    name: str
-    model: Any
-    processor: Any
-    propose: Propose
-    threshold: float
-    max_boxes: int
-    batch: int
-    outlines: bool = False
+    def __init__(
+        self, name: str, model: Any, processor: Any, family: Family, threshold: float | None, max_boxes: int, batch: int
+    ) -> None:
+        self.name, self.outlines, self.model, self.processor = name, family.outlines, model, processor
+        self.threshold = family.threshold if threshold is None else threshold
+        self.max_boxes, self._family, self._batch = max_boxes, family, batch
+        self._encoder = Encoder(name, partial(family.look, model, processor), model.device, GrounderError)
+        self._described = Recent(partial(family.describe, model, processor), MOST_NAMES) if family.describe else None
 
-    @torch.inference_mode()
+    def configure(self, options: GrounderOptions) -> None:
+        """See `Grounder.configure`."""
+        self.threshold = self._family.threshold if options.threshold < 0 else options.threshold
+        self.max_boxes = options.max_boxes
+
+    def prepare(self, views: Sequence[np.ndarray]) -> None:
+        """See `Grounder.prepare`: on a GPU, on a stream of its own; without the memory for it, later.
+
+        Raises:
+            BadImageError, GrounderError: as `locate`.
+        """
+        self._encoder.prepare(views)
+
     def locate(self, view: np.ndarray, names: Sequence[str]) -> Grounded:
-        """Where the things with these names are in an RGB uint8 view (H, W, 3); see `interfaces.Grounder`.
+        """Where the things with these names are in an RGB uint8 view (H, W, 3); see `Grounder.locate`.
 
         Raises:
             BadImageError: the view is no RGB uint8 image.
             GrounderError: the model failed, or its scores, boxes or masks are not finite.
         """
-        size_hw = check_image(view).shape[:2]
-        asked = {i: text for i, name in enumerate(names) if (text := plain(name))}
-        found = [_NOTHING]
-        if asked:
-            left = np.array(list(asked))
-            what = f"{self.name} failed on a view of {size_hw[1]} × {size_hw[0]} pixels and {len(asked)} names"
-            with failures(GrounderError, what):
-                for proposals in self.propose(self.model, self.processor, view, list(asked.values()), self.batch):
-                    count = len(proposals.scores)
-                    found.append(self._kept(proposals, left[:count], size_hw))
-                    left = left[count:]
+        return self.locate_views([view], [names])[0]
+
+    @torch.inference_mode()
+    def locate_views(self, views: Sequence[np.ndarray], names: Sequence[Sequence[str]]) -> list[Grounded]:
+        """The same for several views, on a GPU encoded as one batch if its memory allows.
+
+        Keeps the encodings of `Pixels` with them. A view without names is not encoded.
+        """
+        asked = [{i: text for i, name in enumerate(own) if (text := plain(name))} for own in names]
+        looked = [i for i, own in enumerate(asked) if own]
+        encodings = dict(zip(looked, self._encoder([views[i] for i in looked]), strict=True))
+        found = []
+        for i, (view, own) in enumerate(zip(views, asked, strict=True)):
+            check_image(view)
+            found.append(self._located(encodings[i], own) if own else _NOTHING)
+        return found
+
+    def _located(self, view: Encoding, asked: Mapping[int, str]) -> Grounded:
+        """What is in a view of the names, by their place in what was asked."""
+        left, found = np.array(list(asked)), [_NOTHING]
+        (height, width), names = view.size_hw, list(asked.values())
+        with failures(
+            GrounderError, f"{self.name} failed on a view of {width} × {height} pixels and {len(names)} names"
+        ):
+            told = [self._described(name) for name in names] if self._described else names
+            seen = (self.model, self.processor, view.awaited(), view.size_hw)
+            for proposals in self._family.propose(*seen, told, self._batch):
+                count = len(proposals.scores)
+                found.append(self._kept(proposals, left[:count], view.size_hw))
+                left = left[count:]
         return _joined(found)
 
     def _kept(self, proposals: Proposals, names: np.ndarray, size_hw: tuple[int, int]) -> Grounded:
@@ -98,6 +133,26 @@ class TransformersGrounder(Grounder):
     def _require_finite(self, what: str, values: Tensor) -> None:
         if not values.isfinite().all():
             raise GrounderError(f"{self.name}: expected finite {what}, got NaN or infinity; try grounder.dtype float32")
+
+
+class Recent:
+    """A function that keeps its latest results.
+
+    Args:
+        make: name -> what is kept of it.
+        most: results that are kept; of more, the one that was not asked for the longest goes.
+    """
+
+    def __init__(self, make: Callable[[str], Any], most: int) -> None:
+        self._make, self._most, self._kept = make, most, OrderedDict[str, Any]()
+
+    def __call__(self, name: str) -> Any:
+        if name not in self._kept:
+            self._kept[name] = self._make(name)
+            if len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(name)
+        return self._kept[name]
 
 
 def plain(name: str) -> str:
