@@ -24,12 +24,14 @@ struct Header { Time stamp; };
 struct Mask { std::uint32_t x{}, y{}, width{}, height{}; std::vector<std::uint32_t> runs; };
 struct Point { double x{}, y{}, z{}; };
 struct Answer { std::string view, question, text; };
+struct Witness { std::string way; float score{}, iou{}; };
 struct Instance {
   std::string label, track_id; Mask mask; std::uint32_t seen{}, looked{};
   float unseen_s{}, azimuth{}, elevation{}, distance{}, distance_min{}, distance_max{};
   bool has_ground_point{}; Point ground_point; std::array<double, 9> ground_covariance{};
   float score{}, attention_score{}, iou_score{}, consistency_score{}, certainty_score{};
   float x_min{}, y_min{}, x_max{}, y_max{};
+  std::vector<Witness> witnesses;
 };
 struct Message {
   static constexpr std::uint8_t STATUS_PARTIAL = 1;
@@ -44,7 +46,7 @@ using Message = vlsam_ros::msg::DetectedInstanceArray;
 # Reads a line per message, floats as their bits and labels in hexadecimal: `l label`, `u` (two lines of 0 and 1, for
 # all code points behind a letter and alone), `f sec nanosec status age now max_age`, or
 # `c width height copies label 9 floats x y width height n run... track_id seen looked 6 floats has_ground_point 12
-# doubles answers view question text`. Writes 0 or 1, and the error.
+# doubles answers view question text n (way score iou)...`. Writes 0 or 1, and the error.
 PROGRAM = """
 #include <vlsam_ros/detections.hpp>
 #include <array>
@@ -145,6 +147,16 @@ int main()
       answer.question = from_hex(question);
       answer.text = from_hex(text);
     }
+    std::size_t witnesses;
+    std::cin >> witnesses;
+    i.witnesses.resize(witnesses);
+    for (auto & witness : i.witnesses) {
+      std::string way;
+      std::cin >> way;
+      witness.way = from_hex(way);
+      witness.score = number<float, std::uint32_t>();
+      witness.iou = number<float, std::uint32_t>();
+    }
     const auto one = i;
     message.instances.assign(copies, one);
     try {
@@ -202,7 +214,8 @@ def message(copies: int = 1, size: tuple[int, int] = (12, 10), **changes: Any) -
     place = dict.fromkeys(("azimuth", "elevation", "distance", "distance_min", "distance_max"), math.nan)
     point = {"has_ground_point": False, "ground_point": (0.0, 0.0, 0.0), "ground_covariance": (0.0,) * 9}
     answers, said = changes.pop("answers", 0), changes.pop("said", ("full", "What?", "a stone"))
-    values = texts | dict.fromkeys(names, 0.5) | box | track | place | point | changes
+    witnesses = [SimpleNamespace(way=w, score=s, iou=iou) for w, s, iou in changes.pop("witnesses", ())]
+    values = {"witnesses": witnesses} | texts | dict.fromkeys(names, 0.5) | box | track | place | point | changes
     values["ground_point"] = SimpleNamespace(**dict(zip("xyz", values["ground_point"], strict=True)))
     mask["runs"] = np.array(mask["runs"], np.uint32)
     instance = SimpleNamespace(mask=SimpleNamespace(**mask), **values)
@@ -222,7 +235,8 @@ def as_line(m: Any) -> str:
     said = vars(m.answers[0]).values() if m.answers else ("", "", "")
     label, track_id, *answer = ("_" + text.encode().hex() for text in (i.label, i.track_id, *said))
     size = [m.image_width, m.image_height, len(m.instances)]
-    rest = [track_id, *track, int(i.has_ground_point), *point, len(m.answers), *answer]
+    said = [w for one in i.witnesses for w in ("_" + one.way.encode().hex(), bits(one.score), bits(one.iou))]
+    rest = [track_id, *track, int(i.has_ground_point), *point, len(m.answers), *answer, len(i.witnesses), *said]
     return " ".join(map(str, ["c", *size, label, *floats, *region, *rest]))
 
 
@@ -243,8 +257,11 @@ def covariance(*changes: tuple[int, float]) -> dict[str, Any]:
     return STANDS | {"ground_covariance": tuple(changed)}
 
 
+THREE = [("attention", 0.0, 0.0), ("grounder", 0.5, 0.25), ("native", 1.0, 1.0)]
 GOOD = [
     message(),
+    message(witnesses=THREE),
+    message(witnesses=THREE[::-1]),
     message(copies=1000),
     message(score=0.0, iou_score=1.0),
     message(x=6, y=4, x_min=6.0, y_min=4.0, x_max=12.0, y_max=10.0),
@@ -274,6 +291,10 @@ GOOD = [
 ]
 BAD = [
     message(**LARGE, copies=2),
+    *(message(witnesses=[("native", *said)]) for said in ((math.nan, 0.5), (0.5, 1.5), (-0.1, 0.5), (0.5, -math.inf))),
+    *(message(witnesses=[(way, 0.5, 0.5)]) for way in ("", "guess", "attention+native", "Native")),
+    message(witnesses=THREE[:1] * 2),
+    message(witnesses=[*THREE, THREE[1]]),
     message(size=(1 << 14, (1 << 14) + 1)),
     message(size=(0xFFFFFFFF, 0xFFFFFFFF)),
     message(copies=1001),

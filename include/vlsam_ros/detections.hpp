@@ -8,6 +8,7 @@
 #define VLSAM_ROS__DETECTIONS_HPP_
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include <iterator>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "vlsam_ros/mask.hpp"
 
@@ -217,7 +219,23 @@ void check_box(const Instance & instance)
   }
 }
 
-/// Throws unless label, scores in [0, 1], box, mask, track and place of an instance are right in an image of that size.
+/// Throws unless each way is a known one, comes once, and says a score and an IoU in [0, 1].
+template<typename Instance>
+void check_witnesses(const Instance & instance)
+{
+  const std::array<std::string, 3> ways{"attention", "grounder", "native"};
+  std::array<bool, 3> seen{};
+  for (const auto & witness : instance.witnesses) {
+    const auto place = std::find(ways.begin(), ways.end(), witness.way);
+    const bool shares = witness.score >= 0.0f && witness.score <= 1.0f && witness.iou >= 0.0f && witness.iou <= 1.0f;
+    if (place == ways.end() || !shares || std::exchange(seen[place - ways.begin()], true)) {
+      throw std::invalid_argument(instance.label + ": a witness that is unknown, comes twice, or says more than 1");
+    }
+  }
+}
+
+/// Throws unless label, scores in [0, 1], witnesses, box, mask, track and place of an instance are right in an image of
+/// that size.
 template<typename Instance>
 void check_instance(const Instance & instance, std::uint64_t image_width, std::uint64_t image_height)
 {
@@ -235,6 +253,7 @@ void check_instance(const Instance & instance, std::uint64_t image_width, std::u
   if (!within(instance.x_min, instance.x_max, image_width) || !within(instance.y_min, instance.y_max, image_height)) {
     throw std::invalid_argument(instance.label + ": box outside the image");
   }
+  check_witnesses(instance);
   check_region(instance.mask, image_width, image_height);
   check_box(instance);
   check_track(instance);

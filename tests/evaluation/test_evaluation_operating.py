@@ -9,11 +9,14 @@ import pytest
 from test_evaluation_metrics import random_frames
 
 from tests.labelled import box, scored
-from vlsam_ros.config import ScoreOptions
+from vlsam_ros.config import Config, ScoreOptions
+from vlsam_ros.data import Witness
 from vlsam_ros.errors import DataError
 from vlsam_ros.evaluation import calibration, operating
+from vlsam_ros.evaluation.dataset import Instance
 from vlsam_ros.evaluation.metrics import Scored
 from vlsam_ros.evaluation.operating import Matches, match
+from vlsam_ros.localisation.fusion import fused
 from vlsam_ros.localisation.score import score
 
 
@@ -140,13 +143,44 @@ def test_fitted_scores_are_probabilities() -> None:
             made.append(scored(i, [box("dog", 0, 0, 10, 10)] if right else [], [item]))
         return made
 
-    options, error = calibration.fit(frames(1500), "box")
-    assert error < 0.05 and options.mapping == "logistic" and options.iou < 0.5
+    fitted = calibration.fit(frames(1500), "box")
+    options = fitted.score
+    assert fitted.error < 0.05 and fitted.fusion is None and options.mapping == "logistic" and options.iou < 0.5
     fresh = frames(1500)
     m: Matches = match(fresh, "box")
     parts = np.array([s.found[0].parts for s in sorted(fresh, key=lambda s: -s.found[0].score)])
     assert operating.calibration_error(score(parts, options), m.right) < 0.05
     assert operating.calibration_error(m.score, m.right) > 0.05
+
+
+def test_fusion_learns_whom_to_believe() -> None:
+    """What is right is decided by the attention's evidence; the grounder's says nothing."""
+    rng = np.random.default_rng(0)
+
+    def frames(n: int) -> list[Scored]:
+        made = []
+        for i, (part, a, g) in enumerate(rng.random((n, 3)), 1):
+            evidence = {"attention": float(a), "grounder": float(g)} if i % 5 else {"grounder": float(g)}
+            right = rng.random() < 1 / (1 + np.exp(-8 * (evidence.get("attention", 0.5) - 0.5)))
+            item = box("dog", 0, 0, 10, 10, float(part), parts=(float(part), 0.5, 0.5, 1.0), evidence=evidence)
+            made.append(scored(i, [box("dog", 0, 0, 10, 10)] if right else [], [item]))
+        return made
+
+    fitted = calibration.fit(frames(1500), "box")
+    fusion = fitted.fusion
+    assert fusion is not None and fusion.mapping == "logistic" and fitted.error < 0.05
+    assert fusion.attention > 5 and fusion.grounder < 1 and fusion.native == 0
+    assert fusion.attention_mean == pytest.approx(0.5, abs=0.03)
+    assert Config.from_flat(fitted.options()).fusion == fusion
+    fresh = [s.found[0] for s in frames(500)]
+
+    def score_of(item: Instance) -> float:
+        own = float(score(np.array(item.parts), fitted.score))
+        return fused({"grounder": own}, [Witness(way, e, 1.0) for way, e in item.evidence.items()], fusion)
+
+    sure = [score_of(i) for i in fresh if i.evidence.get("attention", 0.5) > 0.9]
+    false = [score_of(i) for i in fresh if i.evidence.get("attention", 0.5) < 0.1]
+    assert min(sure) > 0.85 and max(false) < 0.15
 
 
 def test_nothing_to_fit() -> None:

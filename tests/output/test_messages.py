@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vlsam_ros.data import Detection, Detections, Mask, Place, Track
+from vlsam_ros.data import Detection, Detections, Mask, Place, Track, Witness
 from vlsam_ros.output.check import MAX_ANSWERS, MAX_INSTANCES, MAX_LABEL_CHARS, check_result
 from vlsam_ros.output.messages import FUTURE_S, Keyframe, Types, age, fresh, from_message, to_message
 from vlsam_ros.output.rle import MAX_PIXELS, MaskError
@@ -62,10 +62,43 @@ def test_tracks_and_places_make_the_round_trip() -> None:
         assert a.track == b.track and repr(a.place) == repr(b.place)  # NaN is not NaN
 
 
+def test_witnesses_make_the_round_trip() -> None:
+    said = (Witness("attention", 0.0, 0.0), Witness("grounder", 0.5, 0.25), Witness("native", 1.0, 1.0))
+    got = from_message(message(found(stone(), stone(source="grounder+native", witnesses=said))))
+    assert [(d.source, d.witnesses) for d in got.items] == [("attention", ()), ("grounder+native", said)]
+
+
+SPOILT_WITNESSES = {
+    "an unknown way": [Witness("guess", 0.5, 0.5)],
+    "a way twice": [Witness("native", 0.5, 0.5), Witness("native", 0.5, 0.5)],
+    "NaN": [Witness("native", math.nan, 0.5)],
+    "more than 1": [Witness("attention", 0.5, 1.5)],
+    "below 0": [Witness("attention", -0.1, 0.5)],
+}
+
+
+@pytest.mark.parametrize("said", SPOILT_WITNESSES.values(), ids=SPOILT_WITNESSES)
+def test_spoilt_witnesses_neither_leave_nor_are_believed(said: list[Witness]) -> None:
+    with pytest.raises(MaskError, match="witness"):
+        check_result(found(stone(witnesses=tuple(said))), SIZE_HW)
+    with pytest.raises(MaskError, match="witness"):
+        from_message(message(found(stone(witnesses=tuple(said)))))
+
+
 def test_what_earlier_definitions_did_not_have_is_not_known() -> None:
     was = message(found(stone(track=Track("7", 2, 3))))
     del was.answers
-    for name in ("seen", "looked", "unseen_s", "azimuth", "elevation", "distance", "distance_min", "distance_max"):
+    for name in (
+        "witnesses",
+        "seen",
+        "looked",
+        "unseen_s",
+        "azimuth",
+        "elevation",
+        "distance",
+        "distance_min",
+        "distance_max",
+    ):
         delattr(was.instances[0], name)
     del was.instances[0].ground_covariance
     (item,) = from_message(was).items

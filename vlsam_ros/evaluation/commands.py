@@ -56,6 +56,11 @@ def add(commands: Any, model: Callable[[argparse.ArgumentParser], None], configu
                 "--names", default="text", help="how names are matched: text, clip:PATH, sentence[:PATH] (%(default)s)"
             )
             command.add_argument("--threshold", type=float, help="least score in use (as predicted)")
+            command.add_argument(
+                "--keep-known",
+                action="store_true",
+                help="of oodis and smiyc: count what is called as Cityscapes' classes",
+            )
             command.add_argument("--worst", type=int, default=6, help="worst frames to draw (%(default)s)")
         if name == "score":
             command.add_argument("--oracle", type=Path, help="of oracle, for the ratio to it")
@@ -94,7 +99,7 @@ def score(args: argparse.Namespace, data: Dataset, _: Configured) -> int:
     folder = OutputFolder(args.out, COMMAND)
     found = predictions.read(args.predictions, data, args.topic)
     best = predictions.read(_in(args.oracle, ORACLE), data) if args.oracle else None
-    result = scoring.score(data, found, names.matcher(args.names), best, args.threshold)
+    result = scoring.score(data, found, names.matcher(args.names), best, args.threshold, args.keep_known)
     report.write(result, folder, args.worst)
     headline = scoring.headline(result.scores)
     for name, value in headline.items():
@@ -119,16 +124,19 @@ def everything(args: argparse.Namespace, data: Dataset, configured: Configured) 
 
 
 def calibrate(args: argparse.Namespace, data: Dataset, _: Configured) -> int:
-    """Print the `score` options that fit."""
+    """Print the `score` and `fusion` options that fit."""
     from . import calibration, scoring
     from .names import by_words
 
     found = predictions.read(args.predictions, data, args.topic)
     scored = scoring.paired(data, found.found, by_words)
-    options, error = calibration.fit(scored, scoring.geometries(scored)[-1])
-    print(f"# calibration error {error:.3f} on these frames; for a profile:\n    score:")
-    for name, value in vars(options).items():
-        print(f"      {name}: {value}")
+    fitted = calibration.fit(scored, scoring.geometries(scored)[-1])
+    print(f"# calibration error {fitted.error:.3f} on these frames; for a profile:")
+    group = ""
+    for name, value in fitted.options().items():
+        if not name.startswith(f"{group}."):
+            print(f"    {(group := name.split('.')[0])}:")
+        print(f"      {name.split('.')[1]}: {value}")
     return 0
 
 

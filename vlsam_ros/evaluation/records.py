@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..config import WAYS
 from ..errors import DataError
 from ..localisation.score import PARTS
 from . import checks
@@ -73,7 +74,7 @@ def instances(record: Mapping[str, Any], key: str, where: str) -> Iterator[Insta
 
 
 def _instance(item: Any, size_hw: tuple[int, int]) -> Instance:
-    if fields := checks.wrong(item, INSTANCE, {"parts": checks.is_object}):
+    if fields := checks.wrong(item, INSTANCE, {"parts": checks.is_object, "witnesses": checks.is_object}):
         raise DataError(
             f"expected a label, a score in [0, 1] and a box, got no valid {', '.join(fields)}: {checks.shown(item)}"
         )
@@ -82,4 +83,15 @@ def _instance(item: Any, size_hw: tuple[int, int]) -> Instance:
     if x1 < x0 or y1 < y0 or not all(map(checks.is_share, parts)):
         raise DataError(f"expected a box as x_min, y_min, x_max, y_max, and parts in [0, 1]; got {checks.shown(item)}")
     rle = compressed(item.get("segmentation"), size_hw)
-    return Instance(checks.printable(item["label"]), (x0, y0, x1, y1), rle, float(item["score"]), parts=parts)
+    evidence = _evidence(item.get("witnesses") or {})
+    return Instance(
+        checks.printable(item["label"]), (x0, y0, x1, y1), rle, float(item["score"]), parts=parts, evidence=evidence
+    )
+
+
+def _evidence(witnesses: Mapping[str, Any]) -> dict[str, float]:
+    """Of each way: score times IoU."""
+    pair = partial(checks.is_list, rule=checks.is_share)
+    if not witnesses.keys() <= set(WAYS) or not all(pair(w) and len(w) == 2 for w in witnesses.values()):
+        raise DataError(f"expected [score, IoU] in [0, 1] for some of {', '.join(WAYS)}; got {checks.shown(witnesses)}")
+    return {way: float(score) * float(iou) for way, (score, iou) in witnesses.items()}

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data import Detection, Detections, Mask, Place, Track
+from ..config import WAYS
+from ..data import Detection, Detections, Mask, Place, Track, Witness
 from ..localisation.score import PARTS
 from .rle import MAX_PIXELS, MaskError, RoiMask
 from .text import LINE, shows
@@ -86,6 +87,7 @@ def _check_each(items: Sequence[Detection], most: int) -> None:
         scores = {name: getattr(item, name) for name in ("score", *PARTS)}
         if wrong := [f"{name} {value!s:.80}" for name, value in scores.items() if not _is_share(value)]:
             raise MaskError(f"{label!r}: expected scores in [0, 1], got {', '.join(wrong)}")
+        check_witnesses(item.witnesses)
         if not isinstance(mask, Mask) or not _is_array(mask.bits, "b"):
             raise MaskError(f"{label!r}: expected a mask as bool (h, w), got {mask!r:.80}")
         if not all(isinstance(value, Integral) for value in (mask.x, mask.y)):
@@ -97,6 +99,15 @@ def _check_each(items: Sequence[Detection], most: int) -> None:
             check_track(item.track)
         if item.place is not None:
             check_place(item.place)
+
+
+def check_witnesses(witnesses: Sequence[Witness]) -> None:
+    """Raise `MaskError` unless each way is one of `WAYS`, comes once, and says a score and an IoU in [0, 1]."""
+    ways = [w.way for w in witnesses]
+    if not set(ways) <= set(WAYS) or len(ways) > len(set(ways)):
+        raise MaskError(f"expected at most one witness for each of {', '.join(WAYS)}, got {ways!r:.80}")
+    if wrong := [w for w in witnesses if not (_is_share(w.score) and _is_share(w.iou))]:
+        raise MaskError(f"expected witnesses' scores and IoU in [0, 1], got {wrong[0]!r:.120}")
 
 
 def check_track(track: Track) -> None:

@@ -119,6 +119,18 @@ def stored_hw(path: Path) -> tuple[int, int]:
         return picture.height, picture.width
 
 
+def numbers(path: Path) -> np.ndarray:
+    """A picture of numbers, as labels are: unsigned integers (H, W) as they are stored, of a palette its indices.
+
+    Raises:
+        BadImageError: as `read`, or it has more than one number a pixel.
+    """
+    with _file(path) as file, _opened(file, MAX_PIXELS) as picture:
+        if picture.mode not in ("1", "L", "P", "I") and not picture.mode.startswith("I;16"):
+            raise BadImageError(f"expected one whole number a pixel, got a picture of mode {picture.mode}")
+        return np.array(picture)
+
+
 def jpeg(image: np.ndarray, quality: int = 95) -> bytes:
     """An RGB uint8 (H, W, 3) as the bytes of a JPEG file.
 
@@ -255,5 +267,6 @@ def _instance(d: Detection, size_hw: tuple[int, int]) -> dict[str, Any]:
         "box_xyxy": list(d.xyxy),
         "view": d.view,
         "source": d.source,
+        "witnesses": {w.way: [round(w.score, 4), round(w.iou, 4)] for w in d.witnesses},
         "segmentation": to_coco(encode(d.mask.bits, (d.mask.x, d.mask.y)), size_hw),
     }

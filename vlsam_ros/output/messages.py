@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from vlsam_ros.data import Detection, Detections, Mask, Place, Track
+from vlsam_ros.data import Detection, Detections, Mask, Place, Track, Witness
 from vlsam_ros.errors import PARTIAL
 from vlsam_ros.output import rle
 from vlsam_ros.output.check import (
@@ -143,6 +143,10 @@ def _instance(item: Detection, types: Types) -> Any:
         ground_covariance=np.array(place.covariance or [0.0] * 9, np.float64),
         view=plain(item.view),
         source=plain(item.source),
+        witnesses=[
+            types.make("vlsam_ros/msg/Witness", way=plain(w.way), score=float(w.score), iou=float(w.iou))
+            for w in item.witnesses
+        ],
         reason=plain(item.reason),
     )
 
@@ -195,6 +199,7 @@ def _detection(instance: Any) -> Detection:
         mask=tight.shifted(roi.x, roi.y) if tight.bits.size else tight,
         view=plain(instance.view),
         source=plain(instance.source),
+        witnesses=tuple(Witness(plain(w.way), w.score, w.iou) for w in getattr(instance, "witnesses", ())),
         reason=plain(instance.reason),
         track=_track(instance),
         place=_place(instance),
