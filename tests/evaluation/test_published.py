@@ -7,7 +7,8 @@ import re
 from vlsam_ros.evaluation.published import CLOSED, OPEN_SET, PUBLISHED
 
 SOURCES = (
-    r"arXiv \d{4}\.\d{5}(, table \d)?(, second-hand)?|coda-dataset\.github\.io, benchmark|github\.com/[\w/-]+, README"
+    r"arXiv \d{4}\.\d{5}(, table \d|, abstract)?(, second-hand)?|coda-dataset\.github\.io, benchmark|"
+    r"github\.com/[\w/-]+, README|segmentmeifyoucan\.github\.io/[\w-]+, results"
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -33,6 +33,7 @@ class Instance:
         corner: CODA's `corner_case`.
         distance_m: from the camera; NaN if unknown.
         parts: of its score, in the order of `vlsam_ros.localisation.score.PARTS`.
+        evidence: what each way from a name to a place that was asked says for it, in [0, 1].
     """
 
     label: str
@@ -44,6 +45,7 @@ class Instance:
     corner: bool = True
     distance_m: float = math.nan
     parts: tuple[float, ...] = ()
+    evidence: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def height_px(self) -> float:
@@ -111,6 +113,7 @@ class Dataset:
         kind: a key of `KINDS`; decides which of the published metrics apply.
         partial: not every object is labelled, so that precision and false positives look worse than they are.
         warnings: what was wrong with the files -> how often.
+        track: SegmentMeIfYouCan's, anomaly or obstacle; decides which components are too small to count.
     """
 
     name: str
@@ -119,6 +122,7 @@ class Dataset:
     categories: tuple[Category, ...]
     partial: bool = False
     warnings: Counter[str] = field(default_factory=Counter)
+    track: str = ""
 
 
 KINDS = {
@@ -126,9 +130,18 @@ KINDS = {
     "coda": ("json_data", "CODA's corner_case.json or annotations.json"),
     "lvis": ("json_data", "LVIS's JSON file"),
     "bag": ("bag_data", "a recording with compressed images and ground truth"),
+    "oodis": ("oodis_data", "OoDIS's folder of *_instanceIds.png, or a *_label.json"),
+    "smiyc": ("smiyc_data", "SegmentMeIfYouCan's folder with images and labels_masks"),
     "synthetic": ("scene_data", "rendered scenes, '<scenes>[+<empty roads>][@<first seed>]'"),
 }
 """Kind -> the module whose `load(rest, images, kind)` reads it, and what stands behind the colon."""
+
+ANOMALY_KINDS = ("oodis", "smiyc")
+"""Kinds of which the labelled objects are what does not belong on a road, whatever it is called."""
+
+ANOMALY, VOID = "anomaly", "void"
+"""The labels of such an object, and of the pixels where such a benchmark judges nothing; their box means nothing, as it
+would cover the picture."""
 
 
 DATA = "; ".join(f"{kind}:… {what}" for kind, (_, what) in KINDS.items()) + "; or the file alone"

@@ -56,12 +56,12 @@ def load(path: str, images: Path | None, kind: str) -> Dataset:
         DataError: unreadable, not in COCO's format, a spoilt segmentation, ids that are double or look off by one.
     """
     file, tally = Path(path), Tally()
-    content = _content(file)
+    content = checked_content(checks.parsed(file), file)
     kind = kind or _kind(content)
     categories = _categories(content["categories"], kind, tally)
     pictures = _by_id(content["images"], f"{file}: images")
     try:
-        objects = _objects(content["annotations"], pictures, {c.id: c.name for c in categories}, kind, tally)
+        objects = read_objects(content["annotations"], pictures, {c.id: c.name for c in categories}, kind, tally)
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
     folder = images or picture_files.folder(file, [_name(p) for p in content["images"][:20]])
@@ -72,8 +72,12 @@ def load(path: str, images: Path | None, kind: str) -> Dataset:
     return Dataset(f"{kind}:{path}", kind, frames, categories, kind in ("coda", "lvis"), tally.warnings())
 
 
-def _content(file: Path) -> dict[str, list[dict[str, Any]]]:
-    content = checks.parsed(file)
+def checked_content(content: Any, file: Path) -> dict[str, list[dict[str, Any]]]:
+    """What a file holds, once it has been found to be in COCO's format.
+
+    Raises:
+        DataError: it is not.
+    """
     if not isinstance(content, dict) or not all(isinstance(content.get(k), list) for k in NEEDED):
         raise DataError(f"{file}: expected COCO's format, an object with the lists {', '.join(NEEDED)}")
     for key, needed in NEEDED.items():
@@ -122,7 +126,7 @@ def _categories(entries: list[dict[str, Any]], kind: str, tally: Tally) -> tuple
     )
 
 
-def _objects(
+def read_objects(
     annotations: list[dict[str, Any]],
     pictures: Mapping[int, dict[str, Any]],
     names: Mapping[int, str],

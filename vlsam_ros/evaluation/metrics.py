@@ -19,6 +19,9 @@ Figures = dict[str, float]
 LVIS_DETECTIONS = 300
 """Of a picture, over all categories."""
 
+OF_ALL = ("AP", "AP50", "AP75", "mAR", "AR50", "AR75", "AR1", "AR10")
+OF_SIZES = ("APs", "APm", "APl", "mARs", "mARm", "mARl")
+
 BEYOND_ALL_AREAS = 1e11
 """Of an object to be ignored, px²: COCO's evaluator ignores those outside 0 to 1e10."""
 
@@ -85,6 +88,8 @@ def coco_figures(
 ) -> Figures:
     """AP, AP50, AP75, mAR (100 detections, IoU 0.5:0.95), AR50, AR75, AR1 and AR10; NaN where nothing is labelled.
 
+    And AP and mAR of COCO's sizes: s under 32² px of box or mask, m from there, l from 96² on.
+
     Args:
         name: an instance's category among `categories`. A region to be ignored that has none is one in each of them.
         federated: as LVIS's evaluator: the 300 best detections of a frame over all categories, and of them those whose
@@ -107,11 +112,11 @@ def coco_figures(
     )
     evaluation.params.maxDets = [1, 10, LVIS_DETECTIONS if federated else 100]
     if not categories or not scored:
-        return dict.fromkeys(("AP", "AP50", "AP75", "mAR", "AR50", "AR75", "AR1", "AR10"), math.nan)
+        return dict.fromkeys((*OF_ALL, *OF_SIZES), math.nan)
     evaluation.evaluate()
     evaluation.accumulate()
     precision, recall = evaluation.eval["precision"], evaluation.eval["recall"]
-    figures = _figures(precision[..., 0, :], recall[:, :, 0])
+    figures = _figures(precision[..., 0, :], recall[:, :, 0]) | _of_sizes(precision[..., -1], recall[..., -1])
     if federated:
         for letter in "rcf":
             of = [k for k, c in enumerate(categories) if c.frequency == letter]
@@ -141,6 +146,12 @@ def _figures(precision: np.ndarray, recall: np.ndarray) -> Figures:
         "AR1": _mean(recall[..., 0]),
         "AR10": _mean(recall[..., 1]),
     }
+
+
+def _of_sizes(precision: np.ndarray, recall: np.ndarray) -> Figures:
+    """From precision and recall (…, size), the sizes being all, small, medium and large."""
+    values = [_mean(of[..., size]) for of in (precision, recall) for size in (1, 2, 3)]
+    return dict(zip(OF_SIZES, values, strict=True))
 
 
 def _mean(values: np.ndarray) -> float:
@@ -192,9 +203,14 @@ def _checked_for(ids: Mapping[str, int], name: Naming) -> Callable[[Scored], Sco
 
 
 def _entry(item: Instance, frame: Frame, geometry: Geometry, category: int) -> dict:
+    from faster_coco_eval.core import mask as coco
+
     x, y, w, h = xywh(item.xyxy)
     entry = {"image_id": frame.id, "category_id": category, "bbox": [x, y, w, h], "area": w * h, "iscrowd": 0}
-    return entry | ({"segmentation": shape(item, frame, geometry)} if geometry == "mask" else {})
+    if geometry == "mask":
+        mask = shape(item, frame, geometry)
+        entry |= {"segmentation": mask, "area": float(coco.area(mask))}
+    return entry
 
 
 def shape(item: Instance, frame: Frame, geometry: Geometry) -> list[float] | dict:

@@ -60,6 +60,7 @@ def blocks(result: Result, pictures: dict[str, str]) -> Iterator[Block]:
     yield Block(text=_PARTIAL if result.partial else _WHOLE)
     yield Block(table=_coco_table(scores))
     yield from _of_its_kind(scores)
+    yield from _anomalies(scores)
     yield Block(heading=f"In use, at a score of {scores['threshold']:g}")
     yield from _in_use(scores)
     for name, caption in pictures.items():
@@ -105,7 +106,8 @@ def _coco_table(scores: dict[str, Any]) -> tuple[tuple[str, ...], ...]:
         if "oracle" in scores:
             rows.append((f"{geometry}, oracle", *_cells(scores["oracle"][geometry], keys)))
             rows.append((f"{geometry}, share of the oracle", *_cells(scores["oracle"][f"{geometry} ratio"], keys)))
-        rows.append((f"{geometry}, by category", *_cells(scores[geometry]["named"], keys)))
+        if "named" in scores[geometry]:
+            rows.append((f"{geometry}, by category", *_cells(scores[geometry]["named"], keys)))
     return tuple(rows)
 
 
@@ -115,8 +117,44 @@ def _of_its_kind(scores: dict[str, Any]) -> Iterator[Block]:
         if "coda" in part:
             yield Block(table=((f"CODA, {geometry}", *keys), *((k, *_cells(f, keys)) for k, f in part["coda"].items())))
             yield Block(table=((f"SSLAD, {geometry}", *part["sslad"]), ("", *_cells(part["sslad"], part["sslad"]))))
-        if rare := [k for k in ("AP", "APr", "APc", "APf") if "APr" in part["named"]]:
+        if rare := [k for k in ("AP", "APr", "APc", "APf") if "APr" in part.get("named", ())]:
             yield Block(table=((f"LVIS, {geometry}", *rare), ("", *_cells(part["named"], rare))))
+
+
+def _anomalies(scores: dict[str, Any]) -> Iterator[Block]:
+    """What OoDIS and SegmentMeIfYouCan measure; nothing of other data."""
+    if "anomalies" not in scores:
+        return
+    figures, left_out = scores["anomalies"], scores["anomalies"]["left out"]
+    yield Block(heading="Anomalies")
+    if left_out:
+        names = ", ".join(f"{name} {n}" for name, n in list(left_out.items())[:20])
+        yield Block(
+            text=f"{sum(left_out.values())} detections have names of Cityscapes' classes, which are no anomalies, and "
+            f"are in no figure (--keep-known keeps them): {names}."
+        )
+    yield Block(text=f"Predictions per frame: {figures['predictions per frame']:.2f}.")
+    for part, title in _ANOMALY_TABLES.items():
+        if part in figures:
+            keys = [k for k, v in figures[part].items() if isinstance(v, float)]
+            yield Block(table=((title, *keys), ("", *_cells(figures[part], keys))))
+    if "components" in figures:
+        part, (found, labelled) = figures["components"], figures["components"]["least px"]
+        yield Block(
+            text=f"{part['labelled']} labelled components of {labelled} px or more, and {part['found']} found ones of "
+            f"{found} px or more; smaller ones don't count."
+        )
+    sizes = ("AP", "AP50", "APs", "APm", "APl", "AR1", "AR10", "mAR", "mARs", "mARm", "mARl")
+    rows = ((g, *_cells(scores[g]["agnostic"], sizes)) for g in _geometries(scores))
+    yield Block(table=(("as COCO counts", *sizes), *rows))
+    yield Block(text="Sizes: s under 32² px of box or mask, m from there, l from 96² px on.")
+
+
+_ANOMALY_TABLES = {
+    "pixels": "pixels, each with its best score",
+    "components": "components, at the pixels' best F1",
+    "instances": "masks, as Cityscapes counts",
+}
 
 
 def _in_use(scores: dict[str, Any]) -> Iterator[Block]:

@@ -12,8 +12,8 @@ import numpy as np
 
 from .. import __version__
 from ..errors import DataError
-from . import metrics, operating
-from .dataset import Dataset, Instance
+from . import anomaly_instances, anomaly_names, anomaly_pixels, metrics, operating
+from .dataset import ANOMALY, ANOMALY_KINDS, VOID, Dataset, Instance
 from .metrics import Geometry, Scored
 from .names import Matcher
 from .operating import Matches
@@ -45,10 +45,12 @@ def score(
     match_names: Matcher,
     oracle: Predictions | None = None,
     threshold: float | None = None,
+    keep_known: bool = False,
 ) -> Result:
     """Score the frames that have a result; failed ones and those without are counted, never taken as empty.
 
     Args:
+        keep_known: as in `paired`.
         oracle: what the segmenter makes of the true boxes, as upper bound.
         threshold: None: as the detector was set.
 
@@ -57,12 +59,13 @@ def score(
     """
     if not predictions.found:
         raise DataError(f"nothing to score: all {len(predictions.failed)} frames with a prediction failed")
-    scored = paired(dataset, predictions.found, match_names)
+    scored = paired(dataset, predictions.found, match_names, keep_known)
     least = float(predictions.header.get("threshold") or 0.0) if threshold is None else threshold
     if not math.isfinite(least):
         raise DataError(f"expected a finite threshold, got {least}")
     warnings = dataset.warnings + predictions.warnings + _unmasked(scored)
-    matches = {geometry: operating.match(scored, geometry) for geometry in geometries(scored)}
+    judged = {geometry: judged_as(scored, geometry) for geometry in geometries(scored)}
+    matches = {geometry: operating.match(part, geometry) for geometry, part in judged.items()}
     scores: dict[str, Any] = {
         "vlsam_ros": __version__,
         "data": dataset.name,
@@ -78,20 +81,58 @@ def score(
         "seconds": _quantiles(predictions.seconds),
     }
     for geometry, m in matches.items():
-        scores[geometry] = published_kind(dataset, scored, geometry) | in_use(m, least)
+        scores[geometry] = published_kind(dataset, judged[geometry], geometry) | in_use(m, least)
+        if dataset.kind in ANOMALY_KINDS:
+            scores[geometry]["names right"] = math.nan
+    if dataset.kind in ANOMALY_KINDS:
+        left_out = Counter[str]() if keep_known else anomaly_names.usual(predictions.found)
+        scores["anomalies"] = anomalies(dataset, scored) | {"left out": dict(left_out.most_common())}
     if any(predictions.dropped.values()):
-        scores["dropped"] = dropped(paired(dataset, predictions.dropped, match_names), list(matches)[-1])
+        aside = paired(dataset, predictions.dropped, match_names, keep_known)
+        scores["dropped"] = dropped(judged_as(aside, list(matches)[-1]), list(matches)[-1])
     if oracle is not None:
         scores["oracle"] = beside_oracle(dataset, scored, oracle, match_names, list(matches))
     return Result(scores, scored, matches, least, dataset.partial)
 
 
-def paired(dataset: Dataset, found: Mapping[int, Sequence[Instance]], match_names: Matcher) -> list[Scored]:
-    """The frames with a result, each label of it mapped to a category."""
+def paired(
+    dataset: Dataset, found: Mapping[int, Sequence[Instance]], match_names: Matcher, keep_known: bool = False
+) -> list[Scored]:
+    """The frames with a result, each label of it mapped to a category.
+
+    Where anomalies are judged, what has a name of Cityscapes' classes is left out unless it is to be kept, and all else
+    is an anomaly, whatever it is called.
+    """
+    if dataset.kind in ANOMALY_KINDS:
+        found = found if keep_known else anomaly_names.unusual(found)
+        match_names = _all_anomalies
     labels = sorted({i.label for items in found.values() for i in items})
     category = dict(zip(labels, match_names(labels, dataset.categories), strict=True))
     named = {i: tuple(replace(item, category=category[item.label]) for item in items) for i, items in found.items()}
     return [Scored(f, f.truth(), named[f.id]) for f in dataset.frames if f.id in named]
+
+
+def _all_anomalies(labels: Sequence[str], _: object) -> list[str]:
+    return [ANOMALY] * len(labels)
+
+
+def judged_as(scored: Sequence[Scored], geometry: Geometry) -> list[Scored]:
+    """The same, for boxes without the void pixels of pictures of labels."""
+    if geometry == "mask":
+        return list(scored)
+    return [replace(s, truth=tuple(i for i in s.truth if i.label != VOID)) for s in scored]
+
+
+def anomalies(dataset: Dataset, scored: Sequence[Scored]) -> dict[str, Any]:
+    """The figures that OoDIS or SegmentMeIfYouCan is known by, beside COCO's of boxes."""
+    figures: dict[str, Any] = {"predictions per frame": sum(len(s.found) for s in scored) / len(scored)}
+    if dataset.kind == "smiyc":
+        figures["pixels"] = anomaly_pixels.pixels(scored)
+        figures["components"] = anomaly_pixels.components(scored, figures["pixels"]["threshold"], dataset.track)
+        figures["components"]["least px"] = anomaly_pixels.SIZES_PX[dataset.track]
+    elif any(i.rle is not None for s in scored for i in s.truth):
+        figures["instances"] = anomaly_instances.figures(scored)
+    return figures
 
 
 def geometries(scored: Sequence[Scored]) -> list[Geometry]:
@@ -110,11 +151,11 @@ def _unmasked(scored: Sequence[Scored]) -> Counter[str]:
 
 def published_kind(dataset: Dataset, scored: Sequence[Scored], geometry: Geometry) -> dict[str, Any]:
     """The figures of COCO's kind, and those that the dataset is known by."""
+    figures: dict[str, Any] = {"agnostic": metrics.agnostic(scored, geometry)}
+    if dataset.kind in ANOMALY_KINDS:  # which judge no names
+        return figures
     of_names = metrics.lvis if dataset.kind == "lvis" else metrics.by_category
-    figures: dict[str, Any] = {
-        "agnostic": metrics.agnostic(scored, geometry),
-        "named": of_names(scored, geometry, dataset.categories),
-    }
+    figures["named"] = of_names(scored, geometry, dataset.categories)
     if dataset.kind == "coda":
         figures["coda"] = metrics.coda(scored, geometry, dataset.categories)
         figures["sslad"] = metrics.sslad(scored, geometry, dataset.categories)
@@ -157,7 +198,8 @@ def beside_oracle(
     both = {s.frame.id for s in best} & {s.frame.id for s in scored}
     table: dict[str, Any] = {"models": oracle.models, "frames": len(both)}
     for geometry in wanted:
-        ours, theirs = (metrics.agnostic([s for s in way if s.frame.id in both], geometry) for way in (scored, best))
+        ways = ([s for s in judged_as(way, geometry) if s.frame.id in both] for way in (scored, best))
+        ours, theirs = (metrics.agnostic(way, geometry) for way in ways)
         table[geometry] = theirs
         table[f"{geometry} ratio"] = {k: ours[k] / theirs[k] if theirs[k] > 0 else float("nan") for k in theirs}
     return table
@@ -173,6 +215,13 @@ def _quantiles(seconds: Sequence[float]) -> dict[str, float]:
     return {f"p{q}": float(np.percentile(seconds, q)) for q in (50, 95)} if seconds else {}
 
 
+def _anomaly_line(figures: dict[str, Any]) -> dict[str, float]:
+    wanted = {"pixels": ("AUPRC", "FPR95"), "components": ("sIoU", "PPV", "F1"), "instances": ("AP", "AP50")}
+    line = {f"{of[:-1]}_{k}": figures[of][k] for of, keys in wanted.items() if of in figures for k in keys}
+    named = sum(figures["left out"].values())
+    return line | {"predictions_per_frame": figures["predictions per frame"], "left_out": named}
+
+
 def headline(scores: dict[str, Any]) -> dict[str, float]:
     """The few figures that sum up the rest, as one flat line."""
     line = {"frames": scores["frames"]["scored"], "failed": scores["frames"]["failed"]}
@@ -186,6 +235,8 @@ def headline(scores: dict[str, Any]) -> dict[str, float]:
     for r in part["recall by height in px"]:
         end = f"{r['from']:g}_to_{r['to']:g}px" if np.isfinite(r["to"]) else f"from_{r['from']:g}px"
         line[f"recall50_{end}"] = r["recall"]
+    if "anomalies" in scores:
+        line |= _anomaly_line(scores["anomalies"])
     empty = part["empty road"]
     line["names_right"], line["calibration_error"] = part["names right"], part["calibration error"]
     line["false_per_frame"] = part["false positives per frame"]
