@@ -128,8 +128,9 @@ class SegmenterOptions:
 
     model: str = option(
         "embedded",
-        "'embedded'; a checkpoint of segment_anything or MobileSAM as '<vit_h|vit_l|vit_b|vit_t>:<path>'; or a local "
-        "path or hub id of a transformers SAM, SAM-HQ, SAM 2 or EdgeTAM",
+        "'embedded'; a checkpoint of segment_anything or MobileSAM as '<vit_h|vit_l|vit_b|vit_t>:<path>'; a local "
+        "path or hub id of a transformers SAM, SAM-HQ, SAM 2 or EdgeTAM; or 'none', where a grounder that outlines "
+        "itself (SAM 3, YOLOE) finds everything",
     )
     device: str = device_option()
     dtype: str = dtype_option("autocast")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from .. import embedded
 from ..config import Config
 from ..data import Detections
+from ..errors import ConfigError
 from ..output.folder import FOLDER, OutputFolder, unique, writing
 from . import metrics, operating, predictions, scoring
 from .commands import header
@@ -78,6 +79,8 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("attention: relative to uniform attention", {"attention.contrast": "null"}),
     ("attention: less a background question", {"attention.contrast": "background"}),
     ("attention: the decaf preset", {"attention.preset": "decaf"}),
+    ("hidden states in its place", {"attention.preset": "hidden"}),
+    ("attention: times hidden states", {"attention.preset": "product"}),
     ("prompts: largest component", {"prompts.seeding": "largest"}),
     ("prompts: every component", {"prompts.seeding": "components"}),
     ("prompts: no negative point", {"prompts.negatives": 0}),
@@ -135,12 +138,21 @@ def add(commands: Any, model: Callable[[argparse.ArgumentParser], None], configu
     command.add_argument("--images", type=Path, help="folder with a JSON file's pictures (beside it)")
     command.add_argument("--limit", type=int, help="only so many frames, from the first")
     command.add_argument("--models", nargs="+", help="VLMs to compare, as vlm.model (the profile's)")
+    command.add_argument("--ways", action="store_true", help="the ways from a name to a place instead of the steps")
+    command.add_argument("--grounders", nargs="+", help="with --ways: localisers to compare, as grounder.model")
+    command.add_argument("--calibrate", help="with --ways: data that each row's scores are fitted to first, as --data")
     command.add_argument("--out", type=Path, default=Path("ablation"), help=FOLDER)
     model(command)
 
 
 def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Namespace) -> int:
     """Predict and score every row with every VLM; print the tables and one line of JSON."""
+    if args.ways:
+        from . import ways
+
+        return ways.run(configured, args)
+    if args.grounders or args.calibrate:
+        raise ConfigError("--grounders and --calibrate go with --ways")
     from ..pipeline import VLSam, load
 
     out = OutputFolder(args.out, "vlsam ablate")

@@ -116,7 +116,9 @@ class DetectorNode(LifecycleNodeMixin, Node):
             models = self.session.worker.models
             if models.demonstration:
                 self.get_logger().warning(DEMONSTRATION)
-            self.get_logger().info(plain(f"loading {models.vlm} and {models.segmenter}"))
+            self.get_logger().info(
+                plain("loading " + " and ".join(filter(None, (models.vlm, models.grounder, models.segmenter))))
+            )
             self._heartbeat.close()  # its rate and QoS are options
             self._heartbeat = Heartbeat(
                 self, self.health, [self.session.outputs.detections, self.session.outputs.tracks]

@@ -25,7 +25,7 @@ LOOK_S = 0.5
 
 def configured(config: Config) -> Detections:
     """A result without instances that names the models of a configuration, as long as no pipeline names its own."""
-    vlm, segmenter = config.vlm.model, config.segmenter.model
+    vlm, segmenter = config.vlm.model, config.segmenter.model if config.segmenter.model != "none" else ""
     grounder = config.grounder.model if "grounder" in config.grounder.ways else ""
     demonstration = any(model.startswith("embedded") for model in (vlm, segmenter))
     return Detections((0, 0), vlm=vlm, segmenter=segmenter, grounder=grounder, demonstration=demonstration)

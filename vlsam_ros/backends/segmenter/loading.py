@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...config import SegmenterOptions
-from ...errors import ModelLoadError
+from ...errors import ConfigError, ModelLoadError
 from ..devices import pick_device, pick_dtype
 from ..interfaces import Segmenter
 
@@ -48,6 +48,11 @@ TYPES = tuple(kind for kind, row in SEGMENTERS.items() if row.module == ".transf
 
 def load(options: SegmenterOptions) -> Segmenter:
     """The segmenter of the options; see `vlsam_ros.backends.load_segmenter`."""
+    if options.model == "none":
+        raise ConfigError(
+            "segmenter.model 'none': expected a segmenter, since not all that is found comes with a mask; only "
+            "grounder.mode 'grounder' with SAM 3 or YOLOE needs none"
+        )
     device = pick_device(options.device)
     kind, source = identify(options.model)
     row = SEGMENTERS[kind]
