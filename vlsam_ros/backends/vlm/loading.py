@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -31,9 +32,19 @@ from .prompting import Prompter
 from .quantised import check, held, method_of, quantisation, unpacked
 from .transformers_vlm import TransformersVlm
 
+if TYPE_CHECKING:
+    from .server import ServedVlm
 
-def load(options: VlmOptions) -> TransformersVlm | CogVlm:
+SCHEME = "openai:"
+"""What `vlm.model` begins with, if it is on a server."""
+
+
+def load(options: VlmOptions) -> TransformersVlm | CogVlm | ServedVlm:
     """The VLM of the options; see `vlsam_ros.backends.load_vlm`."""
+    if options.model.startswith(SCHEME):
+        return _load_served(options)
+    if options.replay != "none":
+        raise ConfigError(f"vlm.replay goes with a server; expected 'none' with {options.model!r}")
     device = pick_device(options.device)
     demonstration = options.model in VLMS
     if demonstration:
@@ -57,6 +68,31 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm:
     )
     _try_out(prompter, processor, source)
     return TransformersVlm(model, processor.tokenizer, prompter, name, demonstration, options)
+
+
+def _load_served(options: VlmOptions) -> ServedVlm:
+    from .server import ServedVlm
+    from .server_client import Client, parsed
+
+    if options.beams > 1:
+        raise ConfigError(f"vlm.beams: a server has none; expected 1, got {options.beams}")
+    if options.answers != "free":
+        raise ConfigError(f"vlm.answers: a server answers in its own words; expected 'free', got {options.answers!r}")
+    if options.replay.startswith(SCHEME):
+        raise ConfigError("vlm.replay: expected a local path or a hub id, got another server")
+    address = parsed(options.model)
+    client = Client(address, options)
+    try:
+        client.check()
+        replay = None
+        if options.replay != "none":
+            replay = load(replace(options, model=options.replay, replay="none"))
+            if not isinstance(replay, TransformersVlm):
+                raise ConfigError(f"vlm.replay: {options.replay!r} can't read what another one wrote")
+        return ServedVlm(client, address.model, options, replay)
+    except BaseException:
+        client.close()
+        raise
 
 
 def _load_cogvlm(config: PreTrainedConfig, source: str, name: str, options: VlmOptions, device: torch.device) -> CogVlm:
