@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from pycocotools import mask as coco
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from tests.evaluation.test_anomaly_pixels import SIZE, THING, frame, labels_of, random_case, rectangle
-from vlsam_ros.evaluation import anomaly_instances
+from vlsam_ros.evaluation import anomaly_instances, metrics
 from vlsam_ros.evaluation.anomaly_instances import THRESHOLDS
 from vlsam_ros.evaluation.anomaly_pixels import union
 from vlsam_ros.evaluation.metrics import Scored
@@ -78,3 +84,59 @@ def test_ap50(case: str) -> None:
 
 def test_no_frames() -> None:
     assert math.isnan(anomaly_instances.figures([])["AP"])
+
+
+def random_boxes(rng: np.random.Generator, count: int) -> list[np.ndarray]:
+    """Masks of 25 to 40 000 px², of all three of COCO's sizes."""
+    corners, sizes = rng.integers(0, 180, (count, 2)), rng.integers(5, 200, (count, 2))
+    return [rectangle(x, y, x + w, y + h, (200, 200)) for (x, y), (w, h) in zip(corners, sizes, strict=True)]
+
+
+@pytest.mark.parametrize("geometry", ["box", "mask"])
+@pytest.mark.parametrize("seed", range(3))
+def test_sizes_as_pycocotools_has_them(seed: int, geometry: metrics.Geometry) -> None:
+    """The figures of OoDIS's detection track: COCO's evaluator as it is."""
+    rng, scored = np.random.default_rng(seed), []
+    for number in range(1, 6):
+        labels = np.zeros((200, 200), np.uint8)
+        for mask in random_boxes(rng, 3):
+            labels[mask] = 1
+        found = [(np.roll(m, rng.integers(-9, 9), 0), round(float(rng.random()), 2)) for m in random_boxes(rng, 2)]
+        found += [(np.roll(labels == 1, 2, 1), 0.5)] if number % 2 else []
+        s = frame(labels, [(m, score) for m, score in found if m.any()])
+        boxed = [replace(i, xyxy=tuple(coco_box(i.rle))) for i in s.found]
+        scored.append(replace(s, frame=replace(s.frame, id=number), found=tuple(boxed)))
+    ours = metrics.agnostic(scored, geometry)
+    theirs = by_pycocotools(scored, geometry)
+    keys = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "mAR", "mARs", "mARm", "mARl")
+    assert [ours[k] for k in keys] == pytest.approx([math.nan if v < 0 else v for v in theirs], nan_ok=True)
+
+
+def coco_box(rle: dict | None) -> list[float]:
+    x, y, w, h = coco.toBbox(rle)
+    return [x, y, x + w, y + h]
+
+
+def by_pycocotools(scored: list[Scored], geometry: str) -> list[float]:
+    images = [{"id": s.frame.id, "height": 200, "width": 200} for s in scored]
+    annotations, results = [], []
+    for s in scored:
+        for of, items in ((annotations, s.truth), (results, s.found)):
+            for i in items:
+                x0, y0, x1, y1 = i.xyxy
+                area = (x1 - x0) * (y1 - y0) if geometry == "box" else float(coco.area(i.rle))
+                entry = {"id": len(of) + 1, "image_id": s.frame.id, "category_id": 1, "iscrowd": 0, "score": i.score}
+                of.append(entry | {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": area, "segmentation": i.rle})
+    truth = COCO()
+    truth.dataset = {"images": images, "annotations": annotations, "categories": [{"id": 1}]}
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth.createIndex()
+        if geometry == "box":  # else it takes the masks' areas
+            results = [{k: v for k, v in r.items() if k != "segmentation"} for r in results]
+        else:
+            results = [{k: v for k, v in r.items() if k != "bbox"} for r in results]
+        evaluation = COCOeval(truth, truth.loadRes(results), "bbox" if geometry == "box" else "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return [float(v) for v in evaluation.stats]

@@ -42,7 +42,7 @@ def add(commands: Any, model: Callable[[argparse.ArgumentParser], None], configu
         command = parts.add_parser(name, help=what, description=what)
         command.set_defaults(run=partial(_run, run, configured))
         command.add_argument("--data", required=True, help=DATA)
-        command.add_argument("--images", type=Path, help="folder with a JSON file's pictures (beside it)")
+        command.add_argument("--images", type=Path, help="folder with the pictures of labels (beside them)")
         if name in ("predict", "oracle", "run"):
             command.add_argument("--limit", type=int, help="only so many frames, from the first")
             model(command)

@@ -203,14 +203,13 @@ def _checked_for(ids: Mapping[str, int], name: Naming) -> Callable[[Scored], Sco
 
 
 def _entry(item: Instance, frame: Frame, geometry: Geometry, category: int) -> dict:
+    """One annotation or result; of a mask without a box, whose area would count as that of a result."""
     from faster_coco_eval.core import mask as coco
 
-    x, y, w, h = xywh(item.xyxy)
-    entry = {"image_id": frame.id, "category_id": category, "bbox": [x, y, w, h], "area": w * h, "iscrowd": 0}
-    if geometry == "mask":
-        mask = shape(item, frame, geometry)
-        entry |= {"segmentation": mask, "area": float(coco.area(mask))}
-    return entry
+    entry, form = {"image_id": frame.id, "category_id": category, "iscrowd": 0}, shape(item, frame, geometry)
+    if isinstance(form, list):
+        return entry | {"bbox": form, "area": form[2] * form[3]}
+    return entry | {"segmentation": form, "area": float(coco.area(form))}
 
 
 def shape(item: Instance, frame: Frame, geometry: Geometry) -> list[float] | dict:
