@@ -1,4 +1,7 @@
-"""The second path: the VLM's names -> a grounder's boxes -> masks (after Grounded SAM, arXiv 2401.14159)."""
+"""The second path: the VLM's names -> a grounder's boxes -> masks (after Grounded SAM, arXiv 2401.14159).
+
+The boxes and points that the VLM writes itself (`native`) take the same way from there on.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,9 @@ def detections(
     outlined = {}
     if segmenter and bare:
         embeddings = segmenter.embed_views([views[i] for i in bare])
-        outlined = dict(zip(bare, segmented(segmenter, embeddings, [found[i].xyxy for i in bare], config), strict=True))
+        some = [found[i] for i in bare]
+        masked = segmented(segmenter, embeddings, [o.xyxy for o in some], config, [o.points for o in some])
+        outlined = dict(zip(bare, masked, strict=True))
     out = []
     for i, own in enumerate(found):
         masks, iou = outlined.get(i, (list(own.masks or ()), own.scores))
@@ -88,30 +93,57 @@ def _scored(
 
 
 def segmented(
-    segmenter: Segmenter, embeddings: Sequence[Embedding], xyxy: Sequence[np.ndarray], config: Config
+    segmenter: Segmenter,
+    embeddings: Sequence[Embedding],
+    xyxy: Sequence[np.ndarray],
+    config: Config,
+    points: Sequence[np.ndarray | None] | None = None,
 ) -> list[tuple[list[Mask], np.ndarray]]:
     """For each view a mask for each of its boxes (N, 4), and the segmenter's estimates of their IoU, float32 (N,).
 
     Equal boxes of a view are one prompt. The box goes into every step of the cascade: the mask's own box, which the
-    first mask's faults are in, is no better.
+    first mask's faults are in, is no better. Where only a point is known, its positive point takes the box's place.
+
+    Args:
+        points: for each view which boxes stand for points, their middles: bool (N,); None: none.
     """
-    distinct = [np.unique(own, axis=0, return_inverse=True) for own in xyxy]
-    boxes = np.concatenate([np.zeros((0, 4), np.float32), *(own for own, _ in distinct)])
-    own = [e for e, (rows, _) in zip(embeddings, distinct, strict=True) for _ in rows]
-    size, options = config.segmenter.batch, replace(config.refine, box="map")
-    masks: list[Mask] = []
-    iou = [np.zeros(0, np.float32)]
-    for some in (slice(i, i + size) for i in range(0, len(boxes), size)):
-        no_points = np.zeros((len(boxes[some]), 0, 2), np.float32)
-        given = Prompts(no_points, no_points[..., 0].astype(np.int32), boxes[some])
-        low_res, quality = cascade(segmenter, own[some], given, options)
-        for embedding, logits, (left, top, right, bottom) in zip(own[some], low_res, boxes[some], strict=True):
-            middle = (left + right) / 2, (top + bottom) / 2
-            masks.append(embedding.mask(logits, middle if config.refine.component else None))
-        iou.append(quality)
-    starts = np.cumsum([0, *(len(rows) for rows, _ in distinct)])[:-1]
-    rows = [start + which.reshape(-1) for start, (_, which) in zip(starts, distinct, strict=True)]
-    return [([masks[i] for i in own], np.concatenate(iou)[own]) for own in rows]
+    flags = [
+        np.zeros(len(own), bool) if p is None else p for own, p in zip(xyxy, points or [None] * len(xyxy), strict=True)
+    ]
+    flagged = [np.column_stack([own, flag]) for own, flag in zip(xyxy, flags, strict=True)]
+    distinct = [np.unique(own, axis=0, return_inverse=True) for own in flagged]
+    rows = np.concatenate([np.zeros((0, 5), np.float32), *(own for own, _ in distinct)])
+    own = [e for e, (each, _) in zip(embeddings, distinct, strict=True) for _ in each]
+    size = config.segmenter.batch
+    masks: dict[int, Mask] = {}
+    iou = np.zeros(len(rows), np.float32)
+    for kind in (False, True):
+        some = np.flatnonzero(rows[:, 4] == kind)
+        for chunk in (some[i : i + size] for i in range(0, len(some), size)):
+            found, iou[chunk] = _outlined(segmenter, [own[i] for i in chunk], rows[chunk, :4], kind, config)
+            masks.update(zip(chunk.tolist(), found, strict=True))
+    starts = np.cumsum([0, *(len(each) for each, _ in distinct)])[:-1]
+    places = [start + which.reshape(-1) for start, (_, which) in zip(starts, distinct, strict=True)]
+    return [([masks[i] for i in each.tolist()], iou[each]) for each in places]
+
+
+def _outlined(
+    segmenter: Segmenter, embeddings: Sequence[Embedding], boxes: np.ndarray, points: bool, config: Config
+) -> tuple[list[Mask], np.ndarray]:
+    """Masks and their estimated IoU for one batch of boxes (B, 4), or of points in their middles."""
+    middles = _middles(boxes)
+    at = middles[:, None] if points else np.zeros((len(boxes), 0, 2), np.float32)
+    given = Prompts(at, np.ones(at.shape[:2], np.int32), None if points else boxes)
+    options = config.refine if points else replace(config.refine, box="map")
+    low_res, quality = cascade(segmenter, embeddings, given, options)
+    component = config.refine.component
+    every = zip(embeddings, low_res, middles.tolist(), strict=True)
+    return [e.mask(logits, (x, y) if component else None) for e, logits, (x, y) in every], quality
+
+
+def _middles(boxes: np.ndarray) -> np.ndarray:
+    """The middles x, y (N, 2) of boxes (N, 4)."""
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
 def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -18,14 +18,17 @@ PRESENCE = frozenset("present visible detected found exists count number quantit
 
 _START = re.compile(r"\[\s*(?=[\[{\"'\]])|\{\s*(?=[\[{\"'}]|[\w ]{1,40}:)")
 _TOKEN = re.compile(
-    r"\"((?:[^\"\\]|\\.)*)(?:\"|\Z)|(?<!\w)'((?:[^'\\\n]|\\.|'(?=\w)){0,200})(?:'|\Z)|[\[\]{}:,]|[^\s\[\]{}:,\"][^\[\]{}:,\"\n]*",
+    r"\"((?:[^\"\\]|\\.?)*)(?:\"|\Z)|(?<!\w)'((?:[^'\\\n]|\\.|'(?=\w)){0,200})(?:'|\Z)|[\[\]{}:,]|[^\s\[\]{}:,\"][^\[\]{}:,\"\n]*",
     re.S,
 )
 
 
 @dataclass
 class Node:
-    """A value: [start, end) of a text or literal, or with `of` a container's children; a key in front of it, if any."""
+    """A value: [start, end) of a text or literal, or with `of` a container's children; a key in front of it, if any.
+
+    A container that the text does not close ends where it begins.
+    """
 
     start: int
     end: int
@@ -33,12 +36,17 @@ class Node:
     key: Node | None = None
     quoted: bool = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether the text goes on to its end."""
+        return self.end > self.start
+
 
 def json_out(text: str) -> str:
     """The text with semicolons for all of its JSON but the names."""
     out, end = [], 0
     while start := _START.search(text, end):
-        root, stop = _tree(text, start.start())
+        root, stop = tree(text, start.start())
         keep: list[tuple[int, int]] = []
         _read(text, root, keep)
         out.append(text[end : start.start()])
@@ -51,7 +59,7 @@ def json_out(text: str) -> str:
     return "".join([*out, text[end:]])
 
 
-def _tree(text: str, start: int) -> tuple[Node, int]:
+def tree(text: str, start: int) -> tuple[Node, int]:
     """The container that begins at `start`, and where it ends; a text that is cut off ends all that is open."""
     root = Node(start, start, [])
     stack, key, depth = [root], None, 0
@@ -62,16 +70,16 @@ def _tree(text: str, start: int) -> tuple[Node, int]:
         if mark in ("[", "{"):
             depth += 1
             if depth < DEEPEST:
-                node = Node(token.start(), token.end(), [], key)
+                node = Node(token.start(), token.start(), [], key)
                 top.append(node)
                 stack.append(node)
                 key = None
         elif mark in ("]", "}"):
             depth -= 1
+            if depth < DEEPEST - 1:
+                stack.pop().end = token.end()
             if depth < 0:
                 return root, token.end()
-            if depth < DEEPEST - 1:
-                stack.pop()
             key = None
         elif mark == ":":
             key = top.pop() if top and top[-1].of is None else None
