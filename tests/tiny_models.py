@@ -12,93 +12,11 @@ import pytest
 import torch
 import transformers as hf
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tiny_newer import HYBRIDS as HYBRIDS
+from tiny_newer import NEWER, ministral3
+from tiny_parts import IMAGE, NAMED, SPECIAL, SQUARE, TEXT, VIDEO, VISION, VOCABULARY, save, template, tokenizer
 
 from vlsam_ros.embedded.tower import ConvVisionConfig
-
-IMAGE, VIDEO = "<image>", "<video>"
-SPECIAL = ["<s>", "</s>", "<pad>", IMAGE, VIDEO, "<vision>", "</vision>"]
-MERGES = [("Ġ", "c"), ("o", "n"), ("Ġc", "on"), ("t", "r"), ("f", "f"), ("ff", "i")]
-VOCABULARY = len(SPECIAL) + 256 + len(MERGES)
-VISION = {
-    "hidden_size": 24,
-    "intermediate_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "image_size": 28,
-}
-SQUARE = {"size": {"shortest_edge": 28}, "crop_size": {"height": 28, "width": 28}}
-TEXT = {
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "vocab_size": VOCABULARY,
-    "max_position_embeddings": 2048,
-    "bos_token_id": 0,
-    "eos_token_id": 1,
-    "pad_token_id": 2,
-}
-
-
-def template(image: str) -> str:
-    """A chat template that writes `image` for the image."""
-    return (
-        "{{ bos_token }}{% for m in messages %}{{ m['role'] }}: {% for c in m['content'] %}"
-        "{% if c['type'] == 'image' %}" + image + "\n{% else %}{{ c['text'] }}{% endif %}"
-        "{% endfor %}{% endfor %} assistant:"
-    )
-
-
-NAMED = {
-    "image_token": IMAGE,
-    "video_token": VIDEO,
-    "vision_bos_token": "<vision>",
-    "vision_eos_token": "</vision>",
-    "context_image_token": IMAGE,
-    "start_image_token": "<vision>",
-    "end_image_token": "</vision>",
-    "boi_token": "<vision>",
-    "eoi_token": "</vision>",
-}
-
-
-def tokenizer(named: dict[str, str] = NAMED) -> hf.PreTrainedTokenizerFast:
-    """One token per byte, a few of several, and the special ones."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: i for i, token in enumerate(SPECIAL + alphabet + ["".join(pair) for pair in MERGES])}
-    bpe = Tokenizer(models.BPE(vocab=vocabulary, merges=MERGES))
-    bpe.pre_tokenizer, bpe.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
-    return hf.PreTrainedTokenizerFast(
-        tokenizer_object=bpe,
-        bos_token="<s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        extra_special_tokens=named,
-    )
-
-
-def _save(config: hf.PreTrainedConfig, processor: hf.ProcessorMixin, folder: Path) -> Path:
-    torch.manual_seed(0)
-    model = hf.AutoModelForImageTextToText.from_config(config)
-    with torch.no_grad():
-        for parameter in model.get_decoder().parameters():
-            parameter *= 6.0 if parameter.ndim == 2 else 1.0  # peaked attention: equality is not vacuous
-        for name, parameter in model.named_parameters():
-            if "q_norm" in name:
-                parameter *= 0.5  # where these norms decide how peaked it is, not too peaked for float32
-            if "mm_input_projection" in name or name == "query_tokens":
-                parameter.normal_()  # Gemma 3 and Q-Formers begin with zeros
-            if "crossattention.attention" in name:
-                parameter *= 20.0  # each query of a Q-Former looks elsewhere
-            if "vision" in name and "out_proj" in name:
-                parameter *= 0.1  # a patch keeps to itself
-            if parameter.shape[2:] == (3, 3):
-                parameter[:, :, 0], parameter[..., 0] = 0, 0  # a strided convolution keeps to its own cell
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return folder
 
 
 def llava(folder: Path, text: hf.PreTrainedConfig | None = None, tied: bool = False) -> Path:
@@ -118,7 +36,7 @@ def llava(folder: Path, text: hf.PreTrainedConfig | None = None, tied: bool = Fa
         num_additional_image_tokens=1,
         chat_template=template(IMAGE),
     )
-    return _save(config, processor, folder)
+    return save(config, processor, folder)
 
 
 def llava_sliding(folder: Path) -> Path:
@@ -132,6 +50,16 @@ def llava_chunked(folder: Path) -> Path:
     chunks = {"attention_chunk_size": 24, "layer_types": kinds, "no_rope_layers": [1, 1, 0], "head_dim": 8}
     experts = {"num_local_experts": 2, "interleave_moe_layer_step": 4, "intermediate_size_mlp": 32}
     return llava(folder, hf.Llama4TextConfig(**TEXT, **chunks, **experts))
+
+
+def llava_phi(folder: Path) -> Path:
+    """LLaVA with Phi-2, whose attention turns a part of each head."""
+    return llava(folder, hf.PhiConfig(**TEXT))
+
+
+def llava_phi3(folder: Path) -> Path:
+    """LLaVA with Phi-3, whose projections are one."""
+    return llava(folder, hf.Phi3Config(**TEXT, sliding_window=None))
 
 
 def llava_wide(folder: Path) -> Path:
@@ -151,7 +79,7 @@ def llava_wide(folder: Path) -> Path:
         vision_feature_select_strategy="full",
         chat_template=template(IMAGE),
     )
-    return _save(config, processor, folder)
+    return save(config, processor, folder)
 
 
 def llava_next(folder: Path) -> Path:
@@ -171,7 +99,7 @@ def llava_next(folder: Path) -> Path:
         num_additional_image_tokens=1,
         chat_template=template(IMAGE),
     )
-    return _save(config, processor, folder)
+    return save(config, processor, folder)
 
 
 def llava_onevision(folder: Path) -> Path:
@@ -194,7 +122,7 @@ def llava_onevision(folder: Path) -> Path:
         vision_aspect_ratio="anyres_max_3",
         chat_template=template(IMAGE),
     )
-    return _save(config, processor, folder)
+    return save(config, processor, folder)
 
 
 def internvl(folder: Path) -> Path:
@@ -212,7 +140,7 @@ def internvl(folder: Path) -> Path:
         image_seq_length=16,
         chat_template=template(IMAGE),
     )
-    return _save(config, processor, folder)
+    return save(config, processor, folder)
 
 
 def qwen2_vl(folder: Path) -> Path:
@@ -267,7 +195,7 @@ def _qwen(
     )
     images = hf.Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 40})
     chat = template(f"<vision>{IMAGE}</vision>")
-    return _save(full, processor(images, tokenizer(), video_processor(), chat_template=chat), folder)
+    return save(full, processor(images, tokenizer(), video_processor(), chat_template=chat), folder)
 
 
 def idefics3(folder: Path, kind: str = "Idefics3") -> Path:
@@ -284,7 +212,7 @@ def idefics3(folder: Path, kind: str = "Idefics3") -> Path:
         parts["video_processor"] = hf.SmolVLMVideoProcessor(
             size={"longest_edge": 56}, max_image_size={"longest_edge": 56}, video_sampling={"max_frames": 4, "fps": 1}
         )
-    return _save(config, getattr(hf, f"{kind}Processor")(images, tokenizer(), **parts), folder)
+    return save(config, getattr(hf, f"{kind}Processor")(images, tokenizer(), **parts), folder)
 
 
 def smolvlm(folder: Path) -> Path:
@@ -302,7 +230,7 @@ def paligemma(folder: Path, text: hf.PreTrainedConfig | None = None) -> Path:
     )
     images = hf.SiglipImageProcessor(size={"height": 28, "width": 28})
     images.image_seq_length = 16
-    return _save(config, hf.PaliGemmaProcessor(images, tokenizer()), folder)
+    return save(config, hf.PaliGemmaProcessor(images, tokenizer()), folder)
 
 
 def paligemma_2(folder: Path) -> Path:
@@ -328,7 +256,7 @@ def gemma3(folder: Path) -> Path:
         image_seq_length=16,
         chat_template=template("<vision>"),
     )
-    return _save(config, processor, folder)
+    return save(config, processor, folder)
 
 
 def gemma4(folder: Path) -> Path:
@@ -363,7 +291,7 @@ def gemma4(folder: Path) -> Path:
         hf.Gemma4VideoProcessor(),
         chat_template=template(IMAGE),
     )
-    return _save(config, processor, folder)
+    return save(config, processor, folder)
 
 
 QFORMER = {
@@ -388,7 +316,7 @@ def blip_2(folder: Path, text: hf.PreTrainedConfig | None = None) -> Path:
         image_token_index=SPECIAL.index(IMAGE),
     )
     images = hf.BlipImageProcessor(size={"height": 28, "width": 28})
-    return _save(config, hf.Blip2Processor(images, tokenizer({}), num_query_tokens=8), folder)
+    return save(config, hf.Blip2Processor(images, tokenizer({}), num_query_tokens=8), folder)
 
 
 def minigpt_4(folder: Path) -> Path:
@@ -406,7 +334,7 @@ def instructblip(folder: Path) -> Path:
         image_token_index=SPECIAL.index(IMAGE),
     )
     images = hf.BlipImageProcessor(size={"height": 28, "width": 28})
-    return _save(config, hf.InstructBlipProcessor(images, tokenizer({}), tokenizer({}), num_query_tokens=8), folder)
+    return save(config, hf.InstructBlipProcessor(images, tokenizer({}), tokenizer({}), num_query_tokens=8), folder)
 
 
 BUILDERS: dict[str, Callable[[Path], Path]] = {
@@ -424,6 +352,7 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "gemma4": gemma4,
     "blip-2": blip_2,
     "instructblip": instructblip,
+    **NEWER,
 }
 """Supported family -> builder; one for every row of the backend's table."""
 
@@ -431,6 +360,9 @@ VARIANTS: dict[str, Callable[[Path], Path]] = {
     "llava_sliding": llava_sliding,
     "llava_chunked": llava_chunked,
     "llava_wide": llava_wide,
+    "llava_phi": llava_phi,
+    "llava_phi3": llava_phi3,
+    "ministral3": ministral3,
     "paligemma_2": paligemma_2,
     "minigpt_4": minigpt_4,
 }

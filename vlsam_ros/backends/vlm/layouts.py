@@ -6,8 +6,9 @@ moves most (`tests/backends/vlm/test_vlm_backend.py` does so for every row).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from math import ceil, floor, isqrt, sqrt
 from typing import Any
 
@@ -29,7 +30,7 @@ def raster(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_
 
 
 def merged(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
-    """Qwen-VL: the whole view, stretched to whole patches; one token per merge × merge patches, row-major."""
+    """Qwen-VL and GLM-V: the whole view, stretched to whole patches; one token per merge × merge patches, row-major."""
     merge = processor.image_processor.merge_size
     _, h, w = inputs["image_grid_thw"][0].tolist()
     return ImageLayout(_grid(columns, h // merge, w // merge), _whole(size_hw))
@@ -49,9 +50,66 @@ def pooled(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_
 
 
 def counted(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
-    """Idefics3, PaliGemma, Gemma 3: the whole view, stretched to a square of as many tokens as the prompt has."""
+    """Idefics3, PaliGemma, Gemma 3, Ovis 2: the view, stretched to a square of as many tokens as the prompt has."""
     side = isqrt(len(columns))
     return ImageLayout(_grid(columns, side, side), _whole(size_hw))
+
+
+def rows(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
+    """Mistral 3: the whole view, stretched to whole cells of merge × merge patches; each row ends with a break."""
+    cell = processor.patch_size * processor.spatial_merge_size
+    h, w = (int(side) // cell for side in inputs["image_sizes"][0])
+    return ImageLayout(_grid(columns, h, w), _whole(size_hw))
+
+
+def shaped(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
+    """LFM2-VL without tiles: the whole view, stretched to whole cells; one token per factor × factor patches."""
+    factor = processor.image_processor.downsample_factor
+    h, w = (ceil(int(side) / factor) for side in inputs["spatial_shapes"][0])
+    return ImageLayout(_grid(columns, h, w), _whole(size_hw))
+
+
+def twice_merged(
+    processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]
+) -> ImageLayout:
+    """MiniCPM-V 4.6 without slices: the whole view, stretched to whole cells of 4 × 4 patches, or 2 × 2."""
+    merge = isqrt(processor.image_token_divisor)
+    h, w = (int(side) // merge for side in inputs["target_sizes"][0])
+    return ImageLayout(_grid(columns, h, w), _whole(size_hw))
+
+
+def cropped(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
+    """Molmo 2: the view twice, stretched, each time row-major, one token per pool × pool patches.
+
+    First the whole of it as a square; then finer, from crops whose overlap is left out, so that their patches are those
+    of one picture.
+    """
+    own, (h, w, *finer_hw) = processor.image_processor, inputs["image_grids"][0].tolist()
+    pool_hw, whole = own.pooling_size, own.size["height"] // own.patch_size
+    margin = sum(own.overlap_margins)
+    inner = whole - margin  # patches that a crop adds to the picture
+    finer = [n * pool - (n * pool - margin) % inner for n, pool in zip(finer_hw, pool_hw, strict=True)]
+    parts = [
+        ImageLayout(_grid(part, *grid_hw), _pooled_part(patches, grid_hw, pool_hw, size_hw))
+        for part, grid_hw, patches in ((columns[: h * w], (h, w), (whole, whole)), (columns[h * w :], finer_hw, finer))
+    ]
+    return replace(parts[0], crops=(parts[1],))
+
+
+def _pooled_part(
+    patches_hw: Sequence[int], grid_hw: Sequence[int], pool_hw: Sequence[int], size_hw: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """What a grid of pools sees of a view that was cut to patches; where these don't fill the pools, it is padded.
+
+    Returns:
+        x_min, y_min, x_max, y_max in pixels of the view; beyond it where the pools are padded, the odd one at the end.
+    """
+    ends = []
+    for patches, cells, pool, length in zip(patches_hw, grid_hw, pool_hw, size_hw, strict=True):
+        before = (cells * pool - patches) // 2
+        ends.append((-before * length / patches, (cells * pool - before) * length / patches))
+    (y0, y1), (x0, x1) = ends
+    return x0, y0, x1, y1
 
 
 def queries(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
@@ -60,13 +118,14 @@ def queries(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size
 
 
 def anyres(processor: Any, inputs: Mapping[str, Any], columns: np.ndarray, size_hw: tuple[int, int]) -> ImageLayout:
-    """LLaVA-NeXT and -OneVision: the view twice, each time row-major.
+    """LLaVA-NeXT and -OneVision, Granite Vision: the view twice, each time row-major.
 
     First the whole of it, stretched to a square; then finer crops, put together without their padding, with a token at
     the end of each row. OneVision makes the latter coarser where there are too many.
     """
     edge = inputs["pixel_values"].shape[-1]
-    side = isqrt(getattr(processor, "num_image_tokens", 0)) or edge // processor.patch_size
+    fewer = Fraction(getattr(processor, "downsample_rate", None) or 1)
+    side = isqrt(getattr(processor, "num_image_tokens", 0)) or int(edge // processor.patch_size * fewer)
     best_hw = select_best_resolution(size_hw, processor.image_processor.image_grid_pinpoints)
     (rows, across), xyxy = _unpadded(size_hw, best_hw, tuple(length // edge * side for length in best_hw))
     if hasattr(processor, "vision_aspect_ratio"):
@@ -217,12 +276,25 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "llava": Family(raster, crops=True),
+    "vipllava": Family(raster, crops=True),
     "qwen2_vl": Family(merged),
     "qwen2_5_vl": Family(merged),
     "qwen3_vl": Family(merged),
+    "qwen3_vl_moe": Family(merged),
+    "qwen3_5": Family(merged),
+    "qwen3_5_moe": Family(merged),
+    "glm4v": Family(merged),
+    "glm4v_moe": Family(merged),
+    "glm46v": Family(merged),
     "internvl": Family(square, {"crop_to_patches": False}),
     "llava_next": Family(anyres),
     "llava_onevision": Family(anyres),
+    "granite4_vision": Family(anyres),
+    "mistral3": Family(rows),
+    "ovis2": Family(counted, {"crop_to_patches": False}),
+    "molmo2": Family(cropped, reuse="equal"),
+    "lfm2_vl": Family(shaped, {"do_image_splitting": False}),
+    "minicpmv4_6": Family(twice_merged, {"slice_mode": False}),
     "idefics3": Family(counted, {"do_image_splitting": False}),
     "smolvlm": Family(counted, {"do_image_splitting": False}),
     "gemma3": Family(counted, {"do_pan_and_scan": False}, reuse="equal"),
