@@ -18,7 +18,7 @@ from tests.fakes import BoxSegmenter, FakeVlm, picture
 from tests.labelled import SIZE
 from vlsam_ros import cli
 from vlsam_ros.errors import DataError
-from vlsam_ros.evaluation import anomaly_names, scoring
+from vlsam_ros.evaluation import anomaly_names, label_pictures, scoring
 from vlsam_ros.evaluation.dataset import ANOMALY, VOID, Dataset, Instance, load
 from vlsam_ros.evaluation.names import by_words
 from vlsam_ros.evaluation.predictions import Predictions
@@ -168,6 +168,16 @@ def test_oodis_masks_of_one_folder(tmp_path: Path) -> None:
     Image.fromarray(labels(26001, 0, 7)).save(tmp_path / "roadanomaly" / "zebra0000_instanceIds.png")
     data = load(f"oodis:{tmp_path / 'roadanomaly'}", tmp_path)
     check_truth(data)
+
+
+def test_what_pictures_are_known_by() -> None:
+    files = ("snowstorm1_00_11_28.972.webp", "snowstorm1_00_11_28.972", "01_Way_000007_000140_leftImg8bit.PNG", "a.jpg")
+    names = ["snowstorm1_00_11_28.972", "snowstorm1_00_11_28.972", "01_Way_000007_000140", "a"]
+    assert [label_pictures.name_of(f) for f in files] == names
+    labels = (
+        Path(f"a{end}.png") for end in ("_labels_semantic", "_labels_semantic_color", "_instanceIds", "_gtFine_color")
+    )
+    assert label_pictures.pictures([*labels, Path("b.txt"), Path("x/c.jpg"), Path("y/c.png")]) == {"c": Path("x/c.jpg")}
 
 
 IDS: dict[str, tuple[dict[str, int], int, int, str]] = {

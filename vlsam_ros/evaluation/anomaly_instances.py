@@ -22,7 +22,7 @@ def figures(scored: Sequence[Scored]) -> Figures:
     """AP (mean over IoU 0.5 to 0.95) and AP50; NaN without an object."""
     frames = [_overlaps(s) for s in scored]
     objects = sum(iou.shape[1] for _, iou, _ in frames)
-    each = [_average_precision(*_outcomes(frames, threshold), objects) for threshold in THRESHOLDS]
+    each = [_average_precision(*_outcomes(frames, threshold), objects) for threshold in THRESHOLDS.tolist()]
     return {"AP": float(np.mean(each)), "AP50": each[0]}
 
 
@@ -46,7 +46,8 @@ def _outcomes(
     frames: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores and whether they are right, of the detections that count: float and bool (D,)."""
-    scores, rights = [np.zeros(0)], [np.zeros(0, bool)]
+    scores: list[np.ndarray] = [np.zeros(0)]
+    rights: list[np.ndarray] = [np.zeros(0, bool)]
     for score, iou, off in frames:
         matched = (iou > threshold).any(1) if iou.size else np.zeros(len(score), bool)
         right = np.zeros(len(score), bool)

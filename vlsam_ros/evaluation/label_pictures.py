@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,23 +22,37 @@ Objects = Callable[[np.ndarray], tuple[Instance, ...]]
 """What a picture of labels, unsigned integers (H, W), says is there."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-_LABELS = re.compile(r"_(labels_.*|(instance|label|labelTrain)Ids|color)$")
+_LABELS = re.compile(r"_(labels_.*|(instance|label|labelTrain)Ids|gt(Coarse|Fine)_color)$")
+_FOLDERS = ("images", "leftImg8bit")
 
 
-def pictures(places: Iterable[Path]) -> dict[str, Path]:
-    """Name -> file of the pictures in these folders and below; Cityscapes' ``<name>_leftImg8bit.png`` has that name."""
+def pictures(paths: Iterable[Path]) -> dict[str, Path]:
+    """The pictures among some files by their names; of a name that is there twice, the first."""
     found: dict[str, Path] = {}
-    for place in places:
-        for path in sorted(place.rglob("*")) if place.is_dir() else ():
-            if path.suffix.lower() in SUFFIXES and not _LABELS.search(path.stem):
-                found.setdefault(path.stem.removesuffix("_leftImg8bit"), path)
+    for path in paths:
+        if path.suffix.lower() in SUFFIXES and not _LABELS.search(path.stem):
+            found.setdefault(name_of(path.name), path)
     return found
 
 
-def beside(labels: Path) -> list[Path]:
-    """Where the pictures of labels are looked for: in their folder, or in `images` or `leftImg8bit` beside it."""
+def name_of(file: str) -> str:
+    """What labels and pictures are known by: Cityscapes' ``<name>_leftImg8bit.png`` is <name>."""
+    path = Path(file)
+    return (path.stem if path.suffix.lower() in SUFFIXES else path.name).removesuffix("_leftImg8bit")
+
+
+def below(folder: Path) -> list[Path]:
+    """The files in a folder and its folders, in the order of their names; none if it isn't there."""
+    return sorted(folder.rglob("*")) if folder.is_dir() else []
+
+
+def beside(labels: Path) -> Iterator[Path]:
+    """Where pictures of labels are looked for: in their folder, in `images` and `leftImg8bit` there and beside it."""
     folder = labels.absolute() if labels.is_dir() else labels.absolute().parent
-    return [folder, folder.parent / "images", folder.parent / "leftImg8bit"]
+    yield from below(folder) if labels.is_dir() else sorted(folder.glob("*"))
+    for parent in (folder, folder.parent):
+        for name in _FOLDERS:
+            yield from below(parent / name)
 
 
 def frames(labels: Mapping[str, Path], found: Mapping[str, Path], objects: Objects, tally: Tally) -> list[Frame]:

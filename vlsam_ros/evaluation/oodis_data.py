@@ -43,7 +43,7 @@ def load(path: str, images: Path | None, kind: str) -> Dataset:
         DataError: neither, or labels that can't be read.
     """
     labels, tally, warnings = Path(path), Tally(), Counter[str]()
-    found = label_pictures.pictures([images] if images else label_pictures.beside(labels))
+    found = label_pictures.pictures(label_pictures.below(images) if images else label_pictures.beside(labels))
     if labels.is_dir():
         frames = label_pictures.frames(_named(labels), found, partial(_objects, warnings), tally)
     else:
@@ -87,7 +87,10 @@ def _of_json(file: Path, found: Mapping[str, Path], tally: Tally) -> list[Frame]
         raise DataError(f"{file}: {error}") from error
     frames, places = [], []
     for i, p in pictures.items():
-        path, size_hw = found.get(_stem(p["file_name"]), Path(p["file_name"])), (int(p["height"]), int(p["width"]))
+        path, size_hw = (
+            found.get(label_pictures.name_of(p["file_name"]), Path(p["file_name"])),
+            (int(p["height"]), int(p["width"])),
+        )
         frames.append(label_pictures.frame(i, p["file_name"], size_hw, path, partial(_read, objects[i])))
         places.append(path)
     picture_files.count_doubts(zip(places, frames, strict=True), tally)
@@ -110,17 +113,13 @@ def _numbered(content: Any, found: Mapping[str, Path]) -> Any:
     images = []
     for i, p in enumerate(content["images"], 1):
         name = p.get("file_name") if checks.is_name(p.get("file_name")) else str(p["id"])
-        images.append(_size(found.get(_stem(name))) | p | {"id": i, "file_name": name})
+        images.append(_size(found.get(label_pictures.name_of(name))) | p | {"id": i, "file_name": name})
     annotations = [
         a | {"image_id": numbers.get(shown, UNKNOWN) if isinstance(shown := a.get("image_id"), (str, int)) else UNKNOWN,
              "category_id": 1}
         for a in content["annotations"]
     ]  # fmt: skip
     return {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": ANOMALY}]}
-
-
-def _stem(name: str) -> str:
-    return Path(name).stem.removesuffix("_leftImg8bit")
 
 
 def _size(picture: Path | None) -> dict[str, int]:

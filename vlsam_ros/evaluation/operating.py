@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from .dataset import Instance
+from .dataset import ANOMALY, Instance
 from .matching import greedy
 from .metrics import Geometry, Scored, shape
 
@@ -26,7 +26,7 @@ class Matches:
     Attributes:
         score: float (D,), falling.
         right, ignored: bool (D,): took an object; lies on a region to be ignored. Neither: a false positive.
-        called, named: bool (D,): it has a name at all; it is right, and its name fits the object's category.
+        called, named: bool (D,): it has a name that is judged; it is right, and its name fits the object's category.
         frame: int (D,), the detection's frame.
         object_score: float (N,), of the detection that took the object; -inf: none.
         height_px, distance_m: float (N,).
@@ -72,7 +72,8 @@ def match(scored: Sequence[Scored], geometry: Geometry) -> Matches:
         for d, (item, i) in enumerate(zip(s.found, taken, strict=True)):
             named = i >= 0 and bool(item.category) and item.category == wanted[i].category
             ignored = bool(i < 0 and on_ignored[d])
-            detections.append((item.score, bool(i >= 0), ignored, bool(item.label), named, number))
+            called = bool(item.label) and item.category != ANOMALY
+            detections.append((item.score, bool(i >= 0), ignored, called, named, number))
         for i, item in enumerate(wanted):
             objects.append((s.found[by[i]].score if i in by else -math.inf, item.height_px, item.distance_m, number))
     object_score, height_px, distance_m, object_frame = np.array(objects, float).reshape(-1, 4).T

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -38,7 +39,7 @@ def _coda(data: str, rows: dict[str, tuple[float, ...]]) -> tuple[Row, ...]:
     )
 
 
-def _smiyc(data: str, rows: dict[str, tuple[float, ...]]) -> tuple[Row, ...]:
+def _smiyc(data: str, rows: Mapping[str, tuple[float, ...]]) -> tuple[Row, ...]:
     """Rows of SegmentMeIfYouCan's test split, with a * after the names of those that were trained with outliers."""
     return tuple(
         Row(

@@ -82,8 +82,6 @@ def score(
     }
     for geometry, m in matches.items():
         scores[geometry] = published_kind(dataset, judged[geometry], geometry) | in_use(m, least)
-        if dataset.kind in ANOMALY_KINDS:
-            scores[geometry]["names right"] = math.nan
     if dataset.kind in ANOMALY_KINDS:
         left_out = Counter[str]() if keep_known else anomaly_names.usual(predictions.found)
         scores["anomalies"] = anomalies(dataset, scored) | {"left out": dict(left_out.most_common())}

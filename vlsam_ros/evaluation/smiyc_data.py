@@ -37,7 +37,7 @@ def load(spec: str, images: Path | None, kind: str) -> Dataset:
     track, folder = _track(spec)
     masks = sorted((folder / "labels_masks").glob(f"*{LABELS}.png"))
     labels = {path.stem.removesuffix(LABELS): path for path in masks}
-    found = label_pictures.pictures([images or folder / "images"])
+    found = label_pictures.pictures(label_pictures.below(images or folder / "images"))
     if not labels:
         raise DataError(
             f"{folder}: expected labels_masks/<picture>{LABELS}.png, got none for {len(found)} pictures; those of the "
