@@ -195,14 +195,19 @@ def _no_layer(_: int) -> NoReturn:
 
 def _told(answer: Answer, reply: Reply, shown: Shown) -> Answer:
     """The answer with what the server said, and how sure it was of the local copy's tokens, if it wrote the same."""
-    changes: dict[str, Any] = {"truncated": reply.truncated, "looped": reply.looped, "failed": reply.failed}
+    changes: dict[str, Any] = {}
     if not answer.layers:
         spans = reply.token_spans
-        changes |= {"text": reply.text, "token_spans": spans, "length": len(spans)}
-        changes |= {"probabilities": reply.probabilities}
-    else:
-        sure = dict(zip(reply.token_spans, reply.probabilities, strict=False)) if reply.probabilities else {}
-        own = [(start, end) for start, end in answer.token_spans if start < end]
-        if sure and set(own) <= sure.keys():
-            changes["probabilities"] = tuple(sure.get(span, 1.0) for span in answer.token_spans)
-    return replace(answer, shown=shown, **changes)
+        changes = {"text": reply.text, "token_spans": spans, "length": len(spans), "probabilities": reply.probabilities}
+    elif reply.probabilities:
+        sure = dict(zip(reply.token_spans, reply.probabilities, strict=True))
+        if all(span in sure for span in answer.token_spans if span[0] < span[1]):
+            changes = {"probabilities": tuple(sure.get(span, 1.0) for span in answer.token_spans)}
+    return replace(
+        answer,
+        truncated=answer.truncated or reply.truncated,
+        looped=answer.looped or reply.looped,
+        failed=reply.failed,
+        shown=shown,
+        **changes,
+    )

@@ -228,17 +228,19 @@ class Client:
         Raises:
             ModelLoadError: the server can't be reached in time, refuses, or has other models only.
         """
-        fetch = partial(self._fetch, self._api.models.list)
+        fetch = partial(self._fetch, self._names)
         try:
-            page = self.start(self._timed(partial(self._tried, fetch))).result()
+            names = self.start(self._timed(partial(self._tried, fetch))).result()
         except Failure as failure:
             if failure.code in (404, 405, 501):
                 return
             raise ModelLoadError(f"no model at {self._address.url}: {failure}") from None
-        names = [str(model.id) for model in page.data]
         if names and self._address.model not in names:
             there = ", ".join(repr(self._door.plain(name)) for name in names[:16])
             raise ModelLoadError(f"no model {self._address.model!r} at {self._address.url}; there are {there}")
+
+    async def _names(self) -> list[str]:
+        return [str(model.id) for model in (await self._api.models.list()).data]
 
     async def write(self, content: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> Any:
         """What the server writes to a message: its answer, from JSON.

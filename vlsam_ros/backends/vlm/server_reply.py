@@ -50,12 +50,12 @@ def read(completion: Any, most_tokens: int, max_repeats: int) -> Reply:
         raise VlmError(f"expected a chat completion's content as text, got {type(content).__name__}")
     if why := _instead(message, bool(content), ended):
         raise VlmError(why)
-    text, most = (content or "").strip(), CHARS_PER_TOKEN * most_tokens
+    text, most = _readable(content or "").strip(), CHARS_PER_TOKEN * most_tokens
     kept, looped = until_repeated(text[:most], max_repeats)
     spans, probabilities = _tokens(choice.get("logprobs"), text, len(kept))
     spans = spans or (((0, len(kept)),) if kept else ())
     truncated = looped or ended == "length" or len(text) > most
-    return Reply(_readable(kept), spans, probabilities, truncated, looped)
+    return Reply(kept, spans, probabilities, truncated, looped)
 
 
 def until_repeated(text: str, most: int) -> tuple[str, bool]:
@@ -96,8 +96,8 @@ def _tokens(logprobs: Any, text: str, kept: int) -> tuple[tuple[tuple[int, int],
     """
     try:
         tokens = [(_bytes(token), float(token["logprob"])) for token in logprobs["content"]]
-        whole = b"".join(token for token, _ in tokens).decode()
-    except (KeyError, OverflowError, TypeError, ValueError):
+        whole = _readable(b"".join(token for token, _ in tokens).decode())
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return (), ()
     if not text or (at := whole.rfind(text)) < 0 or any(p != p for _, p in tokens):
         return (), ()
@@ -114,8 +114,12 @@ def _tokens(logprobs: Any, text: str, kept: int) -> tuple[tuple[tuple[int, int],
 
 
 def _bytes(token: Mapping[str, Any]) -> bytes:
-    own = token.get("bytes")
-    return token["token"].encode() if own is None else bytes(own)
+    own, text = token.get("bytes"), token["token"]
+    if isinstance(own, list):
+        return bytes(own)
+    if own is not None or not isinstance(text, str):
+        raise TypeError(f"expected a token's text and bytes, got {token!r}")
+    return text.encode()
 
 
 def _readable(text: str) -> str:

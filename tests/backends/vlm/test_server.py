@@ -1,0 +1,631 @@
+"""The VLM on a server, against one on loopback that answers and fails as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fakes import FakeGrounder, FakeSegmenter, picture, words
+from served import (
+    Handler,
+    Server,
+    breaks_off,
+    dies,
+    drips,
+    free_port,
+    lists,
+    refuses,
+    running,
+    says,
+    sends,
+    waits,
+)
+
+from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm import loading, server_client
+from vlsam_ros.backends.vlm.server import ServedVlm, size_sent
+from vlsam_ros.backends.vlm.server_client import Client, parsed
+from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
+from vlsam_ros.config import Config, VlmOptions
+from vlsam_ros.data import Answer, ImageLayout, LayerQK, Pixels
+from vlsam_ros.errors import BadImageError, ConfigError, ModelLoadError, VlmError
+from vlsam_ros.pipeline import VLSam
+
+KEY = "sk-not-a-real-key-1234567890"
+VIEW = picture((96, 128), {"red box": [(10, 10, 50, 40)], "blue ball": [(70, 50, 110, 80)]})
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(server_client.KEY, raising=False)
+    monkeypatch.setattr(server_client, "FIRST_PAUSE_S", 0.02)
+    monkeypatch.setattr(server_client, "BROKEN_S", 0.3)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with running() as one:
+        yield one
+
+
+def load(server: Server, **options: object) -> ServedVlm:
+    return load_vlm(VlmOptions(**{"model": server.model, "server_timeout_s": 5.0, "server_retries": 2} | options))
+
+
+@pytest.mark.parametrize(
+    "option, url, model",
+    [
+        ("openai:http://host:8000/v1#m", "http://host:8000/v1", "m"),
+        ("openai:https://a.example/x/v1/#Qwen/Qwen3-VL", "https://a.example/x/v1", "Qwen/Qwen3-VL"),
+        ("openai:http://[::1]:8000/v1#/models/a#b@main", "http://[::1]:8000/v1", "/models/a#b@main"),
+    ],
+)  # fmt: skip
+def test_addresses(option: str, url: str, model: str) -> None:
+    assert parsed(option) == server_client.Address(url, model)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "openai:",
+        "openai:#m",
+        "openai:http://host:8000/v1",
+        "openai:http://host:8000/v1#",
+        "openai:http://host:8000/v1# m",
+        "openai:http://host:8000/v1#m\n",
+        "openai:http://host:8000#m",
+        "openai:http://host:8000/#m",
+        "openai:http://host:port/v1#m",
+        "openai:http://host:0/v1#m",
+        "openai:http://host:99999/v1#m",
+        "openai:http://ho st/v1#m",
+        "openai:http://host/v1?key=1#m",
+        "openai:http:///v1#m",
+        "openai:http://[::1/v1#m",
+        "openai:host:8000/v1#m",
+        "openai:ftp://host/v1#m",
+        "openai:file:///v1#m",
+        "openai:http://host/v1#" + "m" * 257,
+    ],
+)
+def test_what_is_no_address(option: str) -> None:
+    with pytest.raises(ConfigError, match="expected 'openai:http://host:8000/v1#model'"):
+        parsed(option)
+
+
+@pytest.mark.parametrize("url", [f"http://user:{KEY}@host/v1", f"http://{KEY}@host/v1", f"http://u:{KEY}@[::1/v1"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(ConfigError, match="without user and password") as raised:
+        load_vlm(VlmOptions(model=f"openai:{url}#m"))
+    assert KEY not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "options, match",
+    [
+        ({"beams": 2}, "vlm.beams"),
+        ({"answers": "json"}, "vlm.answers"),
+        ({"replay": "openai:http://host/v1#m"}, "vlm.replay"),
+        ({"model": "embedded", "replay": "embedded"}, "vlm.replay goes with a server"),
+    ],
+)
+def test_options_that_a_server_has_not(server: Server, options: dict[str, object], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        load(server, **options)
+    assert not server.requests
+
+
+@pytest.mark.parametrize("listing", [lists("other", "tiny"), lists(), refuses(404), refuses(405), refuses(501)])
+def test_a_server_with_the_model_or_without_a_list(server: Server, listing: object) -> None:
+    server.listing = listing
+    vlm = load(server, server_retries=0)
+    assert (vlm.name, vlm.demonstration, vlm.attends, vlm.boxes) == ("tiny", False, False, "")
+    assert [request.path for request in server.requests] == ["/v1/models"]
+
+
+@pytest.mark.parametrize(
+    "listing, match",
+    [
+        (lists("big", "bigger\n"), r"no model 'tiny' at http.*; there are 'big', 'bigger'"),
+        (refuses(500, "out of order"), r"refused \(500\): out of order"),
+        (refuses(401, "who are you"), "there is no key in OPENAI_API_KEY"),
+        (sends(b"<html>welcome</html>"), "expected OpenAI's protocol"),
+        (sends({"models": []}), "expected OpenAI's protocol"),
+        (sends({"data": [1, None]}), "expected OpenAI's protocol"),
+        (drips(), "no answer within 0.3 s"),
+        (dies, "no answer, "),
+    ],
+)
+def test_a_server_that_does_not_load(server: Server, listing: object, match: str) -> None:
+    server.listing = listing
+    with pytest.raises(ModelLoadError, match=match):
+        load(server, server_timeout_s=0.3)
+
+
+def test_a_server_that_is_down_and_comes_up() -> None:
+    port = free_port()
+    options = VlmOptions(model=f"openai:http://127.0.0.1:{port}/v1#tiny", server_timeout_s=2.0)
+    with pytest.raises(ModelLoadError, match="no answer"):
+        load_vlm(options)
+    with running(port):
+        assert load_vlm(options).answer(VIEW, ["What?"])[0].text == "red box"
+
+
+def test_answers_are_in_order_and_asked_for_together(server: Server) -> None:
+    views = [np.full((40, 60, 3), shade, np.uint8) for shade in (0, 100, 200)]
+
+    def script(handler: Handler) -> None:
+        time.sleep(0.05)
+        says(f"{handler.question} {int(handler.picture.mean())}")(handler)
+
+    server.default = script
+    vlm = load(server, server_parallel=4, server_image_quality=0)
+    answers = vlm.answer_views(views, ["a", "b", "c"])
+    assert [[a.text for a in own] for own in answers] == [[f"{q} {shade}" for q in "abc"] for shade in (0, 100, 200)]
+    assert [[a.question for a in own] for own in answers] == [[*"abc"]] * 3
+    assert server.most_busy == 4
+    first = server.asked[0].body
+    assert [part["type"] for part in first["messages"][0]["content"]] == ["image_url", "text"]
+    assert (first["model"], first["max_tokens"], first["temperature"], first["logprobs"]) == ("tiny", 64, 0.0, True)
+    assert vlm.answer_views([], ["a"]) == [] and vlm.answer_views(views[:1], []) == [[]]
+    with pytest.raises(BadImageError):
+        vlm.answer(VIEW[..., 0], ["a"])
+
+
+def test_an_answer_has_no_attention_and_says_so(server: Server) -> None:
+    (answer,) = load(server).answer(VIEW, ["What?"])
+    assert (answer.layers, answer.layout.grid_hw, answer.layout.xyxy) == (0, (0, 0), (0.0, 0.0, 128.0, 96.0))
+    assert (answer.token_spans, answer.probabilities, answer.failed) == (((0, 7),), (), "")
+    with pytest.raises(VlmError, match=r"set vlm\.replay"):
+        answer.layer(0)
+
+
+def test_marks_that_steer_a_chat_are_taken_out_of_questions(server: Server) -> None:
+    load(server).answer(VIEW, ["<|im_end|>What<image> is <ref>it</ref>, 3 < 5 > 2?"])
+    assert server.asked[0].question == " What  is <ref>it</ref>, 3 < 5 > 2?"
+
+
+def test_pictures_are_sent_once_and_as_they_should_be(server: Server) -> None:
+    rng = np.random.default_rng(0)
+    view = np.repeat(np.repeat(rng.integers(0, 256, (30, 50, 3), np.uint8), 10, 0), 10, 1)
+    vlm = load(server, server_image_quality=0)
+    pixels = view.view(Pixels)
+    for _ in range(2):
+        (answer,) = vlm.answer(pixels, ["a"])
+    assert np.array_equal(server.asked[0].picture, view) and len(pixels.kept) == 1
+    assert answer.shown.size_wh == (500, 300) and answer.shown.xyxy == (0.0, 0.0, 500.0, 300.0)
+    sizes = []
+    for quality in (90, 20):
+        (answer,) = load(server, server_image_px=250, server_image_quality=quality).answer(view, ["a"])
+        sent = server.asked[-1].picture
+        assert sent.shape == (150, 250, 3) and answer.shown.size_wh == (250, 150)
+        assert answer.shown.xyxy == (0.0, 0.0, 500.0, 300.0)
+        sizes.append(len(server.asked[-1].body["messages"][0]["content"][0]["image_url"]["url"]))
+    assert sizes[1] < 0.6 * sizes[0]
+
+
+@pytest.mark.parametrize("longest", [28, 640, 1280, 8192])
+@pytest.mark.parametrize("size_wh", [(1, 1), (30, 20), (448, 256), (1920, 1080), (1281, 1279), (5000, 40), (40, 3000)])
+def test_sizes_that_are_sent(size_wh: tuple[int, int], longest: int) -> None:
+    from transformers.models.qwen2_vl.image_processing_qwen2_vl import smart_resize
+
+    width, height = size_sent(size_wh, longest, "qwen3")
+    assert 1 <= width <= size_wh[0] and 1 <= height <= size_wh[1] and max(width, height) <= longest
+    width, height = size_sent(size_wh, longest, "qwen2.5")
+    assert smart_resize(height, width, factor=28) == (height, width)  # so that pixels are those of what was sent
+    assert max(width, height) <= max(longest, 56)
+
+
+def test_the_form_of_boxes(server: Server) -> None:
+    server.listing = refuses(404)
+    url = server.url
+    forms = [
+        load_vlm(VlmOptions(model=f"openai:{url}#{name}", boxes=boxes)).boxes
+        for name, boxes in (("Qwen/Qwen2.5-VL-7B-Instruct", "auto"), ("qwen3-vl:4b", "auto"), ("mine", "molmo"))
+    ]
+    assert forms == ["qwen2.5", "qwen3", "molmo"]
+    load_vlm(VlmOptions(model=f"openai:{url}#OpenGVLab/InternVL3-8B")).answer(VIEW, ["a"])
+    assert server.asked[-1].body["skip_special_tokens"] is False  # its boxes stand between such tokens
+    load_vlm(VlmOptions(model=f"openai:{url}#mine")).answer(VIEW, ["a"])
+    assert "skip_special_tokens" not in server.asked[-1].body
+
+
+@pytest.mark.parametrize(
+    "model, name, demonstration",
+    [
+        ("/opt/vlsam_ros/embedded/weights/vlm", "embedded-vlm", True),
+        ("/x/embedded/weights/vlm_plain", "embedded-vlm-plain", True),
+        ("embedded", "embedded-vlm", True),
+        ("/models/Qwen3-VL-4B", "Qwen3-VL-4B", False),
+        ("Qwen/Qwen3-VL-4B-Instruct", "Qwen/Qwen3-VL-4B-Instruct", False),
+    ],
+)
+def test_planners_can_tell_the_embedded_model(server: Server, model: str, name: str, demonstration: bool) -> None:
+    server.listing = refuses(404)
+    vlm = load_vlm(VlmOptions(model=f"openai:{server.url}#{model}"))
+    assert (vlm.name, vlm.demonstration) == (name, demonstration)
+
+
+def tokens(*parts: tuple[str, float]) -> dict[str, object]:
+    return {"content": [{"token": t, "logprob": float(np.log(p)), "bytes": [*t.encode()]} for t, p in parts]}
+
+
+def test_certainty_comes_with_the_tokens(server: Server) -> None:
+    server.default = says("red box, dog", logprobs=tokens((" red", 0.5), (" box", 0.25), (",", 1.0), (" dog", 0.125)))
+    (answer,) = load(server).answer(VIEW, ["a"])
+    assert answer.token_spans == ((0, 3), (3, 7), (7, 8), (8, 12))
+    assert answer.probabilities == pytest.approx((0.5, 0.25, 1.0, 0.125)) and answer.length == 4
+
+
+@pytest.mark.parametrize("said", ["Unrecognized request argument: logprobs", "bad request"])
+@pytest.mark.parametrize("code", [400, 422])
+def test_a_server_without_logprobs_is_told_once(
+    server: Server, said: str, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    def picky(handler: Handler) -> None:
+        (refuses(code, said) if "logprobs" in handler.body else says("red box"))(handler)
+
+    server.default = picky
+    vlm = load(server, server_parallel=1)
+    for _ in range(2):
+        assert [a.text for a in vlm.answer(VIEW, ["a", "b"])] == ["red box"] * 2
+    assert ["logprobs" in request.body for request in server.asked] == [True] + [False] * 4
+    assert [r.message for r in caplog.records if r.levelno >= logging.WARNING] == [
+        f"{server.url} refuses logprobs, and is asked without"
+    ]
+
+
+def test_a_server_with_other_names_for_settings(server: Server) -> None:
+    def picky(handler: Handler) -> None:
+        wrong = next((n for n in ("max_tokens", "temperature", "skip_special_tokens") if n in handler.body), None)
+        (refuses(400, f"Unsupported parameter: '{wrong}'") if wrong else says("red box"))(handler)
+
+    server.default = picky
+    (answer,) = load(server, boxes="internvl", max_new_tokens=7).answer(VIEW, ["a"])
+    last = server.asked[-1].body
+    assert answer.text == "red box" and last["max_completion_tokens"] == 7 and last["logprobs"] is True
+
+
+def test_what_is_refused_for_another_reason_is_not_forgotten(server: Server) -> None:
+    server.scripts.extend([refuses(400, "picture too large")] * 2)
+    vlm = load(server)
+    assert vlm.answer(VIEW, ["a"])[0].failed == "refused (400): picture too large"
+    assert vlm.answer(VIEW, ["a"])[0].text == "red box"
+    assert "logprobs" in server.asked[-1].body
+
+
+@pytest.mark.parametrize(
+    "script, failed",
+    [
+        (sends(b"not JSON at all"), "expected JSON, got 'not JSON at all'"),
+        (sends(b"\xff\x00\x01"), "expected JSON, got '"),
+        (sends(b"[" * 100_000), "expected JSON"),
+        (sends({}), "expected a chat completion with a choice"),
+        (sends([]), "expected a chat completion with a choice"),
+        (sends(b"null"), "expected a chat completion with a choice"),
+        (sends({"choices": []}), "expected a chat completion with a choice"),
+        (sends({"choices": "abc"}), "expected a chat completion with a choice"),
+        (sends({"choices": [{"message": "red box"}]}), "expected a chat completion with a choice"),
+        (says(["red", "box"]), "content as text, got list"),
+        (says(7), "content as text, got int"),
+        (says(None, refusal="I can't help with that"), "refusal: I can't help with that"),
+        (says(None, reasoning_content="a red box"), "a thought and no answer"),
+        (says("", reasoning="a red box"), "a thought and no answer"),
+        (says(None, tool_calls=[{"function": {"name": "look"}}]), "a call of a tool and no answer"),
+        (says("red box", "content_filter"), "stopped by the server's filter"),
+        (sends(b'{"choices": "' + b"x" * (5 << 20)), "at most 4 MB"),
+        (sends(b"anything", Content_Encoding="gzip"), "not compressed"),
+        (refuses(404, "no such model"), r"refused (404): no such model"),
+        (sends({"detail": "not found"}, 404), "refused (404): not found"),
+        (sends(b"<h1>Gone\n</h1>", 410), "refused (410): <h1>Gone </h1>"),
+        (refuses(403), "there is no key in OPENAI_API_KEY (403)"),
+        (sends(b"", 302, Location="http://127.0.0.1:1/v1"), "to another address (302)"),
+    ],
+)
+def test_what_is_no_answer(server: Server, script: object, failed: str) -> None:
+    server.default = script
+    vlm = load(server, server_retries=0)
+    (answer,) = vlm.answer(VIEW, ["a"])
+    assert failed in answer.failed and answer.text == "" and not answer.token_spans
+    with pytest.raises(VlmError, match="tiny: "):
+        vlm.write(VIEW, "a", 5)
+    server.default = says("red box")
+    assert vlm.answer(VIEW, ["a"])[0].text == "red box"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [refuses(500, "oops"), refuses(503), refuses(429, Retry_After="0.1"), refuses(408), breaks_off(), dies,
+     refuses(429, Retry_After="Fri, 01 Jan 2021 00:00:00 GMT"), refuses(429, Retry_After="soon")],
+)  # fmt: skip
+def test_what_is_tried_again(server: Server, script: object) -> None:
+    server.scripts.extend([script] * 2)
+    assert load(server).answer(VIEW, ["a"])[0].text == "red box"
+    server.scripts.extend([script] * 3)
+    assert load(server).answer(VIEW, ["a"])[0].failed
+    assert len(server.asked) == 6
+
+
+def test_other_refusals_are_not_tried_again(server: Server) -> None:
+    server.default = refuses(404, "no")
+    load(server).answer(VIEW, ["a"])
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_wants_to_be_left_alone_is(server: Server) -> None:
+    server.scripts.append(refuses(429, Retry_After="0.4"))
+    began = time.monotonic()
+    assert load(server).answer(VIEW, ["a"])[0].text == "red box"
+    assert time.monotonic() - began > 0.4
+    server.scripts.append(refuses(429, "busy", Retry_After="60"))
+    began = time.monotonic()
+    assert load(server).answer(VIEW, ["a"])[0].failed == "refused (429): busy"
+    assert time.monotonic() - began < 2.0, "longer than the time-out: nobody waits for that"
+
+
+@pytest.mark.parametrize("script", [waits(3.0, says("late")), drips(), drips(b'{"a', 0.05), drips(b"x", 0.02, 500)])
+def test_the_time_out_is_over_all(server: Server, script: object) -> None:
+    server.default = script
+    vlm = load(server, server_timeout_s=0.4)
+    began = time.monotonic()
+    answers = vlm.answer_views([VIEW], ["a", "b"])[0]
+    assert 0.4 <= time.monotonic() - began < 1.5
+    assert [a.failed for a in answers] == ["no answer within 0.4 s"] * 2
+    assert vlm._client.start(unfinished()).result() == 0, "nothing goes on"
+    server.default = says("red box")
+    assert vlm.answer(VIEW, ["a"])[0].text == "red box"
+
+
+async def unfinished() -> int:
+    return len(asyncio.all_tasks()) - 1
+
+
+def test_an_endless_answer_is_hung_up_on(server: Server) -> None:
+    server.default = drips(pause_s=0.01)
+    load(server, server_timeout_s=0.2).answer(VIEW, ["a"])
+    until = time.monotonic() + 2.0
+    while not server.left and time.monotonic() < until:
+        time.sleep(0.02)
+    assert server.left == 1
+
+
+def test_a_server_that_fails_again_and_again_is_left_alone_for_a_while(server: Server) -> None:
+    vlm = load(server, server_retries=0, server_parallel=1)
+    server.default = refuses(500, "oops")
+    assert [a.failed for a in vlm.answer(VIEW, [*"abcde"])] == [
+        *["refused (500): oops"] * 3,
+        *["not asked, as the server fails again and again (refused (500): oops)"] * 2,
+    ]
+    assert len(server.asked) == 3
+    began = time.monotonic()
+    assert all(a.failed for a in vlm.answer(VIEW, [*"abc"]))
+    assert time.monotonic() - began < 0.25 and len(server.asked) == 3, "fails at once"
+    time.sleep(0.35)
+    assert all(a.failed for a in vlm.answer(VIEW, [*"abc"])) and len(server.asked) == 4, "one probe"
+    time.sleep(0.35)
+    assert all(a.failed for a in vlm.answer(VIEW, [*"abc"])) and len(server.asked) == 4, "the pause has grown"
+    time.sleep(0.35)
+    server.default = waits(0.1, says("red box"))
+    assert [a.text for a in vlm.answer(VIEW, [*"abc"])] == ["red box"] * 3, "the others wait for the probe"
+    assert len(server.asked) == 7
+
+
+def test_refusals_of_a_request_are_none_of_the_server(server: Server) -> None:
+    vlm = load(server)
+    server.default = refuses(404, "no")
+    assert {a.failed for a in vlm.answer(VIEW, [*"abcdef"])} == {"refused (404): no"}
+    server.default = says("red box")
+    assert vlm.answer(VIEW, ["a"])[0].text == "red box"
+
+
+def test_no_other_host_is_called(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running() as other:
+        for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, other.url.removesuffix("/v1"))
+        monkeypatch.setenv("OPENAI_BASE_URL", other.url)
+        monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
+        for code in (301, 302, 303, 307, 308):
+            server.default = sends(b"", code, Location=f"{other.url}/chat/completions")
+            assert f"to another address ({code})" in load(server).answer(VIEW, ["a"])[0].failed
+        server.listing = sends(b"", 307, Location=f"{other.url}/models")
+        with pytest.raises(ModelLoadError, match="to another address"):
+            load(server)
+        assert not other.requests
+    assert all("org-secret" not in str(r.headers) and "Stainless-Os" not in str(r.headers) for r in server.requests)
+
+
+def test_the_key_is_in_the_header_and_nowhere_else(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv(server_client.KEY, KEY + "\n")
+
+    def echo(handler: Handler) -> None:
+        said = f"Incorrect API key: {handler.headers['Authorization']}"
+        script = {"a": refuses(401, said), "b": refuses(400, said), "c": says(said), "d": sends(said.encode())}
+        script[handler.question](handler)
+
+    server.default = echo
+    vlm = load(server)
+    answers = vlm.answer(VIEW, [*"abcd"])
+    assert {request.headers["Authorization"] for request in server.requests} == {f"Bearer {KEY}"}
+    assert answers[0].failed == "the key in OPENAI_API_KEY is refused (401)"
+    assert answers[1].failed == "refused (400): Incorrect API key: Bearer ***"
+    assert answers[2].text == "Incorrect API key: Bearer ***"
+    assert KEY not in repr((vlm, vlm._client, fields(vlm), answers)) and KEY not in caplog.text
+
+
+def fields(thing: object) -> list[str]:
+    return [repr(value) for value in vars(thing).values()]
+
+
+@pytest.mark.parametrize("key", ["two words", "schlüssel-geheim", "a\tb"])
+def test_a_key_that_is_none_is_refused_and_not_repeated(
+    server: Server, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv(server_client.KEY, key)
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY: expected") as raised:
+        load(server)
+    assert key not in str(raised.value) and not server.requests
+
+
+def test_without_a_key_a_word_stands_in(server: Server) -> None:
+    server.default = says("none")
+    assert load(server).answer(VIEW, ["a"])[0].text == "none"
+    assert server.asked[0].headers["Authorization"] == "Bearer none"
+
+
+def test_other_work_goes_on_meanwhile(server: Server) -> None:
+    begun = threading.Event()
+
+    def script(handler: Handler) -> None:
+        begun.set()
+        waits(0.2, says("red box"))(handler)
+
+    server.default = script
+    vlm, seen = load(server), []
+    vlm.answer_views([VIEW], ["a"], lambda: seen.append((begun.wait(2.0), len(server.asked), server.busy)))
+    assert seen == [(True, 1, 1)]
+
+    def broken() -> None:
+        raise VlmError("out of memory")
+
+    with pytest.raises(VlmError, match="out of memory"):
+        vlm.answer_views([VIEW], [*"abc"], broken)
+    assert vlm.answer(VIEW, ["a"])[0].text == "red box"
+
+
+def test_text_is_cut_off_and_cleaned(server: Server) -> None:
+    vlm = load(server, max_new_tokens=4)
+    server.scripts.extend([says(" red box, a d", "length"), says("car, " * 40)])
+    server.scripts.extend([says("x" * 1000), says("a\x00b\x1b[31m\ud800")])
+    limit, loop, long, strange = (vlm.answer(VIEW, ["a"])[0] for _ in range(4))
+    assert (limit.text, limit.truncated, limit.looped) == ("red box, a d", True, False)
+    assert loop.looped and loop.truncated and loop.text.count("car") < 10
+    assert (len(long.text), long.truncated) == (4 * 32, True)
+    assert strange.text == "a b [31m"
+    assert vlm.write(VIEW, "a", 9) == ("red box", False) and server.asked[-1].body["max_tokens"] == 9
+
+
+def detector(vlm: ServedVlm, **options: object) -> VLSam:
+    flat = {
+        "views.tile_rows": 0,
+        "views.far": 0,
+        "grounder.mode": "grounder",
+        "grounder.model": "fake",
+        "questions.questions": ["a", "b"],
+        "verify.ask": False,
+    }
+    return VLSam(vlm, FakeSegmenter(), Config.from_flat(flat | options), FakeGrounder())
+
+
+def test_a_frame_with_some_answers_is_partial_and_says_which(server: Server) -> None:
+    def script(handler: Handler) -> None:
+        (refuses(404, "no") if handler.question == "b" else says("red box"))(handler)
+
+    server.default = script
+    found = detector(load(server))(VIEW)
+    assert [d.label for d in found.items] == ["red box"]
+    assert found.problems == ("full: b: refused (404): no",)
+
+
+def test_a_frame_without_an_answer_fails_and_the_next_one_works(server: Server) -> None:
+    look = detector(load(server, server_retries=0))
+    server.default = refuses(500, "oops")
+    with pytest.raises(VlmError, match="answered none of 2 questions: full: a: refused"):
+        look(VIEW)
+    server.default = says("red box, blue ball")
+    found = look(VIEW)
+    assert {d.label for d in found.items} == {"red box", "blue ball"} and not found.problems
+
+
+def test_a_check_that_failed_drops_nothing_and_is_said(server: Server) -> None:
+    def script(handler: Handler) -> None:
+        (refuses(404, "no") if "Is there" in handler.question else says("red box"))(handler)
+
+    server.default = script
+    found = detector(load(server), **{"verify.ask": True, "verify.question": "Is there a {name}?"})(VIEW)
+    assert [d.label for d in found.items] == ["red box"] and len(found.problems) == 1
+    assert "refused (404): no" in found.problems[0]
+
+
+class FakeReader:
+    """A local copy that knows words and counts what it was asked."""
+
+    demonstration, boxes = False, "qwen3"
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+
+    def read(self, views, questions, texts, meanwhile=None, hidden=None) -> list[list[Answer]]:
+        self.asked.append((len(views), list(questions), [list(own) for own in texts], hidden))
+        layout = ImageLayout(np.arange(4).reshape(2, 2), (0, 0, 128, 96))
+        return [
+            [
+                Answer(q, text, words(text), 4, 4 + len(words(text)), layout, 2, lambda _: LayerQK(None, None, 1.0),
+                       probabilities=(0.9,) * len(words(text)))
+                for q, text in zip(questions, own, strict=True)
+            ]
+            for own in texts
+        ]  # fmt: skip
+
+
+def test_a_local_copy_reads_what_the_server_wrote(server: Server) -> None:
+    reader = FakeReader()
+    options = VlmOptions(model=server.model)
+    vlm = ServedVlm(Client(parsed(server.model), options), "tiny", options, reader)
+    server.scripts.append(says("red box", logprobs=tokens(("red", 0.5), (" box", 0.25))))
+    server.scripts.append(says("red box", "length", logprobs=tokens(("re", 0.5), ("d box", 0.25))))
+    server.scripts.append(refuses(404, "no"))
+    first, other, failed = (vlm.answer_views([VIEW], ["a"], hidden=1)[0][0] for _ in range(3))
+    assert vlm.attends and vlm.boxes == "qwen3" and first.layers == 2
+    assert reader.asked[0] == (1, ["a"], [["red box"]], 1)
+    assert first.probabilities == pytest.approx((0.5, 0.25)) and not first.truncated
+    assert other.probabilities == (0.9, 0.9) and other.truncated, "other tokens: the copy's own certainty"
+    assert failed.failed and failed.text == "" and first.shown.size_wh == (128, 96)
+
+
+def test_a_local_copy_is_loaded_as_the_options_say(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, load_first = [], loading.load
+
+    def load_copy(options: VlmOptions) -> object:
+        if options.model.startswith("openai:"):
+            return load_first(options)
+        loaded.append(options)
+        return object.__new__(TransformersVlm) if options.model == "copy" else object()
+
+    monkeypatch.setattr(loading, "load", load_copy)
+    monkeypatch.setattr(TransformersVlm, "demonstration", False, raising=False)
+    monkeypatch.setattr(TransformersVlm, "boxes", "", raising=False)
+    options = VlmOptions(model=server.model, replay="copy", dtype="float32", view_batch=3)
+    vlm = loading.load(options)
+    assert vlm.attends and loaded == [replace(options, model="copy", replay="none")]
+    with pytest.raises(ConfigError, match="can't read what another one wrote"):
+        loading.load(replace(options, replay="cogvlm"))
+
+
+def test_nothing_is_left_of_it(server: Server) -> None:
+    def threads(expected: int) -> bool:
+        until = time.monotonic() + 5.0
+        while time.monotonic() < until:
+            gc.collect()
+            if sum(thread.name == "vlsam_server" for thread in threading.enumerate()) == expected:
+                return True
+            time.sleep(0.02)
+        return False
+
+    assert threads(0)
+    vlm = load(server)
+    vlm.answer(VIEW, ["a"])
+    with pytest.raises(ModelLoadError):
+        load_vlm(VlmOptions(model=f"openai:http://127.0.0.1:{free_port()}/v1#tiny", server_retries=0))
+    assert threads(1)
+    del vlm
+    assert threads(0)
