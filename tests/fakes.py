@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -42,18 +42,21 @@ class FakeVlm:
 
     def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
         self.calls += 1
-        seen = {n: np.all(view == rgb, -1).astype(np.float32) for n, rgb in COLOURS.items()}
-        seen = {
-            n: cv2.resize(m, (self.grid, self.grid), interpolation=cv2.INTER_AREA) for n, m in seen.items() if m.any()
-        }
+        seen = self._seen(view)
         return [self._say(question, view.shape[:2], seen) for question in questions]
+
+    def _seen(self, view: np.ndarray) -> dict[str, np.ndarray]:
+        """The cells of each colour."""
+        seen = {n: np.all(view == rgb, -1).astype(np.float32) for n, rgb in COLOURS.items()}
+        size = (self.grid, self.grid)
+        return {n: cv2.resize(m, size, interpolation=cv2.INTER_AREA) for n, m in seen.items() if m.any()}
 
     def answer_views(
         self,
         views: Sequence[np.ndarray],
         questions: Sequence[str],
         meanwhile: Callable[[], None] | None = None,
-        hidden: bool = False,
+        hidden: int | None = None,
     ) -> list[list[Answer]]:
         if meanwhile:
             meanwhile()
@@ -65,8 +68,11 @@ class FakeVlm:
     def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
         return self.answer(view, [request])[0].text, False
 
-    def _say(self, question: str, size_hw: tuple[int, int], seen: dict[str, np.ndarray]) -> Answer:
-        text = (", ".join(seen) or "Nothing.") if self.text is None else self.text
+    def _say(
+        self, question: str, size_hw: tuple[int, int], seen: dict[str, np.ndarray], text: str | None = None
+    ) -> Answer:
+        text = text or self.text
+        text = (", ".join(seen) or "Nothing.") if text is None else text
         if question.startswith("Is there"):
             text = "Yes." if any(name in question for name in seen) else "No."
         spans, cells, first = words(text), self.grid**2, self.grid**2 + 2
@@ -80,6 +86,43 @@ class FakeVlm:
                     query[:, first + t, i] = 8
         layout = ImageLayout(np.arange(1, 1 + cells).reshape(self.grid, self.grid), (0, 0, size_hw[1], size_hw[0]))
         return Answer(question, text, spans, first, n, layout, self.layers, lambda _: LayerQK(query, key, 1.0))
+
+
+class WritingVlm(FakeVlm):
+    """Writes the boxes of the colours it sees, too, as PaliGemma does: of one that is asked for, or of all."""
+
+    boxes = "paligemma"
+
+    def __init__(self, sure: float = 0.8, attends: bool = True, **boxes: str) -> None:
+        """`boxes`: for some names, with _ for each space, another text than the truth."""
+        super().__init__()
+        self.sure, self.attends, self.said = (
+            sure,
+            attends,
+            {name.replace("_", " "): text for name, text in boxes.items()},
+        )
+        self.asked: list[str] = []
+
+    def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
+        self.asked += questions
+        out = []
+        for question, plain in zip(questions, super().answer(view, questions), strict=True):
+            of = question.removeprefix("detect ")
+            wanted = list(COLOURS) if of == "every object" else [of]
+            if of != question:
+                text = " ; ".join(filter(None, (self._written(view, name) for name in wanted))) or "none"
+                plain = self._say(question, view.shape[:2], self._seen(view), text)
+            out.append(replace(plain, probabilities=(self.sure,) * len(plain.token_spans)))
+        return [a if self.attends else replace(a, layers=0) for a in out]
+
+    def _written(self, view: np.ndarray, name: str) -> str:
+        if name in self.said:
+            return self.said[name]
+        count, parts = cv2.connectedComponents(np.all(view == COLOURS.get(name, (1, 2, 3)), -1).astype(np.uint8))
+        scale = 1024 / np.array(view.shape[:2] * 2)
+        corners = [np.argwhere(parts == k) for k in range(1, count)]
+        places = [np.round(np.concatenate([c.min(0), c.max(0) + 1]) * scale).astype(int).clip(0, 1023) for c in corners]
+        return " ; ".join("".join(f"<loc{v:04}>" for v in place) + f" {name}" for place in places)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from .ensemble.merge import merge
 from .ensemble.schedule import Pace, Step, left_out, plan, until_spent
 from .ensemble.tiling import lift, views
 from .errors import ConfigError, GrounderError, SegmenterError, VlmError, VlsamError, out_of_memory
+from .localisation import native
 from .localisation.fusion import witnessed
 from .localisation.grounding import detections, names_in
 from .localisation.refine import refine
@@ -245,8 +246,6 @@ class VLSam:
         """The question whose answer has the names and the boxes; empty if they are asked for one after the other."""
         if "native" not in self.config.grounder.ways or self.config.native.ask != "at once":
             return ""
-        from .localisation import native
-
         return native.ask_all(self._form, self.config.native)
 
     def _questions(self, pixels: np.ndarray) -> list[str]:
@@ -264,8 +263,6 @@ class VLSam:
     def _names(self, answer: Answer) -> list[ParsedName]:
         """The names in an answer."""
         if answer.question == self._all_at_once:
-            from .localisation import native
-
             return native.names(answer, self._form, self.config.questions)
         return parse_names(answer.text, self.config.questions, answer.truncated)
 
@@ -290,7 +287,8 @@ class VLSam:
         """What comes of each view (H, W, 3). No answer's Q and K outlive it."""
         config, aside, ways = self.config, self._aside(), self.config.grounder.ways
         with _timed(timings, "vlm"):
-            beside = {"hidden": True} if self._attends and wants_hidden(config.attention) else {}
+            hidden = self._attends and wants_hidden(config.attention)
+            beside = {"hidden": config.attention.hidden_layer} if hidden else {}
             answered = self.vlm.answer_views(views, [*questions, *aside], partial(self._prepare, views), **beside)
         if (got := [len(own) for own in answered]) != [len(questions) + len(aside)] * len(views):
             raise VlmError(f"expected {len(questions) + len(aside)} answers for each of {len(views)} views, got {got}")
@@ -355,9 +353,7 @@ class VLSam:
         timings: dict[str, float],
     ) -> Iterator[tuple[Grounded, list[tuple[str, str]], list[tuple[str, str]]]]:
         """The VLM's own boxes of the names in each view; what it said for that, and what is wrong with it."""
-        from .localisation import native
-
-        options = self.config.native
+        options, questions = self.config.native, self.config.questions
         for pixels, own, asked in zip(views, answered, names, strict=True):
             with _timed(timings, "vlm"):
                 later = [name for name, (question, _) in asked.items() if question != self._all_at_once]
@@ -366,7 +362,7 @@ class VLSam:
             doubts, found = [(answer.question, answer.failed or cut_off(answer)) for answer in more], []
             at_once = [(answer, answer) for answer in own if answer.question == self._all_at_once]
             for answer, given in (*at_once, *((a, {n: a}) for n, a in zip(later, more, strict=True))):
-                places, problems = native.grounded(given, list(asked), self._form, options)
+                places, problems = native.grounded(given, list(asked), self._form, options, questions, pixels.shape[:2])
                 found.append(places)
                 doubts += [(answer.question, problem) for problem in problems]
             yield Grounded.joined(found), [(a.question, a.text) for a in more], doubts

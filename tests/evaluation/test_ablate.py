@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import FakeSegmenter, FakeVlm
+from tests.fakes import FakeGrounder, FakeSegmenter, FakeVlm, WritingVlm
 from tests.labelled import coloured
 from vlsam_ros import cli
 from vlsam_ros.config import Config, profile_path
 from vlsam_ros.embedded import QUESTIONS
 from vlsam_ros.errors import VlmError
-from vlsam_ros.evaluation import ablate
+from vlsam_ros.evaluation import ablate, ways
 
+ROWS = ways.rows
 PROFILES = ["embedded", "desktop", "jetson", "paper"]
 
 
@@ -119,3 +120,51 @@ def test_models_of_one_name_have_folders_of_their_own(
     assert {p.name for p in (tmp_path / "out").iterdir() if p.is_dir()} == {"fake-vlm", "fake-vlm_2"}
     assert cli.main(["ablate", *args, "--models", "b/x", "a/x"]) == 2  # never mixed up
     assert "vlm.model 'a/x' -> 'b/x'" in capsys.readouterr().err
+
+
+def test_the_ways_beside_each_other_from_the_command_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A VLM that writes boxes and attends, and a grounder: all rows, fitted or not; a second run has nothing to do."""
+    vlm, grounder = WritingVlm(), FakeGrounder()
+    monkeypatch.setattr("vlsam_ros.evaluation.ways.load_vlm", lambda options: vlm)
+    monkeypatch.setattr("vlsam_ros.evaluation.ways.load_segmenter", lambda options: FakeSegmenter())
+    monkeypatch.setattr("vlsam_ros.evaluation.ways.load_grounder", lambda options: grounder)
+    data, views = str(coloured(tmp_path)), ["--views.tile_rows", "0", "--views.far", "0", "--attention.sigma", "0"]
+    args = ["ablate", "--ways", "--data", data, *views, "--grounders", "/models/llmdet_tiny"]
+    hidden = ("hidden states", "attention x hidden states")  # which these models have none of
+    monkeypatch.setattr(ways, "rows", lambda *given: (r for r in ROWS(*given) if r.title not in hidden))
+    assert cli.main([*args, "--out", str(tmp_path / "out")]) == 0
+    rates = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(rates) == [
+        "attention", "own boxes, name by name", "own boxes, all at once", "own boxes, checked by attention",
+        "attention + own boxes", "llmdet_tiny", "llmdet_tiny, checked by attention", "attention + llmdet_tiny",
+        "llmdet_tiny + own boxes", "attention + llmdet_tiny + own boxes",
+    ]  # fmt: skip
+    assert all(r["mAR"] == 1 and r["gib"] > 0 and r["false at 0.5"] == 0 for r in rates.values())
+    table = (tmp_path / "out" / "ways.md").read_text()
+    assert table.count("\n| ") == len(rates) + 1 and "names by fake-vlm" in table
+    calls = vlm.calls
+    assert cli.main([*args, "--out", str(tmp_path / "out")]) == 0 and vlm.calls == calls
+    capsys.readouterr()
+    fitted = [*args, "--calibrate", data, "--out", str(tmp_path / "fitted")]
+    assert cli.main(fitted) == 0  # all is right here, so that there is nothing to fit, which is said
+    assert "not fitted" in capsys.readouterr().err
+
+
+def test_only_what_the_vlm_can_do_is_compared() -> None:
+    config = Config.from_flat({})
+    titles = [[r.title for r in ways.rows(config, model, attends, writes)]
+              for model in ("", "/m/sam3") for attends in (False, True) for writes in (False, True)]  # fmt: skip
+    assert titles[0] == [] and titles[1] == ["own boxes, name by name", "own boxes, all at once"]
+    assert titles[2] == ["attention", "hidden states", "attention x hidden states"] and len(titles[3]) == 7
+    assert titles[4] == ["sam3"] and titles[5] == ["sam3", "sam3 + own boxes"] and len(titles[7]) == 5
+    for row in ways.rows(config, "/m/sam3", True, True):
+        assert Config.from_flat(row.options).grounder.model == "/m/sam3"
+
+
+def test_ways_are_of_one_vlm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = str(coloured(tmp_path))
+    for wrong in (["--ways", "--models", "a", "b"], ["--grounders", "a"], ["--calibrate", data]):
+        assert cli.main(["ablate", "--data", data, "--out", str(tmp_path / "out"), *wrong]) == 2
+        assert "--ways" in capsys.readouterr().err

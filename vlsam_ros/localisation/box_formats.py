@@ -59,7 +59,7 @@ FORMS: dict[str, Form] = {
     ),
     "molmo": Form(("point",), 100, of_name="Point to every {name}.", question=f"Point to {_EVERY}."),
     "molmo2": Form(("coords",), 1000, of_name="Point to every {name}.", question=f"Point to {_EVERY}."),
-    "paligemma": Form(("loc",), 1024, yx=True, of_name="detect {name}", question="detect object"),
+    "paligemma": Form(("loc",), 1024, yx=True, of_name="detect {name}", question="detect every object"),
     "gemma": Form(
         ("box_2d", "json", "list", "named"),
         1000,

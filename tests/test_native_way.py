@@ -1,0 +1,188 @@
+"""The VLM's own boxes through the whole pipeline, alone and fused, with models that know colours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fakes import FakeGrounder, FakeSegmenter, FakeVlm, WritingVlm, picture
+
+from vlsam_ros.config import Config
+from vlsam_ros.data import Answer, Detections
+from vlsam_ros.errors import ConfigError, VlmError
+from vlsam_ros.pipeline import VLSam
+
+BOXES = {"red box": [(40, 60, 90, 120), (250, 20, 290, 60)], "blue ball": [(150, 30, 180, 50)]}
+EXPECTED = sorted((name, *map(float, box)) for name, some in BOXES.items() for box in some)
+IMAGE = picture((200, 320), BOXES)
+ONE_VIEW = {"views.tile_rows": 0, "views.far": 0}
+
+
+def run(mode: str, vlm: FakeVlm | None = None, grounder: FakeGrounder | None = None, **options: object) -> Detections:
+    config = Config.from_flat({"grounder.mode": mode, **ONE_VIEW, **options})
+    return VLSam(vlm or WritingVlm(), FakeSegmenter(), config, grounder)(IMAGE)
+
+
+def boxes(result: Detections) -> list[tuple]:
+    return sorted((d.label, *d.xyxy) for d in result.items)
+
+
+@pytest.mark.parametrize("views", [{}, {"views.tile_rows": 2, "views.far": 3}], ids=["one view", "eight views"])
+@pytest.mark.parametrize("ask", ["names", "at once"])
+def test_own_boxes_alone(ask: str, views: dict) -> None:
+    vlm = WritingVlm(attends=False)
+    result = run("native", vlm, **{"native.ask": ask, **views})
+    assert boxes(result) == EXPECTED and not result.problems and result.heat.max() == 0
+    for d in result.items:
+        assert d.source == "native" and [w.way for w in d.witnesses] == ["native"]
+        assert (d.attention, d.iou) == pytest.approx((0.8, 0.95), abs=1e-3) and d.consistency > 0.9
+    asked = {q for q in vlm.asked if q.startswith("detect")}
+    assert asked == ({"detect every object"} if ask == "at once" else {"detect red box", "detect blue ball"})
+    assert ("List every object on or near the road." in vlm.asked) == (ask == "names")
+
+
+@pytest.mark.parametrize("ask", ["names", "at once"])
+def test_one_generation_gives_three_witnesses(ask: str) -> None:
+    result = run("attention+native", FakeNative(), **{"native.ask": ask, "score.certainty": 1.0})
+    assert boxes(result) == EXPECTED
+    for d in result.items:
+        assert d.source == "attention+native" and [w.way for w in d.witnesses] == ["attention", "native"]
+        assert all(w.evidence > 0.1 for w in d.witnesses) and d.certainty < 1, d.witnesses
+
+
+class FakeNative(WritingVlm):
+    """Cells so small that the maps of two red boxes are apart."""
+
+    def __init__(self) -> None:
+        super().__init__(0.9)
+        self.grid = 32
+
+
+def test_all_three_ways_and_their_witnesses() -> None:
+    result = run("attention+grounder+native", FakeNative(), FakeGrounder(score=0.7))
+    assert boxes(result) == EXPECTED
+    for d in result.items:
+        assert d.source == "attention+grounder+native"
+        assert [w.way for w in d.witnesses] == ["attention", "grounder", "native"]
+        assert d.witnesses[1].score == pytest.approx(0.7) and d.witnesses[2].score == pytest.approx(0.9)
+    alone = {(d.label, *d.xyxy): d.score for d in run("native", FakeNative()).items}
+    assert all(d.score > alone[(d.label, *d.xyxy)] for d in result.items)
+
+
+def test_a_box_where_the_attention_is_not_is_told_from_one_where_it_is() -> None:
+    """The second one is an invention on a red box, under the name of a ball."""
+    wrong = "<loc0154><loc0480><loc0256><loc0576> blue ball ; <loc0307><loc0128><loc0614><loc0288> blue ball"
+    options = {
+        "fusion.attention_checks": True, "fusion.mapping": "logistic", "fusion.attention": 4.0,
+        "fusion.attention_mean": 0.4, "merge.min_score": 0.0,
+    }  # fmt: skip
+    found = run("native", WritingVlm(blue_ball=wrong), **options)
+    (true,) = (d for d in found.items if d.xyxy == (150, 30, 180, 50))
+    assert true.witnesses[0].evidence > 0.5
+    false = run("native", WritingVlm(red_box="none", blue_ball=wrong), **options).items
+    assert {d.xyxy for d in false} == {(40, 60, 90, 120), (150, 30, 180, 50)}
+    (lie,) = (d for d in false if d.xyxy == (40, 60, 90, 120))
+    assert lie.witnesses[0].evidence == 0 and lie.score < 0.5 < true.score
+
+
+SPOILT = {
+    "outside": ("<loc0000><loc0000><loc0100><loc9999> red box", True),
+    "cut off": ("<loc0307><loc0128><loc06", True),
+    "other names": ("<loc0307><loc0128><loc0614><loc0288> dragon", True),
+    "no numbers": ("<locNaN><loc0128><loc0614><loc0288> red box", True),
+    "a refusal": ("I'm sorry, I can't help with that.", True),
+    "none": ("none", False),
+}
+
+
+@pytest.mark.parametrize("ask", ["names", "at once"])
+@pytest.mark.parametrize(("text", "said"), SPOILT.values(), ids=SPOILT)
+def test_what_is_wrong_with_boxes_is_said_and_costs_nothing_else(text: str, said: bool, ask: str) -> None:
+    vlm = WritingVlm(red_box=text)
+    result = run("native", vlm, **{"native.ask": ask})
+    assert ("blue ball", 150, 30, 180, 50) in boxes(result)
+    if ask == "names":
+        assert bool(result.problems) == said and all("detect red box" in p for p in result.problems)
+        assert all(d.label == "blue ball" for d in result.items)
+    vlm.said = {}
+    detector = VLSam(vlm, FakeSegmenter(), Config.from_flat({"grounder.mode": "native", **ONE_VIEW}))
+    assert boxes(detector(IMAGE)) == EXPECTED and not detector(IMAGE).problems
+
+
+def test_a_thousand_boxes_are_bounded_and_said() -> None:
+    rng = np.random.default_rng(0)
+    corners = rng.integers(0, 500, (1000, 2))
+    many = " ; ".join(f"<loc{y:04}><loc{x:04}><loc{y + 300:04}><loc{x + 301:04}> red box" for y, x in corners)
+    result = run("native", WritingVlm(red_box=many), **{"native.max_boxes": 7})
+    assert any("native.max_boxes (7)" in p for p in result.problems)
+
+
+def test_more_questions_are_asked_for_their_boxes_one_by_one() -> None:
+    vlm = WritingVlm()
+    config = Config.from_flat({"grounder.mode": "native", "native.ask": "at once", **ONE_VIEW})
+
+    class Shy(WritingVlm):
+        def _written(self, view: np.ndarray, name: str) -> str:
+            return "" if name == "blue ball" and self.asked[-1:] == ["What else?"] else super()._written(view, name)
+
+    vlm = Shy()
+    result = VLSam(vlm, FakeSegmenter(), config)(IMAGE, extra=["What else?"])
+    assert boxes(result) == EXPECTED
+    assert [q for q in vlm.asked if q != "What else?"] == ["detect every object", "detect blue ball"]
+
+
+def test_words_about_names_may_be_ones_own() -> None:
+    vlm = WritingVlm()
+    run("native", vlm, **{"native.of_name": "detect {name}", "native.ask": "names"})
+    with pytest.raises(ConfigError, match="native.of_name"):
+        Config.from_flat({"native.of_name": "detect it"})
+    assert "detect red box" in vlm.asked
+
+
+def test_a_failed_box_answer_is_said() -> None:
+    class Failing(WritingVlm):
+        def answer(self, view: np.ndarray, questions: list[str]) -> list[Answer]:
+            out = super().answer(view, questions)
+            return [replace(a, text="", failed="503") if a.question == "detect red box" else a for a in out]
+
+    result = run("native", Failing())
+    assert boxes(result) == [e for e in EXPECTED if e[0] == "blue ball"]
+    assert any("detect red box: 503" in p for p in result.problems)
+
+    class Down(WritingVlm):
+        def answer(self, view: np.ndarray, questions: list[str]) -> list[Answer]:
+            raise VlmError("down")
+
+    with pytest.raises(VlmError, match="down"):
+        run("native", Down())
+
+
+def test_what_a_vlm_can_not_do_is_said_at_once() -> None:
+    for mode in ("native", "attention+native"):
+        with pytest.raises(ConfigError, match="not known to write boxes"):
+            run(mode, FakeVlm())
+    assert boxes(run("native", WritingVlm(attends=False))) == EXPECTED
+    for mode, more in (("attention", {}), ("attention+native", {}), ("native", {"fusion.attention_checks": True})):
+        with pytest.raises(ConfigError, match="gives no attention"):
+            run(mode, WritingVlm(attends=False), **more)
+
+    class Silent(WritingVlm):
+        boxes = ""
+
+    assert boxes(run("native", Silent(), **{"vlm.boxes": "paligemma"})) == EXPECTED
+    detector = VLSam(WritingVlm(attends=False), FakeSegmenter(), Config.from_flat({"grounder.mode": "native"}))
+    before = detector.config
+    with pytest.raises(ConfigError, match="gives no attention"):
+        detector.configure(Config.from_flat({"grounder.mode": "native", "fusion.attention_checks": True}))
+    assert detector.config is before and boxes(detector(IMAGE)) == EXPECTED
+
+
+def test_no_segmenter_where_a_grounder_outlines_itself() -> None:
+    outlining = FakeGrounder(masks=True)
+    config = Config.from_flat({"grounder.mode": "grounder", **ONE_VIEW})
+    result = VLSam(FakeVlm(), None, config, outlining)(IMAGE)
+    assert boxes(result) == EXPECTED and result.segmenter == ""
+    for mode, grounder in (("grounder", FakeGrounder()), ("attention", None), ("both", outlining)):
+        with pytest.raises(ConfigError, match="expected a segmenter"):
+            VLSam(FakeVlm(), None, Config.from_flat({"grounder.mode": mode}), grounder)
