@@ -1,8 +1,8 @@
-"""A stand-in for CogVLM's own code: the interface of its files, two small layers with a vision expert.
+"""A stand-in for CogVLM's and CogAgent's own code: the interface of their files, two small layers with a vision expert.
 
 As there, the model has no `generate` of transformers' own, its cache is tuples, its attention calls torch's function
-only under a plain causal or a full mask, and image tokens share one position. The test copies this file into a
-checkpoint's folder, whence transformers runs it.
+only under a plain causal or a full mask, and image tokens share one position. CogAgent's layers also look at a finer
+picture, by the same function. The test copies this file into a checkpoint's folder, whence transformers runs it.
 """
 
 import numpy as np
@@ -24,12 +24,14 @@ class CogVLMConfig(PretrainedConfig):
         num_hidden_layers=2,
         num_attention_heads=4,
         num_multi_query_heads=2,
+        cross_image_size=0,
         eos_token_id=1,
         **kwargs,
     ):
         self.vocab_size, self.hidden_size, self.intermediate_size = vocab_size, hidden_size, intermediate_size
         self.num_hidden_layers, self.num_attention_heads = num_hidden_layers, num_attention_heads
         self.num_multi_query_heads = num_multi_query_heads
+        self.cross_image_size, self.cross_hidden_size, self.cross_compute_hidden_size = cross_image_size, 16, 24
         self.vision_config = kwargs.pop("vision_config", {"image_size": 28, "patch_size": 7, "hidden_size": 24})
         super().__init__(eos_token_id=eos_token_id, **kwargs)
 
@@ -82,19 +84,41 @@ class VisionExpertAttention(nn.Module):
         return experts(types, out, self.vision_expert_dense, self.language_expert_dense), past
 
 
+class CrossAttention(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.heads, width = config.num_attention_heads, config.cross_compute_hidden_size
+        self.query = nn.Linear(config.hidden_size, width, bias=False)
+        self.key_value = nn.Linear(config.cross_hidden_size, 2 * width, bias=False)
+        self.dense = nn.Linear(width, config.hidden_size, bias=False)
+
+    def forward(self, hidden, seen, past, use_cache):
+        query = self.query(hidden).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        if past is None:
+            pair = self.key_value(seen).chunk(2, -1)
+            past = tuple(t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in pair)
+        out = attention_fn(query, *past, hidden.new_zeros(1, 1, 1, 1))
+        return self.dense(out.transpose(1, 2).flatten(2)), past if use_cache else None
+
+
 class Layer(nn.Module):
     def __init__(self, config):
         super().__init__()
         self.self_attn = VisionExpertAttention(config)
+        if config.cross_image_size:
+            self.cross_attn = CrossAttention(config)
         width, inner = config.hidden_size, config.intermediate_size
         self.vision_mlp, self.language_mlp = (
             nn.Sequential(nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width)) for _ in range(2)
         )
 
-    def forward(self, hidden, types, positions, mask, past, use_cache):
-        attended, past = self.self_attn(hidden, types, positions, mask, past, use_cache)
+    def forward(self, hidden, types, positions, mask, past, use_cache, finer):
+        attended, kept = self.self_attn(hidden, types, positions, mask, past and past[:2], use_cache)
         hidden = hidden + attended
-        return hidden + experts(types, hidden, self.vision_mlp, self.language_mlp), past
+        if hasattr(self, "cross_attn"):
+            attended, crossed = self.cross_attn(hidden, finer, past and past[2:], use_cache)
+            hidden, kept = hidden + attended, use_cache and kept + crossed
+        return hidden + experts(types, hidden, self.vision_mlp, self.language_mlp), kept
 
 
 class Vision(nn.Module):
@@ -117,6 +141,8 @@ class CogVLMModel(nn.Module):
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.num_hidden_layers))
         self.vision = Vision(config)
+        if config.cross_image_size:
+            self.cross_vision = nn.Conv2d(3, config.cross_hidden_size, 7, 7)
 
 
 def build_position_ids(types):
@@ -154,12 +180,17 @@ class CogVLMForCausalLM(PreTrainedModel):
         if images:
             side = self.config.vision_config["image_size"]
             pixels = np.asarray(images[0].resize((side, side)), np.float32).transpose(2, 0, 1) / 255
-            images = [torch.from_numpy(pixels.copy())]
+            view, images = images[0], [torch.from_numpy(pixels.copy())]
             count = (side // self.config.vision_config["patch_size"]) ** 2 + 2
             ids, types = ids + [tokenizer.pad_token_id] * count, types + [1] * count
         text = tokenizer.encode(f"Question: {query} Answer:", add_special_tokens=False)
         ids, types = ids + text, types + [0] * len(text)
+        finer = {}
+        if images and (side := self.config.cross_image_size):
+            pixels = np.asarray(view.resize((side, side)), np.float32).transpose(2, 0, 1) / 255
+            finer = {"cross_images": [torch.from_numpy(pixels.copy())]}
         return {
+            **finer,
             "input_ids": torch.tensor(ids),
             "token_type_ids": torch.tensor(types),
             "attention_mask": torch.ones(len(ids), dtype=torch.long),
@@ -176,11 +207,15 @@ class CogVLMForCausalLM(PreTrainedModel):
         position_ids=None,
         past_key_values=None,
         use_cache=None,
+        cross_images=None,
     ):
-        hidden = self.model.embed_tokens(input_ids)
+        hidden, finer = self.model.embed_tokens(input_ids), None
         before = 0 if past_key_values is None else past_key_values[0][0].shape[2]
         if not before:
             seen = self.model.vision(torch.stack([i for row in images for i in row]))
+            if cross_images is not None:
+                own = torch.stack([i for row in cross_images for i in row])
+                finer = self.model.cross_vision(own).flatten(2).transpose(1, 2)
             hidden = hidden.masked_scatter((token_type_ids == 1)[..., None], seen.to(hidden.dtype))
         if position_ids is None:
             position_ids = build_position_ids(token_type_ids)
@@ -191,7 +226,7 @@ class CogVLMForCausalLM(PreTrainedModel):
         for index, layer in enumerate(self.model.layers):
             past = None if past_key_values is None else past_key_values[index]
             hidden, past = checkpoint(
-                layer, hidden, token_type_ids, position_ids, mask, past, use_cache, use_reentrant=False
+                layer, hidden, token_type_ids, position_ids, mask, past, use_cache, finer, use_reentrant=False
             )
             kept += (past,)
         return CausalLMOutputWithPast(logits=self.lm_head(hidden), past_key_values=kept if use_cache else None)
@@ -205,7 +240,12 @@ class CogVLMForCausalLM(PreTrainedModel):
             "token_type_ids": token_type_ids[:, last],
             "position_ids": build_position_ids(token_type_ids)[:, last],
             "images": images,
+            **{name: kwargs[name] for name in ("cross_images",) if name in kwargs},
             "past_key_values": past_key_values,
             "use_cache": kwargs.get("use_cache"),
             "attention_mask": attention_mask,
         }
+
+
+class CogAgentForCausalLM(CogVLMForCausalLM):
+    _auto_class = "AutoModelForCausalLM"

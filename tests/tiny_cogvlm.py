@@ -1,4 +1,4 @@
-"""A tiny CogVLM with random weights and its own code, saved as a user's checkpoint would be."""
+"""A tiny CogVLM or CogAgent with random weights and its own code, saved as a user's checkpoint would be."""
 
 from __future__ import annotations
 
@@ -12,9 +12,18 @@ import torch
 
 
 def build(folder: Path) -> Path:
-    """See the module."""
+    """CogVLM, see the module."""
+    return _saved(folder, cogvlm_code.CogVLMForCausalLM)
+
+
+def cogagent(folder: Path) -> Path:
+    """CogAgent, whose layers also look at a picture of twice the size."""
+    return _saved(folder, cogvlm_code.CogAgentForCausalLM, cross_image_size=56)
+
+
+def _saved(folder: Path, kind: type[cogvlm_code.CogVLMForCausalLM], **options: int) -> Path:
     torch.manual_seed(0)
-    model = cogvlm_code.CogVLMForCausalLM(cogvlm_code.CogVLMConfig())
+    model = kind(cogvlm_code.CogVLMConfig(**options))
     with torch.no_grad():
         for layer in model.model.layers:
             layer.self_attn.language_expert_query_key_value.weight *= 2  # peaked attention: equality is not vacuous
@@ -24,7 +33,7 @@ def build(folder: Path) -> Path:
     config = json.loads((folder / "config.json").read_text())
     config["auto_map"] = {
         "AutoConfig": "cogvlm_code.CogVLMConfig",
-        "AutoModelForCausalLM": "cogvlm_code.CogVLMForCausalLM",
+        "AutoModelForCausalLM": f"cogvlm_code.{kind.__name__}",
     }
     (folder / "config.json").write_text(json.dumps(config))
     return folder

@@ -52,6 +52,12 @@ def _load(module: str, options: Any) -> Any:
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
         raise ModelLoadError(f"no package {package}: pip install {PIP_NAMES.get(package, package)}") from error
+    except ModelLoadError as error:
+        from .instead import instead
+
+        if not (advice := instead(options.model)):
+            raise
+        raise ModelLoadError(f"{advice} ({error})") from error
     except VlsamError:
         raise
     except Exception as error:  # strange files make the libraries raise nearly anything

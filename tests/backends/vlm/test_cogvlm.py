@@ -12,7 +12,7 @@ from PIL import Image
 from torch.nn import functional
 
 from vlsam_ros.backends import load_vlm
-from vlsam_ros.backends.vlm import memory
+from vlsam_ros.backends.vlm import cogvlm, memory
 from vlsam_ros.backends.vlm.cogvlm import CogVlm, watching
 from vlsam_ros.config import AttentionOptions, QuestionOptions, VlmOptions
 from vlsam_ros.errors import ModelLoadError, VlmError
@@ -26,9 +26,9 @@ def load(folder: Path, **options: object) -> CogVlm:
     return load_vlm(VlmOptions(**{"model": str(folder), "device": "cpu", "max_new_tokens": 6, **options}))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_cogvlm.build(tmp_path_factory.mktemp("cogvlm"))
+@pytest.fixture(scope="module", params=[tiny_cogvlm.build, tiny_cogvlm.cogagent], ids=["cogvlm", "cogagent"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return request.param(tmp_path_factory.mktemp("cogvlm"))
 
 
 @pytest.fixture(scope="module")
@@ -59,16 +59,20 @@ def test_the_attention_is_that_of_the_decoder(vlm: CogVlm, monkeypatch: pytest.M
     assert answer.length == first + 6 == first + len(answer.token_spans)
 
     def eager(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        expected.append((query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5 + mask).softmax(-1))
-        return expected[-1] @ value
+        attention = (query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5 + mask).softmax(-1)
+        if mask.shape[-1] > 1:  # that of the decoder's own tokens, not of CogAgent's finer picture
+            expected.append(attention)
+        return attention @ value
 
     with torch.inference_mode():
         tokens, _ = vlm._written(inputs, 6, kept=0)
         monkeypatch.setattr(sys.modules[type(vlm._model).__module__], "attention_fn", eager)
         whole = torch.cat([inputs["input_ids"][0], tokens])[None]
         types = functional.pad(inputs["token_type_ids"], (0, 6))
-        out = vlm._model(whole, inputs["images"], types, torch.ones_like(whole))
+        pictures = {name: inputs[name] for name in ("images", "cross_images") if name in inputs}
+        out = vlm._model(whole, token_type_ids=types, attention_mask=torch.ones_like(whole), **pictures)
     assert torch.equal(out.logits[0, first - 1 : -1].argmax(-1), tokens)
+    assert len(expected) == 2
     for index, attention in enumerate(expected):
         ours = scores(answer.layer(index), slice(0, 4), slice(0, answer.length))
         assert (ours - attention[0]).abs().max() < 2e-6
@@ -124,9 +128,17 @@ def test_the_token_that_moves_most_is_the_one_whose_cell_changed(vlm: CogVlm) ->
         assert divmod(int(moved.argmax()), 4) == (row, column)
 
 
+def test_what_cogagent_sees_finer_moves_its_answer_and_its_memory(tmp_path: Path) -> None:
+    vlm = load(tiny_cogvlm.cogagent(tmp_path), trust_remote_code=True)
+    assert cogvlm._finer(vlm._model) == 2 * 8 * 8 * 24 * 2 * 4
+    before = vlm.answer(VIEW, ["What is here?"])[0].layer(1).query
+    vlm._model.model.cross_vision.weight.data *= 2
+    assert not torch.allclose(vlm.answer(VIEW, ["What is here?"])[0].layer(1).query, before)
+
+
 def test_torchs_function_comes_back_and_other_callers_are_left_alone(vlm: CogVlm) -> None:
     original, x = functional.scaled_dot_product_attention, torch.randn(1, 2, 3, 4)
-    with pytest.raises(ZeroDivisionError), watching(vlm._model.model.layers) as recorder:
+    with pytest.raises(ZeroDivisionError), watching([layer.self_attn for layer in vlm._model.model.layers]) as recorder:
         functional.scaled_dot_product_attention(x, x, x)
         assert functional.scaled_dot_product_attention is not original
         raise ZeroDivisionError

@@ -1,17 +1,21 @@
-"""CogVLM and CogVLM2, which run their own code: loaded only with `vlm.trust_remote_code`.
+"""CogVLM, CogVLM2 and CogAgent-18B, which run their own code: loaded only with `vlm.trust_remote_code`.
 
 Their code was written for an older transformers. What is used of it here is its own: `build_conversation_input_ids`
 makes the prompt, `prepare_inputs_for_generation` and the model's forward pass write the answer token by token. Their
 attention does not pass through transformers' interface either. It calls torch's `scaled_dot_product_attention`, which
-is watched while one of the decoder's layers runs; everything else that calls it is left alone. The prompt's token types
-tell the image's tokens, of which the first and the last mark the image's beginning and end, and the rest are the whole
-view, stretched to a square, row-major.
+is watched while the self-attention of one of the decoder's layers runs; everything else that calls it is left alone.
+The prompt's token types tell the image's tokens, of which the first and the last mark the image's beginning and end,
+and the rest are the whole view, stretched to a square, row-major.
+
+CogAgent (arXiv 2312.08914, section 2.2) is CogVLM whose layers also look at a finer picture of the view by
+cross-attention. What a token takes from there stays with it, and its map is that of the coarse picture's tokens.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from math import isqrt
 from typing import Any
@@ -29,8 +33,11 @@ from .certainty import finite_logits
 from .memory import generation, require_for_answers
 from .text import control_tokens, end_tokens, token_spans
 
-ARCHITECTURE = "CogVLMForCausalLM"
+ARCHITECTURES = ("CogVLMForCausalLM", "CogAgentForCausalLM")
 """What their configurations call the model; they have no `model_type`."""
+
+PICTURES = ("images", "cross_images")
+"""What they call the view at the sizes that they look at."""
 
 VISION = 1
 """Token type of the image's tokens."""
@@ -87,7 +94,7 @@ class CogVlm:
         """The answer to one of the `left` questions that are still to be asked; all their Q and K are kept."""
         prompt = self._prompt(picture, question)
         layers, first = self._model.model.layers, prompt["input_ids"].shape[1]
-        with watching(layers) as recorder:
+        with watching([layer.self_attn for layer in layers]) as recorder:
             tokens, truncated = self._written(prompt, self._limit, left * (first + self._limit))
         length = first + len(tokens)
         recorder.check(range(len(layers)), length)
@@ -113,12 +120,12 @@ class CogVlm:
         ids, types, cache = prompt["input_ids"], prompt["token_type_ids"], None
         first = ids.shape[1]
         need = generation(self._model.config, self._model.dtype, first, 0, limit, kept=kept)
-        require_for_answers(need, self._model.device)
+        require_for_answers(replace(need, cache=need.cache + _finer(self._model)), self._model.device)
         while True:
             inputs = self._model.prepare_inputs_for_generation(
                 ids,
                 token_type_ids=types,
-                images=prompt["images"],
+                **{name: prompt[name] for name in PICTURES if name in prompt},
                 attention_mask=torch.ones_like(ids),
                 past_key_values=cache,
                 use_cache=True,
@@ -136,10 +143,19 @@ class CogVlm:
         device, dtype = self._model.device, self._model.dtype
         made = self._model.build_conversation_input_ids(self._tokenizer, query=question, history=[], images=[picture])
         inputs = {k: made[k][None].to(device) for k in ("input_ids", "token_type_ids")}
-        return inputs | {"images": [[image.to(device, dtype) for image in made["images"]]]}
+        pictures = {name: made[name] for name in PICTURES if made.get(name)}
+        return inputs | {name: [[image.to(device, dtype) for image in own]] for name, own in pictures.items()}
 
     def _decode(self, ids: list[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+
+def _finer(model: Any) -> int:
+    """Bytes of the keys and values of CogAgent's finer picture, in all layers."""
+    config = model.config
+    patches = (getattr(config, "cross_image_size", 0) // config.vision_config["patch_size"]) ** 2
+    width = getattr(config, "cross_compute_hidden_size", 0)
+    return int(2 * patches * width * len(model.model.layers) * model.dtype.itemsize)
 
 
 def _layout(types: Tensor, size_wh: tuple[int, int]) -> ImageLayout:
@@ -156,8 +172,8 @@ def _layout(types: Tensor, size_wh: tuple[int, int]) -> ImageLayout:
 
 
 @contextmanager
-def watching(layers: Sequence[nn.Module]) -> Iterator[Recorder]:
-    """Records torch's attention function while one of the decoder's layers runs; it comes back after the block."""
+def watching(attentions: Sequence[nn.Module]) -> Iterator[Recorder]:
+    """Records torch's attention function while one of these modules runs; it comes back after the block."""
     running: list[int] = []
     recorder, original = Recorder(), functional.scaled_dot_product_attention
 
@@ -175,7 +191,7 @@ def watching(layers: Sequence[nn.Module]) -> Iterator[Recorder]:
         running.pop()
 
     hooks = []
-    for index, layer in enumerate(layers):
+    for index, layer in enumerate(attentions):
         hooks.append(layer.register_forward_pre_hook(lambda *_, index=index: running.append(index)))
         hooks.append(layer.register_forward_hook(leave, always_call=True))
     functional.scaled_dot_product_attention = spy

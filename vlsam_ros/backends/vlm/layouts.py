@@ -312,12 +312,15 @@ REFUSED: dict[str, str] = {
     "mllama": _CROSS,
     "idefics": _CROSS,
     "blip": _CROSS,
-    "florence2": _ENCODER,
+    "florence2": f"{_ENCODER}; take Qwen3-VL, or LLMDet as grounder.model",
     "pix2struct": _ENCODER,
+    "t5gemma2": _ENCODER,
+    "udop": _ENCODER,
     "vision-encoder-decoder": _ENCODER,
     "idefics2": _LATENT,
     "aria": _LATENT,
     "kosmos-2": _LATENT,
+    "kosmos-2.5": _LATENT,
     "git": "it fixes its attention when it is built",
 }
 """Families that can't work -> why."""

@@ -25,7 +25,7 @@ from ...embedded.winograd import fused
 from ...errors import ConfigError, ModelLoadError, failures
 from ..checkpoint import local, read, read_model, read_processor, reason, require_layers
 from ..devices import pick_device, pick_dtype
-from .cogvlm import ARCHITECTURE, CogVlm
+from .cogvlm import ARCHITECTURES, CogVlm
 from .layouts import FAMILIES, REFUSED, Family, refusal
 from .memory import Memory, empty, require_for_loading, spared
 from .prompting import Prompter
@@ -55,7 +55,7 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm | ServedVlm:
     trust = options.trust_remote_code
     config = _read(read, AutoConfig, source, trust)
     require_layers(config, source)
-    if ARCHITECTURE in (config.architectures or ()):
+    if set(ARCHITECTURES) & set(config.architectures or ()):
         return _load_cogvlm(config, source, name, options, device)
     family = _family(config)
     spare = _require_memory(config, source, options, device)
@@ -167,9 +167,10 @@ def _family(config: PreTrainedConfig) -> Family:
     reason = REFUSED.get(known, "") or refusal(config)
     if known in FAMILIES and not reason:
         return FAMILIES[known]
-    why = f" ({reason})" if reason else ""
+    reason = reason or "where its image tokens lie in the picture has not been checked"
     raise ModelLoadError(
-        f"can't use a model of type {known!r}{why}; supported are {', '.join(sorted(FAMILIES))} and CogVLM"
+        f"can't use a model of type {known!r}: {reason}. Supported are {', '.join(sorted(FAMILIES))}, and CogVLM and "
+        "CogAgent with their own code"
     )
 
 
