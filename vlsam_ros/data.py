@@ -286,6 +286,19 @@ class Shown:
 
 
 @dataclass(frozen=True)
+class Hidden:
+    """Hidden states of an answer's sequence after one decoder layer, attention or not.
+
+    Attributes:
+        image: float tensor (M, width), of the image's tokens in the order of `ImageLayout.positions`.
+        answer: float tensor (T, width), of the generated tokens.
+    """
+
+    image: Tensor
+    answer: Tensor
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a VLM said about one view, with the evidence for it.
 
@@ -303,7 +316,7 @@ class Answer:
         probabilities: what the model gave each generated token, in [0, 1]; empty if unknown.
         batch, row: what it was written together with, and its row in that; None if it was written alone.
         looped: the answer was ended because it said the same again and again.
-        hidden: decoder layer -> hidden states after it, float tensor (N, width); None if they were not asked for.
+        hidden: the hidden states after the layer that was asked for; None if none was.
         shown: the picture that it is about; None if unknown.
         failed: why there is no answer; the text is empty then.
     """
@@ -321,7 +334,7 @@ class Answer:
     batch: Batch | None = field(default=None, repr=False)
     row: int = 0
     looped: bool = False
-    hidden: Callable[[int], Tensor] | None = field(default=None, repr=False)
+    hidden: Hidden | None = field(default=None, repr=False)
     shown: Shown | None = None
     failed: str = ""
 

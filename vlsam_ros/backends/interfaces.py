@@ -42,7 +42,7 @@ class Vlm(Protocol):
         views: Sequence[np.ndarray],
         questions: Sequence[str],
         meanwhile: Callable[[], None] | None = None,
-        hidden: bool = False,
+        hidden: int | None = None,
     ) -> list[list[Answer]]:
         """The same for several views, which a model may answer together; one list of answers per view.
 
@@ -51,7 +51,11 @@ class Vlm(Protocol):
         Args:
             meanwhile: called once, when the views are on their way through the device and before the answers are
                 written: work for the same device that can go on beside that.
-            hidden: the answers are to have their hidden states.
+            hidden: after which decoder layer the answers are to have their hidden states (-1: the middle one); None:
+                none.
+
+        Raises:
+            ConfigError: the model has no such layer.
         """
         ...
 

@@ -1,4 +1,7 @@
-"""From answers to one map per name: the rows of the attention flow of the name's tokens, at the image's tokens."""
+"""From answers to one map per name: the rows of the attention flow of the name's tokens, at the image's tokens.
+
+Or, by preset, how alike the hidden states of the two are, alone or times the flow.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from ..config import AttentionOptions, QuestionOptions
 from ..data import Answer, ImageLayout, NamedMap
 from ..errors import VlmError
 from .flow import flow, resolved
+from .hidden import similarity
 from .questions import ParsedName, parse_names
 
 ASIDE = -1
@@ -28,7 +32,7 @@ def wants_background(options: AttentionOptions) -> bool:
 
 
 def wants_hidden(options: AttentionOptions) -> bool:
-    """Whether the options need the answers' hidden states."""
+    """Whether the options need the answers' hidden states, after `options.hidden_layer`."""
     return options.preset in ("hidden", "product")
 
 
@@ -112,7 +116,8 @@ def maps(
         For each view and answer float32 (R, h, w) on the image's grid, each map in [0, 1]; a constant map is all zeros.
 
     Raises:
-        VlmError: the layers do not fit the sequence, or hold values that are not finite.
+        VlmError: the layers do not fit the sequence, or hold values that are not finite; or there are no hidden states
+            where `wants_hidden`.
     """
     out = [[np.zeros((0, *a.layout.grid_hw), np.float32) for a in answers] for answers in answered]
     asked = {(v, i): own for v, each in enumerate(rows) for i, own in enumerate(each) if own}
@@ -126,18 +131,26 @@ def maps(
                 raise ValueError("contrast 'background' needs the answer about the background")
             sequences[v, ASIDE] = aside
             asked[v, ASIDE] = [token_rows(aside, [(0, len(aside.text))])]
-    starts = [_start(answer, asked[place]) for place, answer in sequences.items()]
-    some, wanted = list(sequences.values()), [answer.layout.positions for answer in sequences.values()]
-    seen = {}
-    for (place, answer), flowed in zip(sequences.items(), flow(some, starts, done, wanted), strict=True):
-        seen[place] = _on_grid(answer.layout, flowed.numpy())
-        if not np.isfinite(seen[place]).all():
-            raise VlmError(f"the attention over {answer.question!r} is not finite")
+    places, some = list(sequences), list(sequences.values())
+    if done.preset == "hidden":
+        told = [similarity(answer, asked[place]) for place, answer in sequences.items()]
+    else:
+        starts = [_start(answer, asked[place]) for place, answer in sequences.items()]
+        told = flow(some, starts, done, [answer.layout.positions for answer in some])
+    seen = {
+        place: _on_grid(answer.layout, rows.numpy()) for place, answer, rows in zip(places, some, told, strict=True)
+    }
+    for place, heats in seen.items():
+        if not np.isfinite(heats).all():
+            raise VlmError(f"the attention over {sequences[place].question!r} is not finite")
     for (v, i), heats in seen.items():
         if i != ASIDE:
             beside = seen.get((v, ASIDE))
             if beside is not None and beside.shape[1:] == heats.shape[1:]:
                 heats = np.maximum(_shares(heats) - _shares(beside), 0)
+            if done.preset == "product":
+                alike = _on_grid(answered[v][i].layout, similarity(answered[v][i], asked[v, i]).numpy())
+                heats = np.stack([normalised(a) * normalised(b) for a, b in zip(heats, alike, strict=True)])
             out[v][i] = np.stack([normalised(smoothed(heat, done.sigma)) for heat in heats])
     return out
 

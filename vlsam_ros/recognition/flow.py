@@ -53,11 +53,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         "sigma": 1.0,
     },
 }
+PRESETS |= {"hidden": PRESETS["vlsam"], "product": PRESETS["vlsam"]}  # see `hidden` and `attention.maps`
 """What each preset decides."""
 
 
 def resolved(options: AttentionOptions, layers: int) -> AttentionOptions:
-    """The options with everything that they leave to the preset filled in, for a model of so many layers.
+    """The options with everything that they leave to the preset filled in, for so many layers with attention.
+
+    `first_layer` counts those layers alone. With the preset ``hidden`` there is no flow, and nothing to contrast.
 
     Raises:
         ConfigError: the model has no such first layer.
@@ -67,6 +70,8 @@ def resolved(options: AttentionOptions, layers: int) -> AttentionOptions:
     if "first_layer" in open_ and open_["first_layer"] is None:
         open_["first_layer"] = layers // 2
     done = replace(options, **open_)
+    if done.preset == "hidden":
+        return replace(done, contrast="none")
     if done.first_layer >= layers:
         raise ConfigError(f"attention.first_layer: expected less than {layers}, got {done.first_layer}")
     return done

@@ -13,10 +13,9 @@ import transformers as hf
 from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm import memory
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
-from vlsam_ros.config import AttentionOptions, QuestionOptions, VlmOptions
-from vlsam_ros.data import Answer
+from vlsam_ros.config import AttentionOptions, VlmOptions
 from vlsam_ros.errors import ModelLoadError
-from vlsam_ros.recognition.attention import maps, named_maps
+from vlsam_ros.recognition.attention import maps
 
 VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
 QUESTIONS = ["List every object.", "What is on the road, near or far away?", "?", "List every object."]

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from ...data import LayerQK
-from ...errors import ModelLoadError, VlmError, failures
+from ...errors import ConfigError, ModelLoadError, VlmError, failures
 
 NAME = "vlsam_capture"
 TEXT = "text_config"
@@ -154,6 +154,47 @@ def recording(model: PreTrainedModel, last: int | None = None) -> Iterator[Recor
         _RECORDER.reset(token)
 
 
+@contextmanager
+def states(model: PreTrainedModel, after: int | None) -> Iterator[list[Tensor]]:
+    """What a layer of the decoder hands on inside the block: (B, n, width) for each of its calls.
+
+    Args:
+        after: the layer, attention or not; None: nothing is kept.
+    """
+    found: list[Tensor] = []
+    if after is None:
+        yield found
+        return
+
+    def keep(_: nn.Module, __: Any, out: Any) -> None:
+        found.append(out[0] if isinstance(out, tuple) else out)
+
+    hook = decoder_layers(model)[after].register_forward_hook(keep)
+    try:
+        yield found
+    finally:
+        hook.remove()
+
+
+def middle(after: int | None, config: Any) -> int | None:
+    """The decoder layer that is meant: -1 is the middle one, None none.
+
+    Raises:
+        ConfigError: the model has no such layer.
+    """
+    layers = config.get_text_config().num_hidden_layers
+    if after is not None and after >= layers:
+        raise ConfigError(f"attention.hidden_layer: expected less than {layers}, got {after}")
+    return layers // 2 if after == -1 else after
+
+
+def decoder_layers(model: PreTrainedModel) -> nn.ModuleList:
+    """All layers of a model's decoder, whatever its family calls them."""
+    count = model.config.get_text_config().num_hidden_layers
+    lists = (m for m in model.get_decoder().modules() if isinstance(m, nn.ModuleList) and len(m) == count)
+    return next(lists)
+
+
 def attending(model: PreTrainedModel) -> tuple[int, ...]:
     """Which of the decoder's layers have attention that is recorded, first to last; one token goes through them.
 
@@ -163,9 +204,9 @@ def attending(model: PreTrainedModel) -> tuple[int, ...]:
         ModelLoadError: none has, or one that should have has not.
     """
     config = model.config.get_text_config()
-    with failures(ModelLoadError, f"the language model of type {config.model_type!r} can't read a token"):
-        with torch.no_grad(), recording(model) as recorder:
-            model.get_decoder()(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), use_cache=False)
+    what = f"the language model of type {config.model_type!r} can't read a token"
+    with failures(ModelLoadError, what), torch.no_grad(), recording(model) as recorder:
+        model.get_decoder()(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), use_cache=False)
     if not recorder.layers:
         raise ModelLoadError(
             f"none of the {config.num_hidden_layers} layers of a {config.model_type!r} has attention that can be seen, "

@@ -8,7 +8,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import LogitsProcessor
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    RepetitionPenaltyLogitsProcessor,
+    SuppressTokensLogitsProcessor,
+)
 
 from ...errors import VlmError
 
@@ -36,6 +42,16 @@ def finite_logits(head: nn.Module) -> Iterator[None]:
         hook.remove()
     if finite and not finite[0]:
         raise VlmError(NOT_FINITE)
+
+
+def likely(search: GenerationConfig, device: torch.device) -> LogitsProcessorList:
+    """What turns logits into the scores whose softmax a model's certainty is, by its generation settings."""
+    found = LogitsProcessorList()
+    if search.repetition_penalty not in (None, 1.0):
+        found.append(RepetitionPenaltyLogitsProcessor(search.repetition_penalty))
+    if search.suppress_tokens:
+        found.append(SuppressTokensLogitsProcessor(search.suppress_tokens, device))
+    return found
 
 
 class Certainty(LogitsProcessor):

@@ -34,12 +34,15 @@ class Prefix:
         values: each layer's (V, key heads, P, d).
         shift: for each view: the position of what follows its prefix is P and this (Qwen-VL counts an image's tokens by
             its longer side).
+        after, states: a decoder layer, and the hidden states after it (V, P, width); None if they were not wanted.
     """
 
     ids: Tensor
     calls: Sequence[Call]
     values: Sequence[Tensor]
     shift: Sequence[int]
+    after: int | None = None
+    states: Tensor | None = field(default=None, repr=False)
     _layers: dict[tuple[int, int], LayerQK] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -57,7 +60,8 @@ class Asked:
 
     Attributes:
         prefix, view: the view's prefix, and its place in it.
-        tails: for each question, int64 (n,), the tokens after the prefix, on the host; n >= 1.
+        tails: for each question, int64 (n,), the tokens after the prefix, on the host; n >= 1. Those of finished
+            answers are among them.
     """
 
     prefix: Prefix
@@ -108,15 +112,13 @@ class Written:
 
     Attributes:
         rows: view by view, and for each its questions.
-        starts: where each row's question begins among the columns after the prefixes.
-        answers: the column after all questions.
+        own: for each row the [start, stop) of its question and answer among the columns after the prefixes.
         probabilities: for each row, of each of its tokens, and of some after them.
         queries, keys: for each layer (B, heads, n, d), of the columns after the prefixes.
     """
 
     rows: Sequence[Row]
-    starts: Sequence[int]
-    answers: int
+    own: Sequence[tuple[int, int]]
     probabilities: Sequence[Sequence[float]]
     queries: Sequence[Tensor]
     keys: Sequence[Tensor]
@@ -126,7 +128,6 @@ class Written:
 
         Neighbours with one `Prefix` are a batch.
         """
-        own = [(a, self.answers + len(row.tokens)) for a, row in zip(self.starts, self.rows, strict=True)]
         each, first = len(asked[0].tails), 0
         while first < len(asked):
             prefix = asked[first].prefix
@@ -134,7 +135,7 @@ class Written:
             rows = slice(first * each, (first + count) * each)
             views = [a.view for a in asked[first : first + count]]
             layers = _Layers(self, rows, prefix, views)
-            batch = Batch(tuple(own[rows]), len(self.queries), layers)
+            batch = Batch(tuple(self.own[rows]), len(self.queries), layers)
             yield from ((batch, i, partial(layers.of, row=i, own=batch.own[i])) for i in range(count * each))
             first += count
 
@@ -261,6 +262,22 @@ class Decoder:
                 hidden = run.feed(step)
         return run.written()
 
+    def read(
+        self, bench: Bench, asked: Sequence[Asked], rows: Sequence[Row], likely: Callable[[Tensor, Tensor], Tensor]
+    ) -> Written:
+        """Finished answers, which are the ends of the tails, in one pass.
+
+        Args:
+            rows: the answers.
+            likely: see `write`; what it makes of each of the answers' tokens is their probability.
+
+        Raises:
+            VlmError: logits were not finite.
+        """
+        run = _Run(bench, asked, rows)
+        run.judge(self._head, likely, run.ask(self._decoder))
+        return run.written()
+
 
 class _Arriving:
     """Tokens on their way to the host, while the device goes on."""
@@ -279,14 +296,18 @@ class _Arriving:
 class _Run:
     """One run's state on the device, and its rows.
 
+    Args:
+        finished: the answers, if they are the ends of the tails; None: they are still to be written.
+
     Attributes:
         ids: int64 (B, n), all tokens so far of the rows in the cache.
         done: all rows have ended.
     """
 
-    def __init__(self, bench: Bench, asked: Sequence[Asked]) -> None:
+    def __init__(self, bench: Bench, asked: Sequence[Asked], finished: Sequence[Row] | None = None) -> None:
         questions = [(a, tail) for a in asked for tail in a.tails]
-        self._rows = [Row() for _ in questions]
+        self._finished = finished is not None
+        self._rows = [Row() for _ in questions] if finished is None else finished
         questions += questions[-1:] * (bench.rows - len(questions))
         self._bench, self._asked = bench, asked
         self._longest = max(len(a.prefix) for a in asked)
@@ -335,10 +356,20 @@ class _Run:
 
     def hear(self, logits: Tensor, scores: Tensor, token: Tensor) -> None:
         """What the model said of the next tokens (B,)."""
-        self._finite = self._finite & logits.isfinite().all()
         self._last = token[:, None]
-        self._heard.append((self._alive, scores.softmax(-1).gather(1, self._last)[:, 0]))
+        self._note(logits, scores, self._last)
         self.ids = torch.cat([self.ids, self._last], 1)
+
+    def judge(self, head: Callable[..., Any], likely: Callable[[Tensor, Tensor], Tensor], hidden: Tensor) -> None:
+        """What the model says of the tokens of finished answers, of their hidden states (B, n, width)."""
+        most = max(len(row.tokens) for row in self._rows)
+        for column in range(self._tail - most, self._tail):
+            end, logits = self._longest + column, head(hidden[:, column - 1]).float()
+            self._note(logits, likely(self.ids[:, :end], logits), self.ids[:, end : end + 1])
+
+    def _note(self, logits: Tensor, scores: Tensor, tokens: Tensor) -> None:
+        self._finite = self._finite & logits.isfinite().all()
+        self._heard.append((self._alive, scores.softmax(-1).gather(1, tokens)[:, 0]))
 
     def take(self, tokens: Sequence[int], limits: Limits) -> None:
         """The next tokens, on the host."""
@@ -400,10 +431,12 @@ class _Run:
         for row, value in zip((row for alive, _ in self._heard for row in alive), flat, strict=True):
             given[row].append(value)
         count, used = len(self._rows), self._used
+        if self._finished:  # what was said of a question is nobody's
+            given = [all_[len(all_) - len(row.tokens) :] for all_, row in zip(given, self._rows, strict=False)]
+        answers = [0 if self._finished else len(row.tokens) for row in self._rows]
         return Written(
             self._rows,
-            self._starts,
-            self._tail,
+            [(start, self._tail + answer) for start, answer in zip(self._starts, answers, strict=True)],
             given[:count],
             [queries[:count, :, :used].clone() for queries in self._bench.queries],
             [keys[:count, :, :used] for keys in self._keys],

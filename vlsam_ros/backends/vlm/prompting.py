@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 from typing import Any
 
 import numpy as np
 import torch
+from jinja2 import TemplateError
 from PIL import Image
 from torch import Tensor
 
-from ...data import ImageLayout
+from ...data import ImageLayout, Shown
 from ...errors import VlmError
-from .layouts import Family, placed, squared
-from .text import control_tokens
+from .layouts import Family, placed, processed_part, squared
+from .text import control_tokens, without
 
 TOKEN_TYPES = ("mm_token_type_ids", "token_type_ids")
 """Processor outputs that mark each token as text or image, or as prompt or answer."""
 
 NOT_FOR_THE_MODEL = ("input_ids", "attention_mask", "labels", *TOKEN_TYPES)
 """Processor outputs that are no inputs that belong to the image."""
+
+GRIDS = ("image_grid_thw", "spatial_shapes", "target_sizes")
+"""Processor outputs that tell a picture's rows and columns of patches."""
 
 THOUGHTS = ("<think>", "<thought>", "<reasoning>", "◁think▷", "[THINK]")
 """What a chat template may end with, so that all is thought that the model writes before the end of it."""
@@ -50,6 +55,7 @@ class ViewPrompt:
         answer_type: token type of an answer's tokens.
         opening: the mark that the template has begun a thought with; empty if it has not.
         layout: the image tokens, as positions in the prefix.
+        shown: the picture that the processor made of the view.
     """
 
     prefix: Tensor
@@ -59,6 +65,7 @@ class ViewPrompt:
     layout: ImageLayout
     answer_type: int = 0
     opening: str = ""
+    shown: Shown | None = None
 
     def inputs(self, ids: Tensor, answer: int = 0) -> dict[str, Tensor]:
         """The model's inputs for a whole sequence (N,) that begins with the prefix, as a batch of one.
@@ -78,6 +85,11 @@ class ViewPrompt:
         same = self.prefix.shape == other.prefix.shape and torch.equal(self.prefix, other.prefix)
         shapes = ({k: v.shape for k, v in prompt.image.items()} for prompt in (self, other))
         return same and next(shapes) == next(shapes)
+
+
+def opening(prompt: str) -> str:
+    """The mark that a prompt has begun a thought with; empty if it has not."""
+    return next((mark for mark in THOUGHTS if prompt.rstrip().endswith(mark)), "")
 
 
 def moved(tensor: Tensor, device: torch.device) -> Tensor:
@@ -109,6 +121,8 @@ class Prompter:
         self._shown_wh: dict[tuple[int, int], tuple[int, int]] = {}
         self._alike_wh: dict[tuple[int, int], tuple[int, int]] = {}
         self._processor, self.family, self._image_token = processor, family, image_token
+        own = getattr(processor, "image_token_id", None)
+        self._placeholder = image_token if own is None else own  # what the template writes for the image
         self._device, self._dtype = device, dtype
         self._control = control_tokens(processor.tokenizer)
 
@@ -133,7 +147,8 @@ class Prompter:
             if not torch.equal(whole[len(prefix) :], tails[0]):
                 raise VlmError("the processor's tokens don't end with those of the question")
         else:
-            prefix = whole[: columns[-1] + 1]
+            marked = (first[k][0].nonzero().flatten().tolist() for k in TOKEN_TYPES if k in first)
+            prefix = whole[: max(columns[-1], *(at for places in marked for at in places), -1) + 1]
             ids = [whole, *(other["input_ids"][0] for other in others)]
             if any(not torch.equal(i[: len(prefix)], prefix) for i in ids):
                 raise VlmError("the chat template puts the question before the image, so questions can't share it")
@@ -147,7 +162,8 @@ class Prompter:
             {k: first[k][0, : len(prefix)].to(self._device) for k in TOKEN_TYPES if k in first},
             placed(layout, scale_xy, corner_xy, view.shape[:2]),
             self.family.answer_type,
-            next((mark for mark in THOUGHTS if texts[0].rstrip().endswith(mark)), ""),
+            opening(texts[0]),
+            shown(self._processor, first, crops, picture.size, scale_xy, corner_xy),
         )
 
     def on_host(self) -> Prompter:
@@ -163,6 +179,35 @@ class Prompter:
             VlmError: the template puts the question before the image.
         """
         return self._parted([self._rendered(question) for question in questions])
+
+    def reply(self, question: str, text: str) -> Tensor:
+        """The tokens of a finished answer as they follow its question in the chat: int64 (n,), on the host.
+
+        Control tokens are taken out of it. A blank that the chat's template puts before answers comes before it.
+        """
+        prompt = self._rendered(question)
+        text = without(text.removeprefix(opening(prompt)), self._control)
+        text = text if not text or text[0].isspace() else self._gap + text
+        own, whole = (
+            self._processor.tokenizer(part, add_special_tokens=False)["input_ids"] for part in (prompt, prompt + text)
+        )
+        if whole[: len(own)] != own:  # the prompt's end and the answer's beginning would be one token
+            return torch.tensor(self._processor.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return torch.tensor(whole[len(own) :], dtype=torch.long)
+
+    @cached_property
+    def _gap(self) -> str:
+        """The blanks that the chat's template puts between the mark of the model's turn and its answer."""
+        if self._processor.chat_template is None:
+            return ""
+        chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "?"}]}]
+        chat.append({"role": "assistant", "content": [{"type": "text", "text": "!"}]})
+        try:
+            whole = self._processor.apply_chat_template(chat)
+        except (TemplateError, TypeError):  # one that takes answers of another form
+            return ""
+        gap, answer, _ = whole.removeprefix(self._rendered("?")).partition("!")
+        return gap if answer and not gap.strip() else ""
 
     def spare(self, layout: ImageLayout) -> int:
         """How many more image tokens another view may have than one with this layout, if all are to have as many."""
@@ -246,10 +291,42 @@ class Prompter:
     def _around_image(self, text: str, special: bool) -> tuple[Tensor, Tensor]:
         """Tokens before and after the image's placeholder; tokenised whole, as cut parts may give other tokens."""
         ids = torch.tensor(self._processor.tokenizer(text, add_special_tokens=special)["input_ids"])
-        found = (ids == self._image_token).nonzero()[:, 0].tolist()
+        found = (ids == self._placeholder).nonzero()[:, 0].tolist()
         if len(found) != 1:
             raise VlmError(f"expected one image token in the prompt, found {len(found)} in {text!r}")
         return ids[: found[0]], ids[found[0] + 1 :]
 
     def _moved(self, tensor: Tensor) -> Tensor:
         return tensor.to(self._device, self._dtype if tensor.is_floating_point() else None)
+
+
+def shown(
+    processor: Any,
+    inputs: Mapping[str, Any],
+    crops: bool,
+    size_wh: tuple[int, int],
+    scale_xy: tuple[float, float],
+    corner_xy: tuple[int, int],
+) -> Shown:
+    """What a processor made of a picture, which may be larger than the view. Of a picture and its crops: the picture.
+
+    Args:
+        inputs: its output.
+        crops: it cuts the middle out.
+        size_wh: of the picture that it was given.
+        scale_xy, corner_xy: see `layouts.placed`.
+    """
+    whole, images = (0.0, 0.0, *map(float, size_wh)), processor.image_processor
+    patch = getattr(images, "encoder_patch_size", None) or getattr(images, "patch_size", 1)
+    grid = next((inputs[key][0][-2:] for key in GRIDS if key in inputs), None)
+    if grid is not None:
+        h, w = (int(side) * patch for side in grid)
+    elif "image_position_ids" in inputs:
+        w, h = ((inputs["image_position_ids"][0].amax(0) + 1) * patch).tolist()
+    elif (pixels := inputs["pixel_values"]).ndim > 3:
+        h, w = pixels.shape[-2:]
+        whole = processed_part(images, size_wh[::-1]) if crops else whole
+    else:
+        w, h = size_wh
+    x0, y0, x1, y1 = (np.array(whole) * np.tile(scale_xy, 2) - np.tile(corner_xy, 2)).tolist()
+    return Shown((w, h), (x0, y0, x1, y1))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 from typing import Any
 
 from ...data import Answer
+
+MARKS = re.compile(
+    r"</?(?:ref|box|quad|point|phrase|object)>|<(?:loc_?|patch_index_)\d+>|<delimiter_of_multi_objects/>"
+    r"|<\|/?(?:(?:object_ref|box|quad)_(?:start|end)|(?:begin|end)_of_box|ref|det)\|>"
+)
+"""Special tokens with which a model marks names, boxes and points: they are a part of what it says."""
 
 
 def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
@@ -26,6 +33,18 @@ def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple
         unfinished = len(part) > agreed  # a stand-in for a character whose other parts are still to come
         spans.append((start, min(end + unfinished, len(text))))
     return text, tuple(spans)
+
+
+def decoder(tokenizer: Any) -> Callable[[list[int]], str]:
+    """Tokens -> text, without special tokens that are no `MARKS`: ends, padding, placeholders, roles."""
+    control = set(control_tokens(tokenizer))
+    left_out = {i for i, token in tokenizer.added_tokens_decoder.items() if token.content in control}
+
+    def decode(ids: list[int]) -> str:
+        kept = [i for i in ids if i not in left_out]
+        return tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+    return decode
 
 
 def answered(
@@ -52,5 +71,14 @@ def end_tokens(model: Any, tokenizer: Any) -> list[int]:
 
 
 def control_tokens(tokenizer: Any) -> list[str]:
-    """The texts of all tokens that steer a chat; a question must not hold them."""
-    return [token.content for token in tokenizer.added_tokens_decoder.values() if token.special]
+    """The texts of all tokens that steer a chat; a question must not hold them. `MARKS` are none."""
+    special = (token.content for token in tokenizer.added_tokens_decoder.values() if token.special)
+    return [text for text in special if not MARKS.fullmatch(text)]
+
+
+def without(text: str, tokens: Sequence[str]) -> str:
+    """A text without any of some tokens' texts, and a blank where one parted it."""
+    if not any(token in text for token in tokens):
+        return text
+    parts = re.split("|".join(map(re.escape, sorted(tokens, key=len, reverse=True))), text)
+    return " ".join(part for part in parts if part.strip())

@@ -11,19 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import (
-    DynamicCache,
-    GenerationConfig,
-    LogitsProcessor,
-    LogitsProcessorList,
-    RepetitionPenaltyLogitsProcessor,
-    SuppressTokensLogitsProcessor,
-)
+from transformers import DynamicCache, GenerationConfig, LogitsProcessor
 
-from ...data import Answer, ImageLayout, Pixels
+from ...data import Answer, Hidden, ImageLayout, Pixels, Shown
 from ...errors import VlmError
-from .capture import recording
-from .decoding import Asked, Bench, Decoder, Limits, Prefix
+from .capture import recording, states
+from .certainty import likely
+from .decoding import Asked, Bench, Decoder, Limits, Prefix, Row, Written
 from .memory import Memory, at_once, fits, generation, require_for_answers
 from .places import places
 from .prompting import Prompter, ViewPrompt, joined, moved
@@ -49,12 +43,14 @@ class Seen:
         prefix, view: what it made of it, and the view's place in that.
         layout: the image tokens, as positions in the prefix.
         opening: the mark that the template has begun a thought with, or an empty string.
+        shown: the picture that it was shown.
     """
 
     prefix: Prefix
     view: int
     layout: ImageLayout
     opening: str
+    shown: Shown | None
 
 
 class Together:
@@ -88,11 +84,7 @@ class Together:
         )
         self._layers = model.config.get_text_config().num_hidden_layers
         self._temperature = search.temperature if search.do_sample else 0.0
-        self._fair = LogitsProcessorList()
-        if search.repetition_penalty not in (None, 1.0):
-            self._fair.append(RepetitionPenaltyLogitsProcessor(search.repetition_penalty))
-        if search.suppress_tokens:
-            self._fair.append(SuppressTokensLogitsProcessor(search.suppress_tokens, model.device))
+        self._fair = likely(search, model.device)
         self._decoder = Decoder(model, pipelined=model.device.type == "cuda" and grammar is None)
         self._benches: list[Bench] = []
         self._warming, self._said = False, set[str]()
@@ -149,13 +141,17 @@ class Together:
         questions: Sequence[str],
         meanwhile: Callable[[], None] | None,
         least: int = 0,
+        finished: Sequence[Sequence[Row]] | None = None,
+        after: int | None = None,
     ) -> list[list[Answer]]:
         """Each view's prefix once, then all questions about all views on those; see `interfaces.Vlm`.
 
         Args:
             least: steps to run, whatever is said.
+            finished: for each view its answers, if they are only to be read.
+            after: the decoder layer whose hidden states are wanted.
         """
-        seen = self._seen(views, questions)
+        seen, once = self._seen(views, questions, after), finished is not None or after is not None
         if meanwhile:
             meanwhile()
         tails = self._prompter.tails(questions)
@@ -163,13 +159,14 @@ class Together:
         left = len(views)
         for group in self._close(seen):
             whole = [seen[i] for i in group]
-            some, asked = self._at_once(whole, tails, left)
+            some, asked = self._at_once(whole, tails, left, once)
             for part in (group[i : i + some] for i in range(0, len(group), some)):
                 for rows in (slice(i, i + asked) for i in range(0, len(questions), asked)):
-                    new = self._run([seen[i] for i in part], tails[rows], questions[rows], least)
+                    read = finished and [row for i in part for row in finished[i][rows]]
+                    new = self._run([seen[i] for i in part], tails[rows], questions[rows], least, read, after)
                     for i, own in zip(part, new, strict=True):
                         answers[i] += own
-            if fits(self._need(whole, tails, some, asked, left), self._model.device):
+            if fits(self._need(whole, tails, some, asked, left, once), self._model.device):
                 for i in group:
                     self._keep(views[i], seen[i])
             left -= len(group)
@@ -188,20 +185,21 @@ class Together:
             self._keep(view, seen)
         return seen.opening + self._decode(row.tokens), row.truncated
 
-    def _seen(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> dict[int, Seen]:
-        """What the model makes of each view, or has made of it."""
-        seen: dict[int, Seen] = {
+    def _seen(self, views: Sequence[np.ndarray], questions: Sequence[str], after: int | None = None) -> dict[int, Seen]:
+        """What the model makes of each view, or has made of it, with the hidden states after a layer if it is named."""
+        kept: dict[int, Seen] = {
             i: v.kept[self] for i, v in enumerate(views) if isinstance(v, Pixels) and self in v.kept
         }
+        seen = {i: own for i, own in kept.items() if after in (None, own.prefix.after)}
         fresh = [i for i in range(len(views)) if i not in seen]
-        return seen | dict(zip(fresh, self._see([views[i] for i in fresh], questions), strict=True))
+        return seen | dict(zip(fresh, self._see([views[i] for i in fresh], questions, after), strict=True))
 
     def _keep(self, view: np.ndarray, seen: Seen) -> None:
         """For the next question about it."""
         if isinstance(view, Pixels):
             view.kept[self] = seen
 
-    def _see(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> list[Seen]:
+    def _see(self, views: Sequence[np.ndarray], questions: Sequence[str], after: int | None) -> list[Seen]:
         """The prefixes of views, those that are alike as one batch, as far as memory allows."""
         prompts = [self._prompter(view, questions[:1]) for view in views]
         seen: dict[int, Seen] = {}
@@ -217,25 +215,27 @@ class Together:
 
             most, _ = at_once(need, len(group), 1, self._model.device)
             for part in (group[i : i + most] for i in range(0, len(group), most)):
-                prefix = self._prefix([prompts[i] for i in part])
+                prefix = self._prefix([prompts[i] for i in part], after)
                 for place, i in enumerate(part):
-                    seen[i] = Seen(prefix, place, prompts[i].layout, prompts[i].opening)
+                    seen[i] = Seen(prefix, place, prompts[i].layout, prompts[i].opening, prompts[i].shown)
         return [seen[i] for i in range(len(views))]
 
-    def _prefix(self, prompts: Sequence[ViewPrompt]) -> Prefix:
-        """What the model makes of views whose prompts are alike."""
+    def _prefix(self, prompts: Sequence[ViewPrompt], after: int | None = None) -> Prefix:
+        """What the model makes of views whose prompts are alike, with hidden states after a layer, if one is named."""
         cache: Any = DynamicCache(config=self._model.config)
         inputs = joined(prompts)
         placed, shift = places(self._model, inputs)
         given = {name: moved(tensor, self._model.device) for name, tensor in inputs.items()} | placed
-        with recording(self._model, last=self._layers - 1) as recorder:
+        last = self._layers - 1
+        with recording(self._model, None if after == last else last) as recorder, states(self._model, after) as found:
             self._model(**given, past_key_values=cache, use_cache=True, logits_to_keep=1)
         ids = prompts[0].prefix
         recorder.check(range(self._layers), len(ids))
         if shift is None:
             deltas = getattr(self._model.model, "rope_deltas", None)  # Qwen-VL: where each sequence's text goes on
             shift = [0] * len(prompts) if deltas is None else deltas.flatten().tolist()
-        return Prefix(ids, recorder.causal(), [layer.values for layer in cache.layers], shift)
+        values = [layer.values for layer in cache.layers]
+        return Prefix(ids, recorder.causal(), values, shift, after, found[0] if found else None)
 
     def _close(self, seen: Mapping[int, Seen]) -> Iterator[list[int]]:
         """Which views can be one batch without much padding, those that were seen together side by side."""
@@ -255,26 +255,32 @@ class Together:
             group.append(i)
         yield group
 
-    def _at_once(self, seen: Sequence[Seen], tails: Sequence[Tensor], left: int) -> tuple[int, int]:
+    def _at_once(self, seen: Sequence[Seen], tails: Sequence[Tensor], left: int, once: bool) -> tuple[int, int]:
         """How many of these views, and how many questions about each, are one batch.
 
         Raises:
             VlmError: the memory does not suffice for a single one.
         """
         most = max(bench.rows for bench in self._benches) if self._benches and not self._warming else 0
-        need = partial(self._need, seen, tails, left=left)
+        need = partial(self._need, seen, tails, left=left, once=once)
         return at_once(need, len(seen), len(tails), self._model.device, most)
 
-    def _need(self, seen: Sequence[Seen], tails: Sequence[Tensor], views: int, asked: int, left: int) -> Memory:
+    def _need(
+        self, seen: Sequence[Seen], tails: Sequence[Tensor], views: int, asked: int, left: int, once: bool
+    ) -> Memory:
         """What so many questions about each of so many of these views take, beside the prefixes, which are there.
 
         The answers' Q and K about all `left` views are kept in the end, and until then the bench has those of a batch.
+
+        Args:
+            once: whole answers go through the decoder at once.
         """
         prefix, tail = max(len(s.prefix) for s in seen), max(map(len, tails))
         columns = self._columns(prefix, tail)
-        ready = any(bench.holds(views * asked, *columns) for bench in self._benches)
+        ready = not once and any(bench.holds(views * asked, *columns) for bench in self._benches)
         kept = (left * len(tails) + (0 if ready else views * asked)) * columns[1]
-        sizes = prefix, tail, self._limits.tokens, views, asked, kept
+        lengths = (columns[1], 0) if once else (tail, self._limits.tokens)
+        sizes = prefix, *lengths, views, asked, kept
         need = generation(self._model.config, self._model.dtype, *sizes)
         return replace(need, cache=0) if ready else need
 
@@ -300,24 +306,61 @@ class Together:
             ready = self._benches[-1:]
         return min(ready, key=lambda bench: (bench.rows, bench.length)), True
 
-    def _run(
-        self, seen: Sequence[Seen], tails: Sequence[Tensor], questions: Sequence[str], least: int
-    ) -> Iterator[list[Answer]]:
-        """The answers about each view of one batch."""
+    def _write(self, seen: Sequence[Seen], tails: Sequence[Tensor], least: int) -> Written:
+        """Answers about each view of one batch."""
         asked = [Asked(s.prefix, s.view, tails) for s in seen]
         bench, compiled = self._bench(seen, len(seen) * len(tails), max(map(len, tails)))
         held = self._grammar() if self._grammar else None  # which knows its rows by their places
         try:
-            written = self._decoder.write(
+            return self._decoder.write(
                 bench, asked, self._limits, self._fair, self._chooser(held), compiled, held is None, least
             )
         except Exception as error:
             if compiled and not self._warming:
                 self._slower(f"it failed: {str(error).partition(chr(10))[0]}")
             raise
+
+    def _read(
+        self,
+        seen: Sequence[Seen],
+        tails: Sequence[Tensor],
+        rows: Sequence[Row],
+        after: int | None,
+        records: bool = True,
+    ) -> tuple[Written, list[Tensor]]:
+        """The same of answers that are finished: `rows`, view by view; and each one's hidden states (T, width)."""
+        each = len(tails)
+        whole = [torch.cat([tails[i % each], torch.tensor(row.tokens, dtype=torch.long)]) for i, row in enumerate(rows)]
+        asked = [Asked(s.prefix, s.view, whole[i * each : (i + 1) * each]) for i, s in enumerate(seen)]
+        tail = max(map(len, whole))
+        length = max(len(s.prefix) for s in seen) + tail
+        bench = Bench(self._model.config, len(rows), length, tail, seen[0].prefix, records)
+        with states(self._model, after) as found:
+            written = self._decoder.read(bench, asked, rows, self._fair)
+        return written, [own[tail - len(row.tokens) :] for each in found for own, row in zip(each, rows, strict=True)]
+
+    def _run(
+        self,
+        seen: Sequence[Seen],
+        tails: Sequence[Tensor],
+        questions: Sequence[str],
+        least: int,
+        finished: Sequence[Row] | None,
+        after: int | None,
+    ) -> Iterator[list[Answer]]:
+        """The answers about each view of one batch; see `answers`."""
+        spoken: list[Tensor] = []
+        if finished is not None:
+            written, spoken = self._read(seen, tails, finished, after)
+        else:
+            written = self._write(seen, tails, least)
+            if after is not None:
+                _, spoken = self._read(seen, tails, written.rows, after, records=False)
+        asked = [Asked(s.prefix, s.view, tails) for s in seen]
         rows = zip(written.batches(asked), written.rows, written.probabilities, strict=True)
+        said = iter(spoken)
         for s in seen:
-            own = []
+            own, image = [], _image(s) if spoken else None
             for question in questions:
                 (batch, place, layer), row, given = next(rows)
                 start, stop = batch.own[place]
@@ -336,6 +379,8 @@ class Together:
                         batch=batch,
                         row=place,
                         looped=row.looped,
+                        hidden=None if image is None else Hidden(image, next(said)),
+                        shown=s.shown,
                     )
                 )
             yield own
@@ -350,3 +395,9 @@ class Together:
             return torch.multinomial((scores / self._temperature).softmax(-1), 1)[:, 0]
 
         return chosen
+
+
+def _image(seen: Seen) -> Tensor:
+    """The hidden states of a view's image tokens, (M, width)."""
+    assert seen.prefix.states is not None
+    return seen.prefix.states[seen.view][torch.from_numpy(seen.layout.positions).to(seen.prefix.states.device)]

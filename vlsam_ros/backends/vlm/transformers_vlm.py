@@ -15,17 +15,18 @@ from transformers import DynamicCache, GenerationConfig, LogitsProcessor, PreTra
 from transformers.cache_utils import DynamicLayer
 
 from ...config import VlmOptions
-from ...data import Answer, ImageLayout, Pixels, check_image
+from ...data import Answer, Hidden, Pixels, check_image
 from ...errors import ConfigError, VlmError, failures
-from .capture import Recorder, attending, listening, recording
-from .certainty import Certainty, finite_logits
-from .decoding import Limits
+from .capture import attending, listening, middle, recording, states
+from .certainty import NOT_FINITE, Certainty, finite_logits, likely
+from .decoding import Limits, Row
+from .forms import FAMILY_FORMS
 from .memory import Memory, at_once, generation, require_for_answers
 from .once import Encoded
 from .prompting import Prompter, ViewPrompt
 from .qformer import watching
 from .repeats import Repeats, RepeatsStop
-from .text import answered, end_tokens
+from .text import answered, decoder, end_tokens
 from .together import Together
 
 
@@ -38,7 +39,7 @@ class TransformersVlm:
     One call at a time: a model of transformers holds state while it generates.
     """
 
-    attends, boxes = True, ""
+    attends = True
 
     def __init__(
         self,
@@ -56,15 +57,16 @@ class TransformersVlm:
             ModelLoadError: nor with this model's tokenizer; or no layer has attention.
         """
         self.name, self.demonstration = name, demonstration
+        self.boxes = FAMILY_FORMS.get(model.config.model_type, "") if options.boxes == "auto" else options.boxes
         self._model: Any = model
         self._tokenizer, self._prompter = tokenizer, prompter
+        self._decode = decoder(tokenizer)
         self._beams = options.beams
         self._layers = attending(model)
         self._ends = end_tokens(model, tokenizer)
         self._reuse = _reuse(model.config, prompter.family.reuse, self._beams, self._layers)
         # layers that share keys leave out the rows of logits that nobody wants
-        shared = getattr(model.config.get_text_config(), "num_kv_shared_layers", 0)
-        self._last_logits = {} if shared else {"logits_to_keep": 1}
+        self._all_logits = bool(getattr(model.config.get_text_config(), "num_kv_shared_layers", 0))
         pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(self._ends, default=0)
         own = getattr(model.generation_config, "repetition_penalty", None)
         model.generation_config = GenerationConfig(
@@ -85,6 +87,7 @@ class TransformersVlm:
             self._grammar = Grammar(tokenizer, model.config.get_text_config().vocab_size, self._ends)
         # said again: a model inside the model may have settings of its own
         self._search = {"generation_config": model.generation_config}
+        self._likely = likely(model.generation_config, model.device)
         self._limits = Limits(options.max_new_tokens, self._ends, Repeats(self._decode, options.max_repeats))
         self._batch = None
         if self._reuse == "batch":
@@ -96,7 +99,11 @@ class TransformersVlm:
         return self.answer_views([view], questions)[0]
 
     def answer_views(
-        self, views: Sequence[np.ndarray], questions: Sequence[str], meanwhile: Callable[[], None] | None = None
+        self,
+        views: Sequence[np.ndarray],
+        questions: Sequence[str],
+        meanwhile: Callable[[], None] | None = None,
+        hidden: int | None = None,
     ) -> list[list[Answer]]:
         """Answer each question about each RGB uint8 view (H, W, 3), in order; see `interfaces.Vlm`.
 
@@ -104,20 +111,68 @@ class TransformersVlm:
 
         Raises:
             BadImageError: a view is no RGB uint8 image.
+            ConfigError: the model has no layer `hidden`.
             VlmError: the model failed, its memory does not suffice, or the attention of some decoder layer was not
                 recorded.
         """
+        return self._answers(views, questions, meanwhile, None, hidden)
+
+    def read(
+        self,
+        views: Sequence[np.ndarray],
+        questions: Sequence[str],
+        texts: Sequence[Sequence[str]],
+        meanwhile: Callable[[], None] | None = None,
+        hidden: int | None = None,
+    ) -> list[list[Answer]]:
+        """What `answer_views` would give if the model had written these texts, which another engine wrote.
+
+        Each sequence is read once, teacher-forced, which takes no decode step: its Q and K, the probability that this
+        model gives to each token, and the hidden states if they are wanted.
+
+        Args:
+            texts: for each view, one for each question. Control tokens are taken out, and what is beyond
+                `vlm.max_new_tokens`, or repeats itself, is cut off as if this model had written it.
+
+        Raises:
+            ValueError: there are not as many texts as questions.
+            BadImageError, ConfigError, VlmError: see `answer_views`.
+        """
+        if [len(own) for own in texts] != [len(questions)] * len(views):
+            raise ValueError(f"expected {len(questions)} texts for each of {len(views)} views")
+        finished = [[self._row(*pair) for pair in zip(questions, own, strict=True)] for own in texts]
+        return self._answers(views, questions, meanwhile, finished, hidden)
+
+    def _answers(
+        self,
+        views: Sequence[np.ndarray],
+        questions: Sequence[str],
+        meanwhile: Callable[[], None] | None,
+        finished: Sequence[Sequence[Row]] | None,
+        hidden: int | None,
+    ) -> list[list[Answer]]:
+        """See `answer_views`, and `read` for answers that are finished."""
         for view in views:
             check_image(view)
+        after = middle(hidden, self._model.config)
         if not questions or not views:
             return [[] for _ in views]
         with torch.no_grad(), self._typed_errors(views):
             if self._batch:
                 with listening(self._model):
-                    return self._batch.answers(views, questions, meanwhile)
+                    return self._batch.answers(views, questions, meanwhile, finished=finished, after=after)
             if meanwhile:
                 meanwhile()
-            return [self._apart(view, questions, len(views) - i) for i, view in enumerate(views)]
+            rows = finished or [None] * len(views)
+            return [self._apart(view, questions, len(views) - i, rows[i], after) for i, view in enumerate(views)]
+
+    def _row(self, question: str, text: str) -> Row:
+        """A finished answer's tokens, up to what would have ended it."""
+        row, media = Row(), _media_tokens(self._model.config)
+        for token in self._prompter.reply(question, text).tolist():
+            if token not in media:
+                row.take(token, self._limits)
+        return row
 
     def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
         """See `interfaces.Vlm`."""
@@ -139,13 +194,16 @@ class TransformersVlm:
             tokens, truncated = self._tokens(written[0, len(ids) :], max_new_tokens)
             return prompt.opening + self._decode(tokens.tolist()), truncated
 
-    def _apart(self, view: np.ndarray, questions: Sequence[str], left: int) -> list[Answer]:
+    def _apart(
+        self, view: np.ndarray, questions: Sequence[str], left: int, finished: Sequence[Row] | None, after: int | None
+    ) -> list[Answer]:
         """Answers about one of the `left` views that are still to be answered: all their Q and K are kept."""
         alone = self._reuse == "none"  # what the image becomes depends on the question
         kept = view.kept if isinstance(view, Pixels) else {}
         encoded = kept.setdefault(self, Encoded())
         answers = []
-        for i, group in enumerate([[q] for q in questions] if alone else [questions]):
+        for i, part in enumerate([slice(q, q + 1) for q in range(len(questions))] if alone else [slice(None)]):
+            group = questions[part]
             prompt = self._prompter(view, group)
             encoded.pixels = prompt.image["pixel_values"] if encoded.pixels is None else encoded.pixels
             prompt = replace(prompt, image={**prompt.image, "pixel_values": encoded.pixels})
@@ -158,7 +216,11 @@ class TransformersVlm:
 
             _, asked = at_once(need, 1, len(group), self._model.device)
             with encoded.once(self._model.get_encoder(modality="image")):
-                answers += self._ask_alone(prompt, group, asked)
+                if finished is None:
+                    answers += self._ask_alone(prompt, group, asked, after)
+                else:
+                    rows = enumerate(zip(group, finished[part], strict=True))
+                    answers += [self._finished(prompt, i, question, row, None, after) for i, (question, row) in rows]
         return answers
 
     def _memory(self, prompt: ViewPrompt, new_tokens: int, rows: int, kept: int) -> Memory:
@@ -182,7 +244,7 @@ class TransformersVlm:
         sizes = ", ".join(sorted({f"{v.shape[1]} × {v.shape[0]}" for v in views}))
         return failures(VlmError, f"{self.name} failed on {len(views)} views of {sizes} pixels")
 
-    def _ask_alone(self, prompt: ViewPrompt, questions: Sequence[str], most: int) -> list[Answer]:
+    def _ask_alone(self, prompt: ViewPrompt, questions: Sequence[str], most: int, after: int | None) -> list[Answer]:
         """Questions of one length, so many at a time, on a copy of the prefix's cache; or each by itself.
 
         Their attention comes from one more pass over each finished sequence.
@@ -192,25 +254,14 @@ class TransformersVlm:
             listeners = self._listeners(certainty := Certainty())
             first = len(prompt.prefix) + len(prompt.tails[rows[0]])
             stop = RepeatsStop(self._limits.repeats, self._ends, first)
-            for row, (i, generated) in enumerate(
+            for place, (i, generated) in enumerate(
                 zip(rows, self._generated(prompt, rows, listeners, stop), strict=True)
             ):
-                tokens, truncated = self._tokens(generated[: stop.at.get(row)], self._limits.tokens)
-                sequence = torch.cat([prompt.prefix, prompt.tails[i], tokens])
-                recorder, layout = self._replayed(prompt, sequence, len(tokens))
-                answers[i] = answered(
-                    self._decode,
-                    questions[i],
-                    tokens.tolist(),
-                    prompt.opening,
-                    length=len(sequence),
-                    layout=layout,
-                    layers=len(self._layers),
-                    layer=partial(recorder.layer, row=0, keep=torch.ones_like(sequence, dtype=torch.bool)),
-                    truncated=truncated or row in stop.at,
-                    probabilities=certainty.of(row, len(tokens)) if self._beams == 1 else (),
-                    looped=row in stop.at,
-                )
+                tokens, truncated = self._tokens(generated[: stop.at.get(place)], self._limits.tokens)
+                looped = place in stop.at
+                row = Row(tokens.tolist(), True, truncated or looped, looped)
+                given = certainty.of(place, len(tokens)) if self._beams == 1 else ()
+                answers[i] = self._finished(prompt, i, questions[i], row, given, after)
         return [answers[i] for i in range(len(questions))]
 
     def _listeners(self, certainty: Certainty) -> list[LogitsProcessor]:
@@ -218,14 +269,63 @@ class TransformersVlm:
         listeners: list[LogitsProcessor] = [certainty] if self._beams == 1 else []
         return [*listeners, self._grammar.processor()] if self._grammar else listeners
 
-    def _replayed(self, prompt: ViewPrompt, sequence: Tensor, answer: int) -> tuple[Recorder, ImageLayout]:
-        """One pass over a finished sequence (N,) of which the last tokens are the answer: all of its attention."""
-        qformer = self._model.qformer if self._prompter.family.qformer else None
-        with recording(self._model) as recorder, watching(qformer) if qformer else nullcontext() as seen:
-            self._model(**prompt.inputs(sequence, answer), use_cache=False, **self._last_logits)
+    def _finished(
+        self,
+        prompt: ViewPrompt,
+        index: int,
+        question: str,
+        row: Row,
+        given: Sequence[float] | None,
+        after: int | None,
+    ) -> Answer:
+        """A finished answer to one of the prompt's questions, from one pass over its whole sequence.
+
+        Args:
+            given: its tokens' probabilities; None: what the model gives to them in this pass.
+        """
+        sequence = torch.cat([prompt.prefix, prompt.tails[index], prompt.prefix.new_tensor(row.tokens)])
+        count, qformer = len(row.tokens), self._model.qformer if self._prompter.family.qformer else None
+        logits = {} if self._all_logits else {"logits_to_keep": 1 if given is not None else count + 1}
+        with (
+            recording(self._model) as recorder,
+            states(self._model, after) as found,
+            watching(qformer) if qformer else nullcontext() as seen,
+        ):
+            out = self._model(**prompt.inputs(sequence, count), use_cache=False, **logits)
         recorder.check(self._layers, len(sequence))
-        layout = prompt.layout
-        return recorder, replace(layout, spread=seen.spread(len(layout.columns))) if seen else layout
+        layout, hidden = prompt.layout, None
+        if found:
+            image = torch.from_numpy(layout.positions).to(sequence.device)
+            hidden = Hidden(found[0][0, image], found[0][0, len(sequence) - count :].clone())
+        return answered(
+            self._decode,
+            question,
+            row.tokens,
+            prompt.opening,
+            length=len(sequence),
+            layout=replace(layout, spread=seen.spread(len(layout.columns))) if seen else layout,
+            layers=len(self._layers),
+            layer=partial(recorder.layer, row=0, keep=torch.ones_like(sequence, dtype=torch.bool)),
+            truncated=row.truncated,
+            probabilities=tuple(self._given(sequence, out.logits[0, -count - 1 : -1]) if given is None else given),
+            looped=row.looped,
+            hidden=hidden,
+            shown=prompt.shown,
+        )
+
+    def _given(self, sequence: Tensor, logits: Tensor) -> list[float]:
+        """The probabilities of the last tokens of a sequence (N,), of the logits (T, vocabulary) before each.
+
+        Raises:
+            VlmError: they are not finite.
+        """
+        if not len(logits):
+            return []
+        if not logits.isfinite().all():
+            raise VlmError(NOT_FINITE)
+        first = len(sequence) - len(logits)
+        rows = (self._likely(sequence[None, : first + i], row[None].float()) for i, row in enumerate(logits))
+        return torch.cat(list(rows)).softmax(-1).gather(1, sequence[first:, None])[:, 0].tolist()
 
     def _equal(self, prompt: ViewPrompt, most: int) -> list[list[int]]:
         """The questions' indices, those of one length together, at most so many."""
@@ -253,9 +353,6 @@ class TransformersVlm:
         length = min(ends, default=len(generated))
         return generated[: min(length, most)], length > most
 
-    def _decode(self, ids: list[int]) -> str:
-        return self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-
 
 def _reuse(config: Any, family: str, beams: int, layers: Sequence[int]) -> str:
     """How questions about a view can share its prefix: ``batch``, ``equal`` or ``none`` (see `layouts.Family`).
@@ -274,4 +371,4 @@ def _reuse(config: Any, family: str, beams: int, layers: Sequence[int]) -> str:
 def _media_tokens(config: Any) -> list[int]:
     """Tokens that stand for images or videos: a model must not write them."""
     ids = (getattr(config, name, None) for name in ("image_token_id", "video_token_id"))
-    return [i for i in ids if i is not None]
+    return [i for i in (*ids, *getattr(config, "visual_indicator_token_ids", ())) if i is not None]
