@@ -20,7 +20,7 @@ from launch_ros.actions import Node
 from launch import LaunchContext, LaunchDescription
 
 PACKAGE = "vlsam_ros"
-PROFILES = ("embedded", "desktop", "jetson", "paper")
+PROFILES = ("embedded", "desktop", "sam3", "apache", "server", "jetson", "paper")
 PATIENCE_S = "86400"
 """How long a detector may work on what is queued (`node.queue_all`) before it is ended by force."""
 

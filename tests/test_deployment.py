@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from vlsam_ros.config import Config, profile_path
+
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 COMPOSE = ROOT / "docker" / "compose.yaml"
@@ -86,14 +88,32 @@ def test_images_are_built_without_what_git_ignores() -> None:
 
 def test_compose_starts_a_whole_chain_for_each_profile() -> None:
     services = yaml.safe_load(COMPOSE.read_text())["services"]
-    started = {p: {n for n, s in services.items() if p in s["profiles"]} for p in ("camera", "bag")}
-    assert started == {"camera": {"camera", "detector", "foxglove"}, "bag": {"replay", "foxglove"}}
+    started = {p: {n for n, s in services.items() if p in s["profiles"]} for p in ("camera", "bag", "server")}
+    assert started == {
+        "camera": {"camera", "detector", "foxglove"},
+        "bag": {"replay", "foxglove"},
+        "server": {"camera", "vllm", "served", "foxglove"},
+    }
     for name, service in services.items():
         assert service["ipc"] == service["network_mode"] == "host", name
         assert service["stop_signal"] == "SIGINT" and service["init"], name
     launch = (ROOT / "launch" / "detector.launch.py").read_text()
-    for argument in re.findall(r"(\w+):=", " ".join(services["detector"]["command"] + services["replay"]["command"])):
+    commands = [word for name in ("detector", "replay", "served") for word in services[name]["command"]]
+    for argument in re.findall(r"(\w+):=", " ".join(commands)):
         assert f'"{argument}"' in launch, f"the launch file has no {argument}"
+
+
+def test_compose_serves_what_the_profile_asks_for() -> None:
+    services = yaml.safe_load(COMPOSE.read_text())["services"]
+    served, vllm = services["served"], services["vllm"]
+    url, _, model = Config.from_file(profile_path("server")).vlm.model.removeprefix("openai:").partition("#")
+    told = dict(word.removeprefix("--").split("=") for word in vllm["command"])
+    assert url == f"http://{told['host']}:{told['port']}/v1" and model == told["model"]
+    assert told["host"] == "127.0.0.1", "without a key, for this machine only"
+    assert vllm["healthcheck"]["test"][-1] == url.removesuffix("/v1") + "/health"
+    assert served["depends_on"] == {"vllm": {"condition": "service_healthy"}}
+    assert re.fullmatch(r"vllm/vllm-openai:\$\{VLLM:-v\d+\.\d+\.\d+\}", vllm["image"]), "a version"
+    assert served["environment"].keys() >= services["detector"]["environment"].keys()
 
 
 def test_workflow_has_least_rights_pins_actions_and_goes_over_the_distributions() -> None:
