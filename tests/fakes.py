@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from vlsam_ros.backends.interfaces import Grounder
-from vlsam_ros.data import Answer, Grounded, ImageLayout, LayerQK, Mask, Prompts, Segments
+from vlsam_ros.data import Answer, Grounded, Hidden, ImageLayout, LayerQK, Mask, Prompts, Segments, Shown
 
 COLOURS = {"red box": (255, 0, 0), "blue ball": (0, 0, 255), "green cone": (0, 255, 0)}
 GREY = (128, 128, 128)
@@ -60,7 +60,13 @@ class FakeVlm:
     ) -> list[list[Answer]]:
         if meanwhile:
             meanwhile()
-        return [self.answer(view, questions) for view in views]
+        answered = [self.answer(view, questions) for view in views]
+        return answered if hidden is None else [[replace(a, hidden=self._hidden(a)) for a in own] for own in answered]
+
+    def _hidden(self, answer: Answer) -> Hidden:
+        """The name's tokens are like the cells of that colour."""
+        layer = answer.layer(0)
+        return Hidden(layer.key[0, answer.layout.positions], layer.query[0, answer.first_row :])
 
     def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
         pass
@@ -84,8 +90,10 @@ class FakeVlm:
             for t, (s, e) in enumerate(spans):
                 if start >= 0 and s < start + len(name) and e > start:
                     query[:, first + t, i] = 8
-        layout = ImageLayout(np.arange(1, 1 + cells).reshape(self.grid, self.grid), (0, 0, size_hw[1], size_hw[0]))
-        return Answer(question, text, spans, first, n, layout, self.layers, lambda _: LayerQK(query, key, 1.0))
+        whole = (0, 0, size_hw[1], size_hw[0])
+        layout, shown = ImageLayout(np.arange(1, 1 + cells).reshape(self.grid, -1), whole), Shown(whole[2:], whole)
+        layer = LayerQK(query, key, 1.0)
+        return Answer(question, text, spans, first, n, layout, self.layers, lambda _: layer, shown=shown)
 
 
 class WritingVlm(FakeVlm):
