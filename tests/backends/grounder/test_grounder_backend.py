@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,9 +19,10 @@ from PIL import Image
 from vlsam_ros.backends import load_grounder
 from vlsam_ros.backends.grounder import transformers_grounder
 from vlsam_ros.backends.grounder.families import FAMILIES, Family, Proposals, name_tokens
-from vlsam_ros.backends.grounder.transformers_grounder import TransformersGrounder, plain
+from vlsam_ros.backends.grounder.names import Recent, plain, singular
+from vlsam_ros.backends.grounder.transformers_grounder import TransformersGrounder
 from vlsam_ros.config import GrounderOptions
-from vlsam_ros.data import Grounded
+from vlsam_ros.data import Grounded, Pixels
 from vlsam_ros.errors import BadImageError, GrounderError
 
 NAMES = ["car", "traffic cone", "tire"]
@@ -247,12 +249,22 @@ PLAIN = {
     "-'-": "",
     "": "",
     "x" + 127 * "y" + "z": 127 * "y" + "z",
+    10_000 * "car ": (32 * "car ").strip(),
 }
 
 
 @pytest.mark.parametrize(("name", "expected"), PLAIN.items(), ids=ascii)
 def test_plain_names(name: str, expected: str) -> None:
     assert plain(name) == expected
+
+
+SINGULAR = {"cars": "car", "traffic cones": "traffic cone", "boxes": "box", "glasses": "glass", "bodies": "body"}
+SINGULAR |= {"branches": "branch", "brushes": "brush", "bus": "bus", "debris": "debris", "us": "us", "": ""}
+
+
+@pytest.mark.parametrize(("names", "one"), SINGULAR.items())
+def test_singular_names(names: str, one: str) -> None:
+    assert singular(names) == one and singular(one) == one
 
 
 @pytest.mark.parametrize("family", ["owlv2", "sam3", "omdet-turbo"])
@@ -342,3 +354,120 @@ def test_failures_are_typed() -> None:
         proposing(propose=fails).locate(image, ["car"])
     with pytest.raises(BadImageError):
         proposing().locate(image[..., 0], ["car"])
+
+
+def test_the_next_view_works_after_a_failed_one(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    grounder, pixels = load_grounder(_options(folder("sam3"), **ALL)), view(60, 100)
+    expected = grounder.locate(pixels, NAMES)
+    with monkeypatch.context() as patch:
+        patch.setattr(grounder.model.dot_product_scoring, "scale", NAN)
+        with pytest.raises(GrounderError, match="finite scores"):
+            grounder.locate(pixels, NAMES)
+    np.testing.assert_array_equal(grounder.locate(pixels, NAMES).scores, expected.scores)
+
+
+def test_three_hundred_names_in_any_script(load: Any) -> None:
+    names = [f"{word} {i}" for i in range(60) for word in ("car", "汽车", "автомобиль", "سيارة", "गाड़ी")]
+    for family in FAMILIES:
+        found = load(family, threshold=0.0, max_boxes=1).locate(view(60, 100), names)
+        assert len(np.unique(found.names)) >= 290, family
+
+
+APART = ["owlv2", "owlvit", "sam3", "sam3_video"]
+"""Families that look at views and at names by themselves."""
+
+
+def vision_of(grounder: TransformersGrounder) -> torch.nn.Module:
+    """The part that encodes views."""
+    return next(m for name, m in grounder.model.named_modules() if name.endswith(("vision_model", "vision_encoder")))
+
+
+def text_of(grounder: TransformersGrounder) -> torch.nn.Module:
+    return next(m for name, m in grounder.model.named_modules() if name.endswith(("text_model", "text_encoder")))
+
+
+@contextmanager
+def counted(module: torch.nn.Module) -> Iterator[list[int]]:
+    """How many rows each of its calls has."""
+    rows: list[int] = []
+
+    def count(_: Any, args: Any, inputs: Any) -> None:
+        rows.append(len(args[0] if args else next(v for v in inputs.values() if isinstance(v, torch.Tensor))))
+
+    with module.register_forward_pre_hook(count, with_kwargs=True):
+        yield rows
+
+
+@pytest.mark.parametrize("family", APART)
+def test_names_and_views_are_encoded_once(family: str, folder: Any) -> None:
+    grounder, fresh = (load_grounder(_options(folder(family), **ALL)) for _ in range(2))
+    first, second = view(60, 100).view(Pixels), view(80, 70).view(Pixels)
+    with counted(vision_of(grounder)) as views, counted(text_of(grounder)) as names:
+        grounder.locate_views([first, second], [["car", "tire"], ["tire"]])
+        later = grounder.locate_views([first, second], [["dog", "car"], ["Car!"]])
+    assert views == [1, 1] and names == [1, 1, 1]
+    for found, expected in zip(
+        later, (fresh.locate(np.array(first), ["dog", "car"]), fresh.locate(np.array(second), ["car"])), strict=True
+    ):
+        for part in ("xyxy", "scores", "names"):
+            np.testing.assert_array_equal(getattr(found, part), getattr(expected, part))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_views_together_are_as_they_are_alone(family: str, load: Any) -> None:
+    grounder = load(family, **ALL)
+    views, names = [view(60, 100), view(80, 70), view(60, 100)], [NAMES, ["tire"], ["?"]]
+    assert_alike = np.testing.assert_array_equal
+    for found, pixels, own in zip(grounder.locate_views(views, names), views, names, strict=True):
+        alone = grounder.locate(pixels, own)
+        assert_alike(found.xyxy, alone.xyxy)
+        assert_alike(found.scores, alone.scores)
+        assert_alike(found.names, alone.names)
+    assert grounder.locate_views([], []) == []
+
+
+def test_a_view_without_names_is_not_encoded(load: Any) -> None:
+    grounder = load("sam3", **ALL)
+    with counted(vision_of(grounder)) as rows:
+        found = grounder.locate_views([view(60, 100), view(80, 70)], [["..."], []])
+    assert rows == [] and [len(own) for own in found] == [0, 0]
+    with pytest.raises(BadImageError):
+        grounder.locate(view(60, 100)[..., 0], [])
+
+
+def test_views_are_encoded_in_halves_when_memory_runs_out(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    grounder = load_grounder(_options(folder("sam3"), **ALL))
+    monkeypatch.setattr(grounder._encoder, "_most", 32)
+    look, sizes = grounder._encoder._encode, []
+
+    def scarce(views: Any) -> Any:
+        sizes.append(len(views))
+        if len(views) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return look(views)
+
+    monkeypatch.setattr(grounder._encoder, "_encode", scarce)
+    views = [view(60, 100 + i).view(Pixels) for i in range(5)]
+    found = grounder.locate_views(views, [["car"]] * 5)
+    assert sizes == [5, 2, 2, 1] and all(len(own) for own in found)
+    monkeypatch.setattr(grounder._encoder, "_encode", lambda _: look(None))
+    with pytest.raises(GrounderError, match="failed on 1 views, one of 70 × 60"):
+        grounder.locate(view(60, 70), ["car"])
+    assert len(grounder.locate(views[0], ["dog"]))  # which was kept
+
+
+def test_recent_names_stay() -> None:
+    made: list[str] = []
+    recent = Recent(lambda name: made.append(name) or name.upper(), most=2)
+    assert [recent(name) for name in ("a", "b", "a", "c", "a", "b")] == ["A", "B", "A", "C", "A", "B"]
+    assert made == ["a", "b", "c", "b"]
+
+
+def test_threshold_and_most_boxes_may_change(folder: Any) -> None:
+    grounder = load_grounder(_options(folder("owlv2"), **ALL))
+    grounder.configure(GrounderOptions(threshold=0.0, max_boxes=2))
+    assert len(grounder.locate(view(60, 100), NAMES)) == 6
+    grounder.configure(GrounderOptions(threshold=0.99))
+    assert len(grounder.locate(view(60, 100), NAMES)) == 0
+    grounder.configure(GrounderOptions())
+    assert grounder.threshold == FAMILIES["owlv2"].threshold

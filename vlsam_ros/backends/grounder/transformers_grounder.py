@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,20 +18,13 @@ from ...errors import GrounderError, failures
 from ..encoding import Encoder, Encoding
 from ..interfaces import Grounder
 from .families import Family, Proposals
-
-MOST_CHARS = 128
-"""A longer name loses its beginning: no family's text holds more."""
+from .names import Recent, plain
 
 MASKS_AT_ONCE = 16
 """Masks that are scaled together: at 4K they take half a gigabyte."""
 
-MOST_NAMES = 1024
-"""Names whose features are kept: 32 MB in SAM 3."""
-
 LEAST_SIDE_PX = 1.0
 """A box that is thinner inside the view is no place."""
-
-_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
 
 class TransformersGrounder(Grounder):
@@ -55,7 +45,7 @@ class TransformersGrounder(Grounder):
         self.threshold = family.threshold if threshold is None else threshold
         self.max_boxes, self._family, self._batch = max_boxes, family, batch
         self._encoder = Encoder(name, partial(family.look, model, processor), model.device, GrounderError)
-        self._described = Recent(partial(family.describe, model, processor), MOST_NAMES) if family.describe else None
+        self._described = Recent(partial(family.describe, model, processor)) if family.describe else None
 
     def configure(self, options: GrounderOptions) -> None:
         """See `Grounder.configure`."""
@@ -91,12 +81,12 @@ class TransformersGrounder(Grounder):
         found = []
         for i, (view, own) in enumerate(zip(views, asked, strict=True)):
             check_image(view)
-            found.append(self._located(encodings[i], own) if own else _NOTHING)
+            found.append(self._located(encodings[i], own) if own else Grounded.joined([]))
         return found
 
     def _located(self, view: Encoding, asked: Mapping[int, str]) -> Grounded:
         """What is in a view of the names, by their place in what was asked."""
-        left, found = np.array(list(asked)), [_NOTHING]
+        left, found = np.array(list(asked)), []
         (height, width), names = view.size_hw, list(asked.values())
         with failures(
             GrounderError, f"{self.name} failed on a view of {width} × {height} pixels and {len(names)} names"
@@ -107,7 +97,7 @@ class TransformersGrounder(Grounder):
                 count = len(proposals.scores)
                 found.append(self._kept(proposals, left[:count], view.size_hw))
                 left = left[count:]
-        return _joined(found)
+        return Grounded.joined(found)
 
     def _kept(self, proposals: Proposals, names: np.ndarray, size_hw: tuple[int, int]) -> Grounded:
         """The best proposals of each name, cut to the view; those without a place in it are left out."""
@@ -135,47 +125,7 @@ class TransformersGrounder(Grounder):
             raise GrounderError(f"{self.name}: expected finite {what}, got NaN or infinity; try grounder.dtype float32")
 
 
-class Recent:
-    """A function that keeps its latest results.
-
-    Args:
-        make: name -> what is kept of it.
-        most: results that are kept; of more, the one that was not asked for the longest goes.
-    """
-
-    def __init__(self, make: Callable[[str], Any], most: int) -> None:
-        self._make, self._most, self._kept = make, most, OrderedDict[str, Any]()
-
-    def __call__(self, name: str) -> Any:
-        if name not in self._kept:
-            self._kept[name] = self._make(name)
-            if len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(name)
-        return self._kept[name]
-
-
-def plain(name: str) -> str:
-    """A name as a prompt: lower-case words without marks, which models take for the end of a name or of the text."""
-    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", name).lower()))[-MOST_CHARS:].strip()
-
-
 def _masks(logits: Tensor, size_hw: tuple[int, int]) -> Iterator[Mask]:
     """Logits (n, h, w) over a view -> masks on its pixels."""
     chances = interpolate(logits.float().sigmoid()[None], size_hw, mode="bilinear", align_corners=False)[0]
     return map(Mask.from_dense, (chances > 0.5).cpu().numpy())
-
-
-_NOTHING = Grounded(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
-
-
-def _joined(parts: Sequence[Grounded]) -> Grounded:
-    masks = None
-    if any(part.masks is not None for part in parts):
-        masks = tuple(mask for part in parts for mask in part.masks or ())
-    return Grounded(
-        xyxy=np.concatenate([part.xyxy for part in parts]),
-        scores=np.concatenate([part.scores for part in parts]),
-        names=np.concatenate([part.names for part in parts]),
-        masks=masks,
-    )
