@@ -155,11 +155,11 @@ def recording(model: PreTrainedModel, last: int | None = None) -> Iterator[Recor
 
 
 @contextmanager
-def states(model: PreTrainedModel, after: int | None) -> Iterator[list[Tensor]]:
-    """What a layer of the decoder hands on inside the block: (B, n, width) for each of its calls.
+def states(layers: Sequence[nn.Module], after: int | None) -> Iterator[list[Tensor]]:
+    """What one of a decoder's layers hands on inside the block: (B, n, width) for each of its calls.
 
     Args:
-        after: the layer, attention or not; None: nothing is kept.
+        after: which layer, attention or not; None: nothing is kept.
     """
     found: list[Tensor] = []
     if after is None:
@@ -169,7 +169,7 @@ def states(model: PreTrainedModel, after: int | None) -> Iterator[list[Tensor]]:
     def keep(_: nn.Module, __: Any, out: Any) -> None:
         found.append(out[0] if isinstance(out, tuple) else out)
 
-    hook = decoder_layers(model)[after].register_forward_hook(keep)
+    hook = layers[after].register_forward_hook(keep)
     try:
         yield found
     finally:

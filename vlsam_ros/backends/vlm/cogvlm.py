@@ -26,12 +26,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...data import Answer, ImageLayout, check_image
+from ...data import Answer, Hidden, ImageLayout, Shown, check_image
 from ...errors import VlmError, failures
-from .capture import Call, Recorder
+from .capture import Call, Recorder, middle, states
 from .certainty import finite_logits
 from .memory import generation, require_for_answers
-from .text import control_tokens, end_tokens, token_spans
+from .text import answered, control_tokens, decoder, end_tokens, without
 
 ARCHITECTURES = ("CogVLMForCausalLM", "CogAgentForCausalLM")
 """What their configurations call the model; they have no `model_type`."""
@@ -46,33 +46,65 @@ VISION = 1
 class CogVlm:
     """Greedy answers, each by itself."""
 
-    demonstration = False
-
-    attends, boxes = True, ""
+    demonstration, attends, boxes = False, True, ""
 
     def __init__(self, model: Any, tokenizer: Any, name: str, max_new_tokens: int) -> None:
         self.name, self._model, self._tokenizer, self._limit = name, model, tokenizer, max_new_tokens
         self._ends = end_tokens(model, tokenizer)
-        self._control = control_tokens(tokenizer)
+        self._control, self._decode = control_tokens(tokenizer), decoder(tokenizer)
 
     def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
-        """Answer each question about an RGB uint8 view (H, W, 3), in order.
-
-        Raises:
-            BadImageError: the view is no RGB uint8 image.
-            VlmError: the model failed, its memory does not suffice, or its attention was not recorded.
-        """
-        picture = Image.fromarray(check_image(view))
-        with torch.inference_mode(), self._typed_errors(picture):
-            return [self._ask(picture, question, len(questions) - i) for i, question in enumerate(questions)]
+        """Answer each question about an RGB uint8 view (H, W, 3), in order; see `answer_views`."""
+        return self.answer_views([view], questions)[0]
 
     def answer_views(
-        self, views: Sequence[np.ndarray], questions: Sequence[str], meanwhile: Callable[[], None] | None = None
+        self,
+        views: Sequence[np.ndarray],
+        questions: Sequence[str],
+        meanwhile: Callable[[], None] | None = None,
+        hidden: int | None = None,
     ) -> list[list[Answer]]:
-        """The same for several views, one after the other."""
+        """Answer each question about each RGB uint8 view (H, W, 3), one after the other; see `interfaces.Vlm`.
+
+        Raises:
+            BadImageError: a view is no RGB uint8 image.
+            ConfigError: the model has no layer `hidden`.
+            VlmError: the model failed, its memory does not suffice, or its attention was not recorded.
+        """
+        return self._answers(views, questions, [[None] * len(questions)] * len(views), meanwhile, hidden)
+
+    def read(
+        self,
+        views: Sequence[np.ndarray],
+        questions: Sequence[str],
+        texts: Sequence[Sequence[str]],
+        meanwhile: Callable[[], None] | None = None,
+        hidden: int | None = None,
+    ) -> list[list[Answer]]:
+        """Each finished answer in one pass; see `TransformersVlm.read`."""
+        if [len(own) for own in texts] != [len(questions)] * len(views):
+            raise ValueError(f"expected {len(questions)} texts for each of {len(views)} views")
+        return self._answers(views, questions, texts, meanwhile, hidden)
+
+    def _answers(
+        self,
+        views: Sequence[np.ndarray],
+        questions: Sequence[str],
+        texts: Sequence[Sequence[str | None]],
+        meanwhile: Callable[[], None] | None,
+        hidden: int | None,
+    ) -> list[list[Answer]]:
+        after = middle(hidden, self._model.config)
+        pictures = [Image.fromarray(check_image(view)) for view in views]
         if meanwhile:
             meanwhile()
-        return [self.answer(view, questions) for view in views]
+        answered: list[list[Answer]] = []
+        for picture, own in zip(pictures, texts, strict=True):
+            left = (len(views) - len(answered)) * len(questions)
+            with torch.inference_mode(), self._typed_errors(picture):
+                asked = enumerate(zip(questions, own, strict=True))
+                answered.append([self._ask(picture, q, text, left - i, after) for i, (q, text) in asked])
+        return answered
 
     def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
         """Nothing: its own code is not compiled."""
@@ -90,26 +122,53 @@ class CogVlm:
         with failures(VlmError, what), finite_logits(self._model.get_output_embeddings()):
             yield
 
-    def _ask(self, picture: Image.Image, question: str, left: int) -> Answer:
-        """The answer to one of the `left` questions that are still to be asked; all their Q and K are kept."""
-        prompt = self._prompt(picture, question)
+    def _ask(self, picture: Image.Image, question: str, text: str | None, left: int, after: int | None) -> Answer:
+        """The answer to one of the `left` questions that are still to be asked; all their Q and K are kept.
+
+        Args:
+            text: the answer, if it is finished.
+            after: the layer whose hidden states are wanted.
+        """
+        prompt, given = self._prompt(picture, question), ()
         layers, first = self._model.model.layers, prompt["input_ids"].shape[1]
-        with watching([layer.self_attn for layer in layers]) as recorder:
-            tokens, truncated = self._written(prompt, self._limit, left * (first + self._limit))
+        with watching([layer.self_attn for layer in layers]) as recorder, states(layers, after) as found:
+            if text is None:
+                tokens, truncated = self._written(prompt, self._limit, left * (first + self._limit))
+            else:
+                tokens, truncated, given = self._read(prompt, text, left * (first + self._limit))
         length = first + len(tokens)
         recorder.check(range(len(layers)), length)
-        text, spans = token_spans(self._decode, tokens.tolist())
-        return Answer(
-            question=question,
-            text=text,
-            token_spans=spans,
-            first_row=first,
+        layout, hidden = _layout(prompt["token_type_ids"][0], picture.size), None
+        if found:
+            whole = torch.cat(found, 1)[0]
+            hidden = Hidden(whole[torch.from_numpy(layout.positions).to(whole.device)], whole[first:].clone())
+        return answered(
+            self._decode,
+            question,
+            tokens.tolist(),
+            "",
             length=length,
-            layout=_layout(prompt["token_type_ids"][0], picture.size),
+            layout=layout,
             layers=len(layers),
             layer=partial(recorder.layer, row=0, keep=torch.ones_like(tokens.new_empty(length), dtype=torch.bool)),
             truncated=truncated,
+            probabilities=given,
+            hidden=hidden,
+            shown=Shown(_size(prompt["images"][0][0]), layout.xyxy),
         )
+
+    def _read(self, prompt: Mapping[str, Any], text: str, kept: int) -> tuple[Tensor, bool, tuple[float, ...]]:
+        """A finished answer's tokens (T,), whether the limit cut it off, and what the model gives to each of them."""
+        whole = self._tokenizer(without(text, self._control), add_special_tokens=False)["input_ids"]
+        ids, types, limit = prompt["input_ids"], prompt["token_type_ids"], self._limit
+        tokens = ids.new_tensor(whole[:limit])
+        first, count = ids.shape[1], len(tokens)
+        require_for_answers(
+            generation(self._model.config, self._model.dtype, first + limit, 0, 0, kept=kept), ids.device
+        )
+        out = self._step(prompt, torch.cat([ids, tokens[None]], 1), functional.pad(types, (0, count)), None)
+        given = out.logits[0, first - 1 : first - 1 + count].float().softmax(-1).gather(1, tokens[:, None])[:, 0]
+        return tokens, len(whole) > limit, tuple(given.tolist())
 
     def _written(self, prompt: Mapping[str, Any], limit: int, kept: int) -> tuple[Tensor, bool]:
         """What the model writes (T,) before an end token, and whether the limit cut it off; every token is fed back.
@@ -122,20 +181,24 @@ class CogVlm:
         need = generation(self._model.config, self._model.dtype, first, 0, limit, kept=kept)
         require_for_answers(replace(need, cache=need.cache + _finer(self._model)), self._model.device)
         while True:
-            inputs = self._model.prepare_inputs_for_generation(
-                ids,
-                token_type_ids=types,
-                **{name: prompt[name] for name in PICTURES if name in prompt},
-                attention_mask=torch.ones_like(ids),
-                past_key_values=cache,
-                use_cache=True,
-            )
-            out = self._model(**inputs)
+            out = self._step(prompt, ids, types, cache)
             token, cache = out.logits[:, -1:].argmax(-1), out.past_key_values
             ended = int(token) in self._ends
             if ended or ids.shape[1] - first == limit:
                 return ids[0, first:], not ended
             ids, types = torch.cat([ids, token], 1), functional.pad(types, (0, 1))
+
+    def _step(self, prompt: Mapping[str, Any], ids: Tensor, types: Tensor, cache: Any) -> Any:
+        """What the model makes of the tokens (1, N) that are not in its cache."""
+        inputs = self._model.prepare_inputs_for_generation(
+            ids,
+            token_type_ids=types,
+            **{name: prompt[name] for name in PICTURES if name in prompt},
+            attention_mask=torch.ones_like(ids),
+            past_key_values=cache,
+            use_cache=True,
+        )
+        return self._model(**inputs)
 
     def _prompt(self, picture: Image.Image, question: str) -> Mapping[str, Any]:
         for token in self._control:
@@ -145,9 +208,6 @@ class CogVlm:
         inputs = {k: made[k][None].to(device) for k in ("input_ids", "token_type_ids")}
         pictures = {name: made[name] for name in PICTURES if made.get(name)}
         return inputs | {name: [[image.to(device, dtype) for image in own]] for name, own in pictures.items()}
-
-    def _decode(self, ids: list[int]) -> str:
-        return self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
 
 def _finer(model: Any) -> int:
@@ -169,6 +229,11 @@ def _layout(types: Tensor, size_wh: tuple[int, int]) -> ImageLayout:
     if not len(columns) or side**2 != len(columns):
         raise VlmError(f"expected a square of image tokens between two marks, found {len(columns)}")
     return ImageLayout(columns.reshape(side, side), (0.0, 0.0, float(size_wh[0]), float(size_wh[1])))
+
+
+def _size(pixels: Tensor) -> tuple[int, int]:
+    """Width and height of (3, H, W)."""
+    return pixels.shape[-1], pixels.shape[-2]
 
 
 @contextmanager

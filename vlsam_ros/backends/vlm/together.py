@@ -15,7 +15,7 @@ from transformers import DynamicCache, GenerationConfig, LogitsProcessor
 
 from ...data import Answer, Hidden, ImageLayout, Pixels, Shown
 from ...errors import VlmError
-from .capture import recording, states
+from .capture import decoder_layers, recording, states
 from .certainty import likely
 from .decoding import Asked, Bench, Decoder, Limits, Prefix, Row, Written
 from .memory import Memory, at_once, fits, generation, require_for_answers
@@ -82,7 +82,7 @@ class Together:
             decode,
             grammar,
         )
-        self._layers = model.config.get_text_config().num_hidden_layers
+        self._layers, self._every = model.config.get_text_config().num_hidden_layers, decoder_layers(model)
         self._temperature = search.temperature if search.do_sample else 0.0
         self._fair = likely(search, model.device)
         self._decoder = Decoder(model, pipelined=model.device.type == "cuda" and grammar is None)
@@ -227,7 +227,7 @@ class Together:
         placed, shift = places(self._model, inputs)
         given = {name: moved(tensor, self._model.device) for name, tensor in inputs.items()} | placed
         last = self._layers - 1
-        with recording(self._model, None if after == last else last) as recorder, states(self._model, after) as found:
+        with recording(self._model, None if after == last else last) as recorder, states(self._every, after) as found:
             self._model(**given, past_key_values=cache, use_cache=True, logits_to_keep=1)
         ids = prompts[0].prefix
         recorder.check(range(self._layers), len(ids))
@@ -335,7 +335,7 @@ class Together:
         tail = max(map(len, whole))
         length = max(len(s.prefix) for s in seen) + tail
         bench = Bench(self._model.config, len(rows), length, tail, seen[0].prefix, records)
-        with states(self._model, after) as found:
+        with states(self._every, after) as found:
             written = self._decoder.read(bench, asked, rows, self._fair)
         return written, [own[tail - len(row.tokens) :] for each in found for own, row in zip(each, rows, strict=True)]
 

@@ -17,7 +17,7 @@ from transformers.cache_utils import DynamicLayer
 from ...config import VlmOptions
 from ...data import Answer, Hidden, Pixels, check_image
 from ...errors import ConfigError, VlmError, failures
-from .capture import attending, listening, middle, recording, states
+from .capture import attending, decoder_layers, listening, middle, recording, states
 from .certainty import NOT_FINITE, Certainty, finite_logits, likely
 from .decoding import Limits, Row
 from .forms import FAMILY_FORMS
@@ -288,7 +288,7 @@ class TransformersVlm:
         logits = {} if self._all_logits else {"logits_to_keep": 1 if given is not None else count + 1}
         with (
             recording(self._model) as recorder,
-            states(self._model, after) as found,
+            states(decoder_layers(self._model), after) as found,
             watching(qformer) if qformer else nullcontext() as seen,
         ):
             out = self._model(**prompt.inputs(sequence, count), use_cache=False, **logits)
