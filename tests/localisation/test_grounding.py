@@ -240,3 +240,53 @@ def test_box_iou_of_pairs(a: tuple, b: tuple, expected: float) -> None:
     pair = [np.array([box, (0, 0, 2, 2)], np.float32) for box in (a, b)]
     assert box_iou(*pair) == pytest.approx([expected, 1], abs=1e-5)
     assert box_iou(*pair[::-1]) == pytest.approx([expected, 1], abs=1e-5)
+
+
+def test_points_are_point_prompts_and_boxes_stay_box_prompts() -> None:
+    segmenter = FakeSegmenter()
+    points = [(60.0, 80.0), (160.0, 40.0)]
+    xyxy = np.array([[200, 140, 240, 170], *((x - 0.5, y - 0.5, x + 0.5, y + 0.5) for x, y in points)], np.float32)
+    flags = [np.array([False, True, True])]
+    ((masks, iou),) = segmented(segmenter, [segmenter.embed(IMAGE)], [xyxy], Config(), flags)
+    assert [m.xyxy for m in masks] == [BOXES[n][0] for n in ("green cone", "red box", "blue ball")]
+    assert iou.tolist() == pytest.approx([0.95] * 3)
+    first_of_each = [p for p, multimask in segmenter.log if not multimask]
+    boxed, pointed = first_of_each
+    assert boxed.boxes_xyxy.tolist() == [[200, 140, 240, 170]] and boxed.labels.size == 0
+    assert pointed.boxes_xyxy is None and pointed.labels.tolist() == [[1], [1]]
+    assert pointed.points_xy.tolist() == [[list(xy)] for xy in points]
+
+
+@pytest.mark.parametrize("flags", [None, [None], [np.zeros(3, bool)]])
+def test_without_points_nothing_is_different(flags: list | None) -> None:
+    segmenter = FakeSegmenter()
+    xyxy = np.array([[150, 30, 180, 50], [40, 60, 90, 120], [150, 30, 180, 50]], np.float32)
+    ((masks, _),) = segmented(segmenter, [segmenter.embed(IMAGE)], [xyxy], Config(), flags)
+    assert [m.xyxy for m in masks] == [tuple(box) for box in xyxy.tolist()]
+    assert [(len(p), p.labels.size) for p, _ in segmenter.log] == [(2, 0)] * 2
+
+
+def test_a_point_and_a_box_of_one_place_are_two_prompts() -> None:
+    segmenter = FakeSegmenter()
+    xyxy = np.array([[60, 80, 61, 81]] * 2, np.float32)
+    (found,) = segmented(segmenter, [segmenter.embed(IMAGE)], [xyxy], Config(), [np.array([True, False])])
+    assert len(found[0]) == 2 and [p.labels.size for p, _ in segmenter.log] == [0, 0, 1, 1, 1]
+
+
+def test_a_point_agrees_with_its_mask_where_it_lies_in_it() -> None:
+    class Elsewhere(FakeSegmenter):
+        def segment(self, embedding: object, prompts: object, multimask: bool) -> object:
+            away = replace(prompts, points_xy=np.full_like(prompts.points_xy, 160, dtype=np.float32) * [1, 0.25])
+            return super().segment(embedding, away if prompts.labels.size else prompts, multimask)
+
+    found = Grounded(
+        np.array([[59.5, 79.5, 60.5, 80.5], [40, 60, 90, 120]], np.float32),
+        np.array([0.8, 0.6], np.float32),
+        np.array([0, 0], np.int64),
+        points=np.array([True, False]),
+    )
+    names = {"red box": ("?", 1.0)}
+    for segmenter, agreement in ((FakeSegmenter(), 1), (Elsewhere(), 0)):
+        ((point, box),) = detections(segmenter, [IMAGE], [found], [names], Config(), source="native")
+        assert (point.source, point.attention, point.consistency) == ("native", pytest.approx(0.8), agreement)
+        assert (box.source, box.consistency, box.xyxy) == ("native", pytest.approx(1), BOXES["red box"][0])

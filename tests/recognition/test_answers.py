@@ -78,6 +78,10 @@ JSON = [
     ('{"label": "car", "label": "van"}', ["van"]),
     ('["car" "dog"]', ["car", "dog"]),
     ("{}", []),
+    ('{"objects": [{"x_min": 0.1, "y_min": 0.2, "x_max": 0.3, "y_max": 0.4}]}', []),
+    ('[{"label": "car", "x_min": 0.1, "y_min": 0.2, "x_max": 0.3, "y_max": 0.4}]', ["car"]),
+    ('{"boxes": [{"box_2d": [1, 2, 3, 4], "label": "car"}, {"box_2d": [1, 2, 3, 4], "label": "dog"}]}', ["car", "dog"]),
+    ('{"car": {"boxes": [[1, 2, 3, 4]]}}', ["car"]),
     ('{"none": true}', []),
     ('{"pedestrians": [{"id": 1, "action": "crossing"}], "cyclists": []}', ["pedestrian"]),
     ('{"items":[{"item":"ladder","where":"center lane"},{"item":"bucket","where":"shoulder"}]}', ["ladder", "bucket"]),
@@ -537,6 +541,21 @@ LISTS = [
 ]
 
 MIXED = [
+    (
+        'Counting the <points x1="9.1" y1="11.7" x2="17.2" y2="41.3" x3="19.6" y3="3.4" alt="the boats">the '
+        "boats</points> shows a total of 3.",
+        ["boat"],
+    ),
+    ('<points coords="1 1 073 160 2 173 600 3 258 725 4 323 735 5 353 160">the boats</points>', ["boat"]),
+    ('<points coords="1 1 100 200 2 300 40', []),
+    ("<loc0256><loc0128><loc0768><loc0512> car ; <loc0000><loc0000><loc05", ["car"]),
+    ("The bounding box coordinates of the region this sentence describes are [100, 200, 300, 400].", []),
+    (
+        "<|object_ref_start|>a dog<|object_ref_end|><|box_start|>(221,423),(569,886)<|box_end|> and a woman",
+        ["dog", "woman"],
+    ),
+    ("car(100,200),(300,400)", ["car"]),
+    ("pole<loc_10><loc_100><loc_30><loc_500>car<loc_1><loc_2><loc_3>", ["pole", "car"]),
     (
         "The image shows a street scene with several parked cars and a person walking a dog.",
         ["parked car", "person", "dog"],

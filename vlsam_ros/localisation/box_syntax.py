@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ..recognition.json_names import Node, tree
 
@@ -91,6 +92,7 @@ def _without(text: str, spans: Iterable[Span]) -> str:
     return "".join([*out, text[end:]])
 
 
+@lru_cache(4096)
 def number(said: str) -> float | None:
     """A plain decimal number, and nothing else that Python takes for one: no NaN, no infinity, no 1_000."""
     return float(said) if _NUMBER.fullmatch(said.strip()) else None
@@ -334,7 +336,7 @@ def _lists(text: str) -> tuple[list[Entry], list[Span]]:
     start = 0
     while opening := _OPEN.search(text, start):
         root, start = tree(text, opening.start())
-        own = list(_Reader(text).read(root, None))
+        own = list(_Reader(text).read(root, None)) if root.of else []
         if any(e.label_span is None for e in own):
             span = _context(text, found, root.start)
             own = [e if e.label_span else replace(e, label=_said(text, span), label_span=span) for e in own]
@@ -367,9 +369,10 @@ class _Reader:
         if own is not None:
             label = _trimmed(self.text, (own.start, own.end))
         if not keyed and self._is_numeric(node):
-            yield self._numbers("list", node, label)
+            if label or len(children) != 2:  # "(3, 4)" in a sentence is no point
+                yield self._numbers("list", node, label)
             return
-        yield from self._named(keyed, label)
+        yield from self._named(node, keyed, label)
         labels = next((c.of for k, c in keyed.items() if k == "labels" and c.of), [])
         for child in children:
             key = self._key(child) if child.key else ""
@@ -400,19 +403,24 @@ class _Reader:
             each = labels if len(labels) == len(inner) else []
             for i, child in enumerate(inner):
                 own = _trimmed(self.text, (each[i].start, each[i].end)) if each else label
-                if child.of is not None:
+                half = key in _BOXES and not value.closed and len(child.of or ()) == 2
+                if half and self._is_numeric(child):
+                    yield _entry(syntax, [], self._span(child), own, self.text, True)
+                elif child.of is not None:
                     yield from self._valued(key, child, own, [])
 
-    def _named(self, keyed: dict[str, Node], label: Span | None) -> Iterator[Entry]:
+    def _named(self, node: Node, keyed: dict[str, Node], label: Span | None) -> Iterator[Entry]:
         """Corners, or a point, as keys of their own."""
-        found = [next((keyed[k] for k in names if k in keyed), None) for names in _CORNERS]
-        if not all(found) and "x" in keyed and "y" in keyed and not keyed.keys() & {"w", "h", "width", "height"}:
-            found = [keyed["x"], keyed["y"]]
-        values = [n for n in found if n is not None and n.of is None]
-        if values and len(values) == len(found):
-            parts = [self.text[n.start : n.end] for n in values]
-            span = min(n.start for n in values), max(n.end for n in values)
-            yield _entry("named", parts, span, label, self.text)
+        corners = [next((keyed[k] for k in names if k in keyed), None) for names in _CORNERS]
+        if not any(corners) and not keyed.keys() & {"w", "h", "width", "height"}:
+            corners = [keyed.get("x"), keyed.get("y")]
+        known = [n for n in corners if n is not None and n.of is None]
+        parts = [self.text[n.start : n.end] for n in known]
+        if len(known) == len(corners) or (known and all(number(p) is not None for p in parts)):
+            whole = len(known) == len(corners)
+            span = min(n.start for n in known), max(n.end for n in known)
+            broken = not node.closed and (not whole or span[1] == len(self.text))
+            yield _entry("named", parts if whole else [], span, label, self.text, broken)
 
     def _numbers(self, syntax: str, node: Node, label: Span | None) -> Entry:
         parts = [self.text[n.start : n.end] for n in node.of or ()]
@@ -451,10 +459,5 @@ def _before(text: str, at: int) -> Span | None:
 def _trimmed(text: str, span: Span) -> Span | None:
     """Without what is no letter or digit at its ends; None if nothing is left."""
     said = text[slice(*span)]
-    first = next((i for i, c in enumerate(said) if c.isalnum()), None)
-    if first is None:
-        return None
-    last = next(
-        i for i in range(len(said), 0, -1) if said[i - 1].isalnum() or unicodedata.category(said[i - 1]) in _MARKS
-    )
-    return span[0] + first, span[0] + last
+    inner = [i for i, c in enumerate(said) if c.isalnum() or c == "\\" or unicodedata.category(c) in _MARKS]
+    return (span[0] + inner[0], span[0] + inner[-1] + 1) if inner else None

@@ -55,7 +55,8 @@ def detections(
 
     Returns:
         Detections whose score has the grounder's own in place of the attention, and the IoU of box and mask's box in
-        place of the agreement with the map. A mask that came with the box counts as good as the box.
+        place of the agreement with the map; of a point, whether the mask has it. A mask that came with the box counts
+        as good as the box.
     """
     bare = [i for i, own in enumerate(found) if len(own) and own.masks is None]
     outlined = {}
@@ -80,6 +81,10 @@ def _scored(
     source: str,
 ) -> list[Detection]:
     agreement = box_iou(found.xyxy, np.array([m.xyxy for m in masks], np.float32).reshape(-1, 4))
+    if found.points is not None:
+        middles = np.floor(_middles(found.xyxy)).astype(int).tolist()
+        inside = np.array([m.has(x, y) for m, (x, y) in zip(masks, middles, strict=True)], np.float32)
+        agreement = np.where(found.points, inside, agreement)
     asked = [(name, question, sure) for name, (question, sure) in names.items()]
     named = [asked[i] for i in found.names]
     certain = np.array([sure for *_, sure in named], np.float32)

@@ -23,6 +23,8 @@ from .box_syntax import SYNTAXES, Entry, Span, entries
 
 MOST_CHARS = 1 << 17
 """Characters of an answer that are read."""
+MOST_REASON_CHARS = 1000
+"""Of an answer without boxes, characters that may say why."""
 MOST_LABEL_CHARS = 256
 """A longer label was not understood, and names nothing."""
 MOST_LABELS = 256
@@ -85,7 +87,8 @@ def written(
     places: dict[tuple[str, tuple[float, ...]], Entry] = {}
     for e in found:
         if (place := _placed(e, row, answer.shown and shown.size_wh, wrong)) is not None:
-            wrong["written again"] += (key := (e.label.casefold(), place)) in places
+            key = e.label.casefold().rstrip("0123456789 #_-."), place  # "car 1", "car 2"
+            wrong["written again"] += key in places
             places.setdefault(key, e)
     invented = _invented(list(places))
     out = []
@@ -112,7 +115,7 @@ def _said(text: str) -> str:
 
 def _nothing(text: str) -> str:
     """Why there are no boxes; empty if the answer says that there is nothing."""
-    said = plain(text)[0]
+    said = plain(_said(text).strip()[:MOST_REASON_CHARS])[0]
     if denies(said):
         return ""
     return "a refusal, no boxes" if heard(said)[1] == REFUSAL else "no boxes"
@@ -238,7 +241,7 @@ def grounded(
     """Where the named things are that a view's answers say, and what was left out, in words for people.
 
     A box counts for a name that its label means. In an answer about one name, one without a label counts for that.
-    A score is the geometric mean of the probabilities of the tokens that wrote the box's numbers and label; 1 if unknown.
+    A score is the geometric mean of the probabilities of the tokens that wrote a box's numbers and label; 1 if unknown.
 
     Args:
         answers: for each name its own answer; or one about everything.
@@ -248,7 +251,7 @@ def grounded(
     """
     rule = questions or QuestionOptions()
     asked = {"": answers} if isinstance(answers, Answer) else {n: answers[n] for n in names if n in answers}
-    rows: list[tuple[Box, float, int, bool]] = []
+    rows: dict[tuple[Box, bool, int], float] = {}
     said: list[str] = []
     known: dict[str, ParsedName | None] = {}
     for of, answer in asked.items():
@@ -259,14 +262,14 @@ def grounded(
             if name is None:
                 foreign["of what was not asked for" if w.label else "without a name"] += 1
             else:
-                rows.append((w.xyxy, _probability(answer, w), names.index(name), w.point))
+                rows.setdefault((w.xyxy, w.point, names.index(name)), _probability(answer, w))
         problems += [f"{n} {'box' if n == 1 else 'boxes'} {what}" for what, n in foreign.items()]
         said += [f"{of}: {p}" if of else p for p in problems]
     return Grounded(
-        xyxy=np.array([r[0] for r in rows], np.float32).reshape(-1, 4),
-        scores=np.array([r[1] for r in rows], np.float32),
-        names=np.array([r[2] for r in rows], np.int64),
-        points=np.array([r[3] for r in rows], bool),
+        xyxy=np.array([xyxy for xyxy, *_ in rows], np.float32).reshape(-1, 4),
+        scores=np.array([*rows.values()], np.float32),
+        names=np.array([name for *_, name in rows], np.int64),
+        points=np.array([point for _, point, _ in rows], bool),
     ), said
 
 

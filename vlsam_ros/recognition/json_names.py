@@ -13,6 +13,8 @@ DEEPEST = 16
 """Brackets that are nested deeper are read as if they were not."""
 LABELS = ("label", "name", "object name", "object", "item", "class", "class name", "category", "type")
 """Keys whose value is what an object is; the first that it has counts."""
+HOLDERS = frozenset(("boxes", "bboxes", "bounding boxes", "points"))
+"""Keys of lists whose members may have labels of their own."""
 PRESENCE = frozenset("present visible detected found exists count number quantity amount seen".split())
 """Keys that, with no, false or 0, say that the object is not there."""
 
@@ -116,6 +118,9 @@ def _read(text: str, node: Node, keep: list[tuple[int, int]]) -> bool:
             holds = _read(text, child, inner)
             some |= holds
             key = said(child.key) if child.key else ""
+            if key in HOLDERS:
+                keep += inner
+                continue
             if key and (set(map(singular, key.split()[-1:])) & DETAILS or is_denial(key)):
                 continue
             keep += inner

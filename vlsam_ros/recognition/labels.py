@@ -21,7 +21,8 @@ DETAILS = frozenset(
     """color location position description count size status condition state note distance reason confidence bbox box
     score action direction weather lighting visibility time coordinate index type material shape quantity number detail
     comment remark probability depth severity appearance level orientation explanation
-    reasoning summary relevance category class behavior point visible present bbox-2d background""".split()
+    reasoning summary relevance category class behavior point visible present bbox-2d background
+    min max xmin ymin xmax ymax x1 y1 x2 y2 width height""".split()
 ) | {"colour", "behaviour", "id", "2d", "coordinates", "notes"}
 """Before a colon, at the head of a column or as a key these tell more of a thing and name none."""
 

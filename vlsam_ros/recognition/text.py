@@ -14,7 +14,9 @@ _CLOSES = r"</(?:seed:)?think(?:ing)?>|</thought>|</reasoning>|◁/think▷|\[/t
 _CHANNEL_OPENS = r"<\|channel\|?>\s*(?:analysis|commentary|thought)"
 _CHANNEL_CLOSES = r"<\|channel\|>\s*final\s*<\|message\|>|<channel\|>"
 _THOUGHT_MARK = re.compile(rf"(?P<opens>{_OPENS}|{_CHANNEL_OPENS})|{_CLOSES}|{_CHANNEL_CLOSES}", re.I)
-_TAG = re.compile(r"<(?=[a-z/|!▁｜])[^<>\n]{0,64}>|```[a-z]*", re.I)
+_TAG = re.compile(
+    r"<(?=[a-z/|!▁｜])[^<>\n]{0,64}>|```[a-z]*|<(?:points?|tracks?)\b[^<>\n]*>?|<(?=[a-z/|])[^<>\s]{0,32}\Z", re.I
+)
 _CLUSTER = re.compile(r".[\u0300-\u036f]{0,8}", re.S)
 _NO_LETTERS = {"\u115f", "\u1160", "\u3164"}
 """Letters by their category that no screen shows."""

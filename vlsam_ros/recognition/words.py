@@ -35,7 +35,8 @@ NO_HEADS = frozenset(
     sense possibility need fact reason way manner end edge middle center centre
     left right top bottom front back corner none nothing something anything everything one ones assistant user
     help order overview evidence indication activity driving safety speed bbox word letter text addition
-    conclusion summary traffic output json result format 物体 对象 物品""".split()
+    conclusion summary traffic output json result format coordinate region sentence himself herself itself
+    themselves 物体 对象 物品""".split()
 )
 """A phrase with one of these as its head names no object."""
 
