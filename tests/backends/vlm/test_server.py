@@ -7,7 +7,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -31,7 +31,7 @@ from served import (
 from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm import loading, server_client
 from vlsam_ros.backends.vlm.server import ServedVlm, size_sent
-from vlsam_ros.backends.vlm.server_client import Client, parsed
+from vlsam_ros.backends.vlm.server_client import FAILURES, Breaker, Client, Failure, parsed
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
 from vlsam_ros.config import Config, VlmOptions
 from vlsam_ros.data import Answer, ImageLayout, LayerQK, Pixels
@@ -46,7 +46,6 @@ VIEW = picture((96, 128), {"red box": [(10, 10, 50, 40)], "blue ball": [(70, 50,
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(server_client.KEY, raising=False)
     monkeypatch.setattr(server_client, "FIRST_PAUSE_S", 0.02)
-    monkeypatch.setattr(server_client, "BROKEN_S", 0.3)
 
 
 @pytest.fixture
@@ -139,13 +138,18 @@ def test_a_server_with_the_model_or_without_a_list(server: Server, listing: obje
         (sends(b"<html>welcome</html>"), "expected OpenAI's protocol"),
         (sends({"models": []}), "expected OpenAI's protocol"),
         (sends({"data": [1, None]}), "expected OpenAI's protocol"),
-        (drips(), "no answer within 0.3 s"),
         (dies, "no answer, "),
     ],
 )
 def test_a_server_that_does_not_load(server: Server, listing: object, match: str) -> None:
     server.listing = listing
     with pytest.raises(ModelLoadError, match=match):
+        load(server)
+
+
+def test_a_server_that_does_not_load_in_time(server: Server) -> None:
+    server.listing = drips()
+    with pytest.raises(ModelLoadError, match="no answer within 0.3 s"):
         load(server, server_timeout_s=0.3)
 
 
@@ -367,54 +371,76 @@ def test_a_server_that_wants_to_be_left_alone_is(server: Server) -> None:
     server.scripts.append(refuses(429, "busy", Retry_After="60"))
     began = time.monotonic()
     assert load(server).answer(VIEW, ["a"])[0].failed == "refused (429): busy"
-    assert time.monotonic() - began < 2.0, "longer than the time-out: nobody waits for that"
+    assert time.monotonic() - began < 4.0, "longer than the time-out: nobody waits for that"
 
 
-@pytest.mark.parametrize("script", [waits(3.0, says("late")), drips(), drips(b'{"a', 0.05), drips(b"x", 0.02, 500)])
+@pytest.mark.parametrize("script", [waits(9.0, says("late")), drips(), drips(b'{"a', 0.05), drips(b"x", 0.02, 500)])
 def test_the_time_out_is_over_all(server: Server, script: object) -> None:
     server.default = script
     vlm = load(server, server_timeout_s=0.4)
     began = time.monotonic()
     answers = vlm.answer_views([VIEW], ["a", "b"])[0]
-    assert 0.4 <= time.monotonic() - began < 1.5
+    assert 0.4 <= time.monotonic() - began < 5.0
     assert [a.failed for a in answers] == ["no answer within 0.4 s"] * 2
-    assert vlm._client.start(unfinished()).result() == 0, "nothing goes on"
+    assert nothing_goes_on(vlm)
     server.default = says("red box")
     assert vlm.answer(VIEW, ["a"])[0].text == "red box"
 
 
-async def unfinished() -> int:
-    return len(asyncio.all_tasks()) - 1
+def nothing_goes_on(vlm: ServedVlm) -> bool:
+    async def unfinished() -> int:
+        return len(asyncio.all_tasks()) - 1
+
+    return within(1.0, lambda: vlm._client.start(unfinished()).result() == 0)
+
+
+def within(seconds: float, true: Callable[[], bool]) -> bool:
+    until = time.monotonic() + seconds
+    while not true() and time.monotonic() < until:
+        time.sleep(0.02)
+    return true()
 
 
 def test_an_endless_answer_is_hung_up_on(server: Server) -> None:
     server.default = drips(pause_s=0.01)
     load(server, server_timeout_s=0.2).answer(VIEW, ["a"])
-    until = time.monotonic() + 2.0
-    while not server.left and time.monotonic() < until:
-        time.sleep(0.02)
-    assert server.left == 1
+    assert within(2.0, lambda: server.left == 1)
 
 
-def test_a_server_that_fails_again_and_again_is_left_alone_for_a_while(server: Server) -> None:
+def test_a_server_that_fails_again_and_again_is_left_alone_for_a_while(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(server_client, "monotonic", lambda: clock[0])
     vlm = load(server, server_retries=0, server_parallel=1)
     server.default = refuses(500, "oops")
     assert [a.failed for a in vlm.answer(VIEW, [*"abcde"])] == [
         *["refused (500): oops"] * 3,
         *["not asked, as the server fails again and again (refused (500): oops)"] * 2,
     ]
-    assert len(server.asked) == 3
-    began = time.monotonic()
-    assert all(a.failed for a in vlm.answer(VIEW, [*"abc"]))
-    assert time.monotonic() - began < 0.25 and len(server.asked) == 3, "fails at once"
-    time.sleep(0.35)
-    assert all(a.failed for a in vlm.answer(VIEW, [*"abc"])) and len(server.asked) == 4, "one probe"
-    time.sleep(0.35)
-    assert all(a.failed for a in vlm.answer(VIEW, [*"abc"])) and len(server.asked) == 4, "the pause has grown"
-    time.sleep(0.35)
+    for now, asked in ((100.9, 3), (101.1, 4), (102.9, 4), (103.2, 5), (107.1, 5), (107.3, 6)):  # 1, 2, 4 s
+        clock[0] = now
+        assert all(a.failed for a in vlm.answer(VIEW, [*"abc"])) and len(server.asked) == asked, now
     server.default = waits(0.1, says("red box"))
-    assert [a.text for a in vlm.answer(VIEW, [*"abc"])] == ["red box"] * 3, "the others wait for the probe"
-    assert len(server.asked) == 7
+    clock[0] = 120.0
+    assert [a.text for a in vlm.answer(VIEW, [*"abc"])] == ["red box"] * 3, "the others wait for the first"
+    assert len(server.asked) == 9
+
+
+def test_a_server_is_left_alone_for_a_minute_at_most() -> None:
+    breaker, now = Breaker(), 0.0
+    for _ in range(FAILURES):
+        assert breaker.closed
+        breaker.learn(Failure("oops", again=True), now, probe=False)
+    for pause_s in (1, 2, 4, 8, 16, 32, 60, 60):
+        breaker.learn(Failure("late", again=True), now, probe=False)  # of a request that was on its way
+        with pytest.raises(Failure, match="oops"):
+            breaker.check(now + pause_s - 0.01)
+        now += pause_s
+        breaker.check(now)
+        breaker.learn(Failure("oops", again=True), now, probe=True)
+    breaker.learn(None, now, probe=True)
+    assert breaker.closed
 
 
 def test_refusals_of_a_request_are_none_of_the_server(server: Server) -> None:
@@ -499,6 +525,7 @@ def test_other_work_goes_on_meanwhile(server: Server) -> None:
 
     with pytest.raises(VlmError, match="out of memory"):
         vlm.answer_views([VIEW], [*"abc"], broken)
+    assert nothing_goes_on(vlm)
     assert vlm.answer(VIEW, ["a"])[0].text == "red box"
 
 
@@ -612,20 +639,15 @@ def test_a_local_copy_is_loaded_as_the_options_say(server: Server, monkeypatch: 
 
 
 def test_nothing_is_left_of_it(server: Server) -> None:
-    def threads(expected: int) -> bool:
-        until = time.monotonic() + 5.0
-        while time.monotonic() < until:
-            gc.collect()
-            if sum(thread.name == "vlsam_server" for thread in threading.enumerate()) == expected:
-                return True
-            time.sleep(0.02)
-        return False
+    def threads() -> int:
+        return sum(thread.name == "vlsam_server" for thread in threading.enumerate())
 
-    assert threads(0)
+    gc.collect()  # what other tests have left
+    assert within(5.0, lambda: threads() == 0)
     vlm = load(server)
     vlm.answer(VIEW, ["a"])
     with pytest.raises(ModelLoadError):
         load_vlm(VlmOptions(model=f"openai:http://127.0.0.1:{free_port()}/v1#tiny", server_retries=0))
-    assert threads(1)
+    assert within(5.0, lambda: threads() == 1)
     del vlm
-    assert threads(0)
+    assert within(5.0, lambda: threads() == 0)

@@ -56,7 +56,7 @@ def test_a_server_that_is_gone_costs_a_frame(monkeypatch: pytest.MonkeyPatch) ->
         began = time.monotonic()
         gone = look()
         assert gone.failure is not None and gone.failure[0] == VlmError.status and gone.failure[2] == ""
-        assert "tiny answered none of 1 questions: full: " in gone.failure[1] and time.monotonic() - began < 5.0
+        assert "tiny answered none of 1 questions: full: " in gone.failure[1] and time.monotonic() - began < 20.0
         with running(port) as server:
             assert labels(look().found) == ["red box"] and len(server.asked) == 1
         assert remote.pid == about and not any(KEY in line for line in [*logged, gone.failure[1]])

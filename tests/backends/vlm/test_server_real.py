@@ -17,6 +17,7 @@ from vlsam_ros.backends.interfaces import Vlm
 from vlsam_ros.config import AttentionOptions, Config, QuestionOptions, VlmOptions
 from vlsam_ros.data import Pixels
 from vlsam_ros.embedded import QUESTIONS
+from vlsam_ros.errors import VlmError
 from vlsam_ros.pipeline import VLSam
 from vlsam_ros.recognition.attention import named_maps
 
@@ -55,6 +56,24 @@ def test_it_names_things_in_a_smaller_jpeg_and_a_grounder_places_them(options: V
 def test_another_model_is_refused_and_that_is_said(options: VlmOptions) -> None:
     (answer,) = load_vlm(replace(options, model=f"{options.model}_plain")).answer(VIEWS[1], QUESTIONS[:1])
     assert "refused (400): Server is pinned to" in answer.failed
+
+
+def test_a_local_copy_reads_what_there_is(options: VlmOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that failed is no obstacle for those beside it."""
+    served = load_vlm(replace(options, replay="embedded", device="cpu", dtype="float32"))
+    write = served._client.write
+
+    async def some(content: list[dict[str, str]], settings: object) -> object:
+        if content[1]["text"] == QUESTIONS[1]:
+            raise VlmError("no answer within 1 s")
+        return await write(content, settings)
+
+    monkeypatch.setattr(served._client, "write", some)
+    first, failed = served.answer(VIEWS[1], QUESTIONS[:2])
+    assert first.layers and first.text and not first.failed
+    assert (failed.text, failed.failed) == ("", "no answer within 1 s")
+    (maps,) = named_maps([[first, failed]], QuestionOptions(), AttentionOptions())
+    assert maps and {m.question for m in maps} == {QUESTIONS[0]}
 
 
 def test_a_local_copy_gives_the_attention_that_the_model_has_here(options: VlmOptions, own: Vlm) -> None:

@@ -84,11 +84,9 @@ def _load_served(options: VlmOptions) -> ServedVlm:
     client = Client(address, options)
     try:
         client.check()
-        replay = None
-        if options.replay != "none":
-            replay = load(replace(options, model=options.replay, replay="none"))
-            if not isinstance(replay, TransformersVlm):
-                raise ConfigError(f"vlm.replay: {options.replay!r} can't read what another one wrote")
+        replay = None if options.replay == "none" else load(replace(options, model=options.replay, replay="none"))
+        if not isinstance(replay, (TransformersVlm, type(None))):
+            raise ConfigError(f"vlm.replay: {options.replay!r} can't read what another one wrote")
         return ServedVlm(client, address.model, options, replay)
     except BaseException:
         client.close()

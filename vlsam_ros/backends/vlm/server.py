@@ -129,16 +129,12 @@ class ServedVlm:
 
     async def _all(self, pictures: Sequence[tuple[str, Any]], questions: Sequence[str]) -> list[list[Reply]]:
         most = self._options.max_new_tokens
-        return [
-            list(own)
-            for own in await asyncio.gather(
-                *(asyncio.gather(*(self._reply(url, q, most) for q in questions)) for url, _ in pictures)
-            )
-        ]
+        views = ((self._reply(url, question, most) for question in questions) for url, _ in pictures)
+        return await asyncio.gather(*(asyncio.gather(*own) for own in views))
 
     async def _reply(self, url: str, question: str, most_tokens: int) -> Reply:
         """One answer; the picture comes first, so that the server need not look at it again for the next question."""
-        content = [
+        content: list[dict[str, Any]] = [
             {"type": "image_url", "image_url": {"url": url}},
             {"type": "text", "text": _CONTROL.sub(lambda m: m[0] if MARKS.fullmatch(m[0]) else " ", question)},
         ]

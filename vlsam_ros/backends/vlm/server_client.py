@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import partial
 from math import isfinite
+from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -253,7 +254,7 @@ class Client:
             if self._breaker.closed:
                 return await self._judged(request)
             async with self._probing:  # one asks, the others wait for what comes of it
-                self._breaker.check(self._loop.time())
+                self._breaker.check(monotonic())
                 if not self._breaker.closed:
                     return await self._judged(request, probe=True)
             return await self._judged(request)
@@ -262,9 +263,9 @@ class Client:
         try:
             answer = await request()
         except Failure as failure:
-            self._breaker.learn(failure, self._loop.time(), probe)
+            self._breaker.learn(failure, monotonic(), probe)
             raise
-        self._breaker.learn(None, self._loop.time(), probe)
+        self._breaker.learn(None, monotonic(), probe)
         return answer
 
     async def _timed(self, request: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -275,14 +276,14 @@ class Client:
             raise Failure(f"no answer within {self._options.server_timeout_s:g} s", again=True) from None
 
     async def _tried(self, request: Callable[[], Awaitable[T]]) -> T:
-        end, tries = self._loop.time() + self._options.server_timeout_s, 0
+        end, tries = monotonic() + self._options.server_timeout_s, 0
         while True:
             try:
                 return await request()
             except Failure as failure:
                 pause_s = max(failure.pause_s, FIRST_PAUSE_S * 2**tries * random.uniform(0.5, 1.0))
                 tries += 1
-                if not failure.again or tries > self._options.server_retries or self._loop.time() + pause_s > end:
+                if not failure.again or tries > self._options.server_retries or monotonic() + pause_s > end:
                     raise
             await asyncio.sleep(pause_s)
 
