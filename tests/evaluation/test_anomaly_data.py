@@ -97,6 +97,15 @@ def test_pictures_may_lie_elsewhere(tmp_path: Path) -> None:
     assert load(f"smiyc:{folder}", tmp_path / "elsewhere").frames[0].for_models().shape == (*SIZE, 3)
 
 
+def test_anomalies_that_touch_at_a_corner_are_one(tmp_path: Path) -> None:
+    folder = smiyc(tmp_path / "anomaly", "a", test=0)
+    Image.fromarray(np.kron(np.eye(2, dtype=np.uint8), np.ones((30, 40), np.uint8))).save(
+        folder / "labels_masks" / "a_labels_semantic.png"
+    )
+    (item,) = load(f"smiyc:{folder}").frames[0].truth()
+    assert item.xyxy == (0, 0, 80, 60) and int(coco.area(item.rle)) == 2400
+
+
 def write(kind: str) -> Callable[[Path], None]:
     def written(path: Path) -> None:
         if kind == "text":
@@ -184,6 +193,7 @@ IDS: dict[str, tuple[dict[str, int], int, int, str]] = {
     "void at its class": ({"value": 26000, "void": 4, "normal": 7}, 2, 800, ""),
     "anomalies not told apart": ({"value": 26000, "void": 26, "normal": 7}, 2, 800, ""),
     "another class": ({"value": 33000, "void": 0, "normal": 11}, 2, 800, "instances of another class than 26"),
+    "the first number of an instance": ({"value": 1000, "void": 0, "normal": 11}, 2, 800, "another class than 26"),
     "an unknown class": ({"value": 26000, "void": 255, "normal": 7}, 2, 800, "classes that Cityscapes doesn't have"),
     "all void": ({"value": 26000, "void": 0, "normal": 0}, 2, 4800 - 856, "all but the anomalies is void"),
     "no anomaly": ({"value": 7, "void": 0, "normal": 8}, 0, 800, ""),

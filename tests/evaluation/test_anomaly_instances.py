@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from tests.evaluation.test_anomaly_pixels import SIZE, THING, frame, labels_of, random_case, rectangle
-from vlsam_ros.evaluation import anomaly_instances, metrics
+from vlsam_ros.evaluation import anomaly_instances, label_pictures, metrics
 from vlsam_ros.evaluation.anomaly_instances import THRESHOLDS
 from vlsam_ros.evaluation.anomaly_pixels import union
 from vlsam_ros.evaluation.metrics import Scored
@@ -70,6 +70,9 @@ CASES = {
     "a better one on void": (
         labels_of(THING, rectangle(21, 0, 32, 24)), [(THING, 0.8), (rectangle(22, 0, 30, 8), 0.9)], 1.0
     ),
+    "half of a better one on void": (
+        labels_of(THING, rectangle(26, 0, 32, 24)), [(THING, 0.8), (rectangle(22, 0, 30, 8), 0.9)], 0.25
+    ),
     "half of it": (labels_of(THING), [(rectangle(4, 4, 12, 16), 0.9)], 0.0),  # an IoU of 0.5 is not greater than 0.5
     "too small to count": (labels_of(THING | rectangle(25, 20, 28, 23)), [(THING, 0.8)], 1.0),
     "an empty mask": (labels_of(THING), [(np.zeros(SIZE, bool), 0.9), (THING, 0.8)], 1.0),
@@ -80,6 +83,15 @@ CASES = {
 def test_ap50(case: str) -> None:
     labels, found, expected = CASES[case]
     assert anomaly_instances.figures([frame(labels, found)])["AP50"] == pytest.approx(expected, nan_ok=True)
+
+
+@pytest.mark.parametrize(("part", "alone"), [(rectangle(4, 4, 13, 16), 1.0), (rectangle(4, 4, 12, 16), 0.0)])
+def test_a_match_comes_before_what_is_ignored(part: np.ndarray, alone: float) -> None:
+    """Labels of masks may lie on a crowd. On it, half of an object is nothing, and more than half is the object."""
+    s = frame(labels_of(THING), [(part, 0.9), (THING, 0.8)])
+    s = replace(s, truth=(*s.truth, *label_pictures.void(rectangle(0, 0, 24, 20))))
+    assert anomaly_instances.figures([replace(s, found=s.found[:1])])["AP50"] == alone
+    assert anomaly_instances.figures([s])["AP50"] == 1
 
 
 def test_no_frames() -> None:

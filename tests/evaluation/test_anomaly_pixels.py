@@ -225,6 +225,32 @@ def test_one_prediction_over_two_objects_is_the_fault_of_neither() -> None:
     assert parts["PPV"] == pytest.approx(128 / 144)
 
 
+def test_at_a_threshold_itself_an_object_is_found_and_a_detection_is_right() -> None:
+    half, double = rectangle(4, 4, 12, 16), rectangle(4, 4, 20, 16) | rectangle(20, 4, 32, 20)
+    _, parts = both(frame(labels_of(THING), [(half, 0.7)]))
+    assert parts["sIoU"] == 0.5 and parts["F1 at 0.50"] == 1
+    _, parts = both(frame(labels_of(THING), [(double, 0.7)]))
+    assert parts["PPV"] == 0.5 and parts["F1 at 0.50"] == 1
+
+
+def test_void_parts_what_was_found() -> None:
+    scored = frame(labels_of(THING, rectangle(20, 0, 22, 24)), [(rectangle(4, 4, 32, 16), 0.7)])
+    _, parts = both(scored)
+    assert (parts["found"], parts["PPV"], parts["sIoU"]) == (2, 0.5, 1)
+
+
+def test_what_touches_at_a_corner_is_one() -> None:
+    corners = rectangle(2, 2, 10, 10) | rectangle(10, 10, 18, 18)
+    _, parts = both(frame(labels_of(corners), [(corners, 0.7)]))
+    assert (parts["labelled"], parts["found"]) == (1, 1)
+
+
+def test_95_percent_are_enough() -> None:
+    most, rest = rectangle(0, 0, 19, 1), rectangle(19, 0, 32, 1)
+    scored = frame(labels_of(rectangle(0, 0, 20, 1)), [(most, 0.9), (rest, 0.4)])
+    assert pixels_of.pixels([scored])["FPR95"] == 0
+
+
 def test_small_components_count_on_neither_side() -> None:
     speck, large = rectangle(28, 20, 30, 22), THING
     with_specks = frame(labels_of(large | speck), [(large, 0.7), (rectangle(0, 20, 5, 24), 0.7)])
