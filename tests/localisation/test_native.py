@@ -216,6 +216,7 @@ def test_padding_is_undone_and_what_lies_in_it_left_out() -> None:
     text = f"[{item([100, 300, 200, 400])}, {item([300, 200, 400, 600])}, {item([0, 0, 900, 240])}]"
     found, problems = written(answer(text, padded), "qwen3", 9)
     assert [w.xyxy for w in found] == [(100, 50, 200, 150), (300, 0, 400, 350)]
+    assert boxes(item([0, 700, 90, 900]), shown=padded) == [(0, 450, 90, 500)]
     assert problems == ["1 box outside the picture"]
     at_end = Shown((1000, 1000), (0, 0, 1000, 1000))
     assert [w.xyxy for w in written(answer(text, at_end), "qwen3", 9, (350, 1000))[0]] == [
@@ -270,6 +271,11 @@ def test_before_and_after_an_invented_row_all_is_kept() -> None:
     found, problems = written(answer(text), "qwen3", 64)
     assert [w.xyxy for w in found] == [(5, 3, 70, 40), (10, 300, 400, 450)]
     assert problems == ["6 boxes evenly spaced, as if invented"]
+
+
+def test_a_row_that_begins_where_a_pair_ends_is_seen_whole() -> None:
+    row = [item([x, 100, x + 50, 200]) for x in (40, *range(300, 800, 100))]
+    assert boxes(f"[{', '.join(row)}]") == [(40, 50, 90, 100)]
 
 
 # No boxes

@@ -86,7 +86,7 @@ def written(
     found = entries(_said(answer.text))
     places: dict[tuple[str, tuple[float, ...]], Entry] = {}
     for e in found:
-        if (place := _placed(e, row, answer.shown and shown.size_wh, wrong)) is not None:
+        if (place := _placed(e, row, answer.shown.size_wh if answer.shown else None, wrong)) is not None:
             key = e.label.casefold().rstrip("0123456789 #_-."), place  # "car 1", "car 2"
             wrong["written again"] += key in places
             places.setdefault(key, e)
