@@ -118,6 +118,7 @@ class VLSam:
         found: list[Detection] = []
         said: list[tuple[str, str, str]] = []
         problems: list[str] = []
+        doubted: set[tuple[str, str]] = set()
         heat = np.zeros([-(-side // HEAT_CELL_PX) for side in size_hw], np.float32)
         all_views, named = views(size_hw, self.config.views, horizon), False
         pixels = {all_views[0].name: _pixels(image, all_views[0])}
@@ -139,13 +140,14 @@ class VLSam:
                     self._tokens[view.name] = look.tokens
                     said += [(view.name, *words) for words in look.said]
                     problems += [f"{view.name}: {question}: {reason}" for question, reason in look.doubts]
+                    doubted |= {(view.name, question) for question, _ in look.doubts}
                     found += [lift(d, view) for d in look.instances]
                     paint(heat, look.maps, view)
                 self._looking.learn(load, perf_counter() - begun)
                 if preliminary and len(done) == 1 < len(steps):
                     preliminary(self._result(found, all_views, size_hw, questions, said, problems, heat, timings))
             asked = sum(step.size for step in done)
-            if len(problems) == asked and not named:
+            if len(doubted) == asked and not named:
                 raise VlmError(f"{self.vlm.name} answered none of {asked} questions: {'; '.join(problems)}")
             result = self._result(found, all_views, size_hw, questions, said, problems, heat, timings)
             self._merging.learn((asked, 1), timings["merge"])

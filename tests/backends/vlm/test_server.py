@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fakes import FakeGrounder, FakeSegmenter, picture, words
+from fakes import BoxSegmenter, FakeGrounder, FakeSegmenter, picture, words
 from served import (
     Handler,
     Server,
@@ -651,3 +651,46 @@ def test_nothing_is_left_of_it(server: Server) -> None:
     assert within(5.0, lambda: threads() == 1)
     del vlm
     assert within(5.0, lambda: threads() == 0)
+
+
+def native(vlm: ServedVlm, ask: str) -> VLSam:
+    flat = {
+        "views.tile_rows": 0,
+        "views.far": 0,
+        "grounder.mode": "native",
+        "native.ask": ask,
+        "vlm.boxes": "qwen3",
+        "questions.questions": ["a", "b"],
+        "verify.ask": False,
+    }
+    return VLSam(vlm, BoxSegmenter(), Config.from_flat(flat))
+
+
+BOX = '{"bbox_2d": [78, 104, 391, 417], "label": "red box"}'
+
+
+def test_boxes_that_the_server_writes_become_instances(server: Server) -> None:
+    def script(handler: Handler) -> None:
+        says("red box, blue ball" if handler.question in ("a", "b") else f"[{BOX}]")(handler)
+
+    server.default = script
+    found = native(load(server, boxes="qwen3"), "names")(VIEW)
+    assert "red box" in {d.label for d in found.items}
+    box = next(d for d in found.items if d.label == "red box").xyxy
+    np.testing.assert_allclose(box, (10, 10, 50, 40), atol=1.0)
+
+
+@pytest.mark.parametrize("ask", ["names", "at once"])
+def test_a_frame_without_words_fails_whatever_the_way(server: Server, ask: str) -> None:
+    server.default = refuses(500, "oops")
+    with pytest.raises(VlmError, match=r"answered none of .*refused \(500\): oops"):
+        native(load(server, boxes="qwen3", server_retries=0), ask)(VIEW)
+
+
+def test_boxes_that_the_server_did_not_write_are_said(server: Server) -> None:
+    def script(handler: Handler) -> None:
+        (says("red box") if handler.question in ("a", "b") else refuses(404, "no"))(handler)
+
+    server.default = script
+    found = native(load(server, boxes="qwen3"), "names")(VIEW)
+    assert not found.items and any("refused (404): no" in problem for problem in found.problems)
