@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
 CLOSED, OPEN_SET, OPEN_ENDED = "closed set", "open set, told the names", "open-ended"
 PROMPTED, MAP_AND_SAM = "open set, prompted", "anomaly map + SAM"
-CITYSCAPES, OUTLIERS = "anomaly map, trained on Cityscapes", "anomaly map, trained on Cityscapes and outliers"
+NO_OUTLIERS, OUTLIERS = "anomaly map, trained without outliers", "anomaly map, trained with outliers"
 OPEN_WORLD, OWN_LIST = "open world", "a list of its own, 4585 names"
 
 
@@ -44,7 +44,7 @@ def _smiyc(data: str, rows: Mapping[str, tuple[float, ...]]) -> tuple[Row, ...]:
     return tuple(
         Row(
             system.rstrip("*"),
-            OUTLIERS if system.endswith("*") else CITYSCAPES,
+            OUTLIERS if system.endswith("*") else NO_OUTLIERS,
             data,
             dict(zip(("AUPRC", "FPR95", "sIoU", "component F1"), figures, strict=True)),
             "segmentmeifyoucan.github.io/segment-me-presentation, results",
@@ -83,7 +83,7 @@ _WHOLE = {
     "Cascade R-CNN, BDD100K": (10.4, 25.7, 6.9),
     "ORE, SODA10M": (8.3, 18.5, 3.4),
 }
-_STREET, _UGAINS = "arXiv 2408.11221, abstract", "arXiv 2308.02046, abstract"
+_STREET, _UGAINS = "arXiv 2408.11221, abstract", "vision.rwth-aachen.de, publication 00228"
 _VLSAM, _V2, _V3 = "arXiv 2410.05963", "arXiv 2505.18986", "arXiv 2605.03456, second-hand"
 
 PUBLISHED = (

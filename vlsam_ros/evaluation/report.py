@@ -57,7 +57,7 @@ def blocks(result: Result, pictures: dict[str, str]) -> Iterator[Block]:
     yield Block(heading=f"Evaluation on {scores['data']}")
     yield from _what(scores)
     yield Block(heading="Precision and recall")
-    yield Block(text=_PARTIAL if result.partial else _WHOLE)
+    yield Block(text=_PARTIAL if result.partial else _WHOLE_ANOMALIES if "anomalies" in scores else _WHOLE)
     yield Block(table=_coco_table(scores))
     yield from _of_its_kind(scores)
     yield from _anomalies(scores)
@@ -83,6 +83,7 @@ _PARTIAL = (
     "false positives and calibration look worse than they are."
 )
 _WHOLE = "Every object is labelled. mAR: 100 detections, mean over IoU 0.5 to 0.95."
+_WHOLE_ANOMALIES = "Every anomaly is labelled, and nothing else. mAR: 100 detections, mean over IoU 0.5 to 0.95."
 
 
 def _what(scores: dict[str, Any]) -> Iterator[Block]:
