@@ -124,7 +124,11 @@ class Device(TorchDispatchMode):
                 return (
                     self._upload(source, target, args, kwargs) if onto else self._download(source, target, args, kwargs)
                 )
-        out = func(*tree_map_only(Cuda, _elem, args), **_on_cpu(kwargs))
+        given = tree_map_only(Cuda, _elem, args)
+        if packet is aten.histc:  # which takes integers on a GPU only
+            given = (given[0].float(), *given[1:])
+        out = func(*given, **_on_cpu(kwargs))
+        out = out.to(args[0].dtype) if packet is aten.histc else out
         kernel = not (func.is_view or packet in FREE or packet.__name__.startswith(NEW))
         if kernel and any(not isinstance(t, Tensor) or t.numel() for t in tree_leaves(out)):
             self.counts.add("ops", packet.__name__)

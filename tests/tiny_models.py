@@ -14,6 +14,7 @@ import transformers as hf
 from safetensors.torch import load_file, save_file
 from tiny_newer import HYBRIDS as HYBRIDS
 from tiny_newer import NEWER, ministral3
+from tiny_newer import TWINS as TWINS
 from tiny_parts import IMAGE, NAMED, SPECIAL, SQUARE, TEXT, VIDEO, VISION, VOCABULARY, save, template, tokenizer
 
 from vlsam_ros.embedded.tower import ConvVisionConfig

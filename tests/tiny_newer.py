@@ -260,3 +260,6 @@ NEWER: dict[str, Callable[[Path], Path]] = {
 
 HYBRIDS = ("qwen3_5", "qwen3_5_moe", "lfm2_vl", "minicpmv4_6")
 """Of those, the ones that have layers without attention."""
+
+TWINS = ("vipllava", "qwen3_5_moe", "glm46v", "glm4v_moe", "ovis2")
+"""Of those, the ones whose parts are other rows': slow tests leave them out."""

@@ -62,7 +62,7 @@ BROKEN = {
     ),
     "cross-attention": (lambda d: edit(d / "config.json", lambda c: c.update(model_type="mllama")), "cross-attention"),
     "unknown family": (
-        lambda d: edit(d / "config.json", lambda c: c.update(model_type="aya_vision")),
+        lambda d: edit(d / "config.json", lambda c: c.update(model_type="fuyu")),
         "llava, .*qwen2",
     ),
     "unheard-of family": (lambda d: edit(d / "config.json", lambda c: c.update(model_type="my_vlm")), "my_vlm"),

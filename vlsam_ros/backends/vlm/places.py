@@ -1,4 +1,4 @@
-"""What Qwen-VL works out of a view's size, on the host: of tensors on a device it would wait, in every layer."""
+"""What Qwen-VL and GLM-V work out of a view's size, on the host: of tensors on a device it would wait, in every layer."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def places(model: Any, inputs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
     grid, vision, device = inputs["image_grid_thw"], model.config.vision_config, model.device
     positions, shift = index(inputs["input_ids"], image_grid_thw=grid, mm_token_type_ids=inputs["mm_token_type_ids"])
     out = {"position_ids": moved(positions, device), "cu_seqlens": get_vision_cu_seqlens(grid)}
+    if hasattr(model.model.visual, "embeddings"):  # GLM-V adds them to its patches' places, where those are
+        out["cu_seqlens"] = moved(out["cu_seqlens"], device)
     if hasattr(vision, "window_size"):
         sizes = vision.spatial_merge_size, vision.window_size, vision.patch_size
         window, out["cu_window_seqlens"] = get_vision_window_index(grid, *sizes)
