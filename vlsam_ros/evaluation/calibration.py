@@ -12,7 +12,7 @@ from ..config import WAYS, FusionOptions, ScoreOptions
 from ..data import Witness
 from ..errors import DataError
 from ..localisation.fusion import fused
-from ..localisation.score import PARTS, score
+from ..localisation.score import score
 from . import operating
 from .metrics import Geometry, Scored
 
