@@ -251,6 +251,26 @@ QWEN3 = [
         [("car", (100, 100, 300, 200))],
         [f"5 boxes {NUMBERS}"],
     ),
+    ("a bracket lost", '[{"bbox_2d": [100, 200, 300, 400, "label": "car"}]', [("car", (100, 100, 300, 200))]),
+    ("commas lost", '[{"bbox_2d": [100 200 300 400], "label": "car"}]', [], [f"1 box {NUMBERS}"]),
+    ("a string", '[{"bbox_2d": "100, 200, 300, 400", "label": "car"}]', [("car", (100, 100, 300, 200))]),
+    ("a label in the list", '[[100, 200, 300, 400, "car"]]', [("car", (100, 100, 300, 200))]),
+    (
+        "one object after the other",
+        '{"bbox_2d": [100, 200, 300, 400], "label": "car"}\n{"bbox": [1, 2, 31, 42], "class": "dog"}',
+        [("car", (100, 100, 300, 200)), ("dog", (1, 1, 31, 21))],
+    ),
+    ("a table", "| object | box |\n|---|---|\n| car | [100, 200, 300, 400] |", [("car", (100, 100, 300, 200))]),
+    (
+        "a list in Markdown",
+        "1. **Car**: [100, 200, 300, 400]\n2. **Dog**: [1, 2, 31, 42]",
+        [("Car", (100, 100, 300, 200)), ("Dog", (1, 1, 31, 21))],
+    ),
+    (
+        "an apostrophe",
+        "[{'bbox_2d': [100, 200, 300, 400], 'label': 'driver's door'}]",
+        [("driver's door", (100, 100, 300, 200))],
+    ),
     (
         "no area",
         '[{"bbox_2d": [100, 200, 100, 400], "label": "pole"}, {"bbox_2d": [0, 0, 0, 0], "label": "car"}]',

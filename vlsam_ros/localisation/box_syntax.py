@@ -372,6 +372,9 @@ class _Reader:
             if label or len(children) != 2:  # "(3, 4)" in a sentence is no point
                 yield self._numbers("list", node, label)
             return
+        if len(children) == 5 and not keyed and (named := self._named_list(children)):
+            yield named
+            return
         yield from self._named(node, keyed, label)
         labels = next((c.of for k, c in keyed.items() if k == "labels" and c.of), [])
         for child in children:
@@ -392,7 +395,14 @@ class _Reader:
                 parts = re.findall(_N, said) if value.quoted else [said]
                 yield _entry(syntax, parts, (value.start, value.end), label, self.text)
         elif any(c.key for c in inner):
-            yield from self.read(value, label)
+            bare = [c for c in inner if not c.key and c.of is None]
+            if bare:  # its bracket is missing
+                own = next((c for c in inner if c.key and self._key(c) in _LABELS), None)
+                label = _trimmed(self.text, (own.start, own.end)) if own else label
+                parts = [self.text[n.start : n.end] for n in bare]
+                yield _entry(syntax, parts, (bare[0].start, bare[-1].end), label, self.text, not value.closed)
+            else:
+                yield from self.read(value, label)
         elif all(c.of is None for c in inner):
             if inner:
                 yield self._numbers(syntax, value, label)
@@ -408,6 +418,15 @@ class _Reader:
                     yield _entry(syntax, [], self._span(child), own, self.text, True)
                 elif child.of is not None:
                     yield from self._valued(key, child, own, [])
+
+    def _named_list(self, children: Sequence[Node]) -> Entry | None:
+        """Of a list of four numbers and a label, at either end."""
+        for label, bare in ((children[-1], children[:-1]), (children[0], children[1:])):
+            parts = [self.text[n.start : n.end] for n in bare if n.of is None]
+            if label.quoted and len(parts) == 4 and all(number(p) is not None for p in parts):
+                own = _trimmed(self.text, (label.start, label.end))
+                return _entry("list", parts, (bare[0].start, bare[-1].end), own, self.text)
+        return None
 
     def _named(self, node: Node, keyed: dict[str, Node], label: Span | None) -> Iterator[Entry]:
         """Corners, or a point, as keys of their own."""
@@ -447,7 +466,7 @@ class _Reader:
 def _before(text: str, at: int) -> Span | None:
     """The few words that stand in front of numbers, if they may be a label."""
     start = max(0, at - _CONTEXT_CHARS)
-    phrase = re.search(r"[^\n.;!?,<>()\[\]{}\"`|]*\Z", text[start:at].rstrip(" \t:=-–`*'\""))
+    phrase = re.search(r"[^\n.;!?,<>()\[\]{}\"`|]*\Z", text[start:at].rstrip(" \t:=-–`*|'\""))
     assert phrase
     span = _trimmed(text, (start + phrase.start(), start + phrase.end()))
     if span is None or (phrase.start() == 0 and start > 0):

@@ -201,14 +201,14 @@ def names(answer: Answer, form: str, questions: QuestionOptions) -> list[ParsedN
     """The names of an answer that was asked for everything at once: its labels, cleaned, bounded and filtered.
 
     They are in the answer's order, each once with the characters of all its labels, also of those whose boxes are left
-    out: another way may find them. A text without any box is read as an answer to a plain question.
+    out: another way may find them. A text without any label is read as an answer to a plain question.
 
     Raises:
         ConfigError: there is no such form.
     """
     form_named(form)
     found = entries(_said(answer.text))
-    if not found:
+    if not any(e.label for e in found):
         return parse_names(answer.text, questions, answer.truncated)
     known: dict[str, ParsedName | None] = {}
     spans: dict[str, dict[Span, None]] = {}

@@ -118,7 +118,8 @@ def _read(text: str, node: Node, keep: list[tuple[int, int]]) -> bool:
             holds = _read(text, child, inner)
             some |= holds
             key = said(child.key) if child.key else ""
-            if key in HOLDERS:
+            unclosed = text[child.start] == "[" and any(c.key and said(c.key) in LABELS for c in child.of)
+            if key in HOLDERS or unclosed:
                 keep += inner
                 continue
             if key and (set(map(singular, key.split()[-1:])) & DETAILS or is_denial(key)):
