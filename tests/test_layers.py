@@ -74,6 +74,6 @@ def test_the_old_names_import_the_same_modules(old: str) -> None:
 @pytest.mark.parametrize("module", ["vlsam_ros.ros.node", "vlsam_ros.serving.beside"])
 def test_no_process_but_the_models_loads_what_models_need(module: str) -> None:
     pytest.importorskip("vlsam_ros.msg", reason="messages not built: make build")
-    heavy = ("torch", "transformers", "supervision", "matplotlib")
+    heavy = ("torch", "transformers", "supervision", "matplotlib", "openai")
     code = f"import sys, {module}; print(*[name for name in {heavy!r} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "\n"

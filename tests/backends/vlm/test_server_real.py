@@ -12,7 +12,7 @@ import pytest
 from fakes import FakeGrounder, FakeSegmenter
 from served import transformers_serve
 
-from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends import load_segmenter, load_vlm
 from vlsam_ros.backends.interfaces import Vlm
 from vlsam_ros.config import AttentionOptions, Config, QuestionOptions, VlmOptions
 from vlsam_ros.data import Pixels
@@ -56,6 +56,17 @@ def test_it_names_things_in_a_smaller_jpeg_and_a_grounder_places_them(options: V
 def test_another_model_is_refused_and_that_is_said(options: VlmOptions) -> None:
     (answer,) = load_vlm(replace(options, model=f"{options.model}_plain")).answer(VIEWS[1], QUESTIONS[:1])
     assert "refused (400): Server is pinned to" in answer.failed
+
+
+def test_a_frame_in_two_passes_is_that_of_one(options: VlmOptions, own: Vlm) -> None:
+    served = load_vlm(replace(options, replay="embedded", device="cpu", dtype="float32"))
+    config = Config.from_flat({"views.tile_rows": 0, "views.far": 0, "verify.ask": False})
+    segmenter = load_segmenter(config.segmenter)
+    one, two = (VLSam(vlm, segmenter, config)(VIEWS[1]) for vlm in (own, served))
+    assert [d.label for d in two.items] == [d.label for d in one.items] and len(one.items) > 1
+    for a, b in zip(one.items, two.items, strict=True):
+        np.testing.assert_allclose(a.xyxy, b.xyxy, atol=1.0)
+        assert a.score == pytest.approx(b.score, abs=1e-3)
 
 
 def test_a_local_copy_reads_what_there_is(options: VlmOptions, monkeypatch: pytest.MonkeyPatch) -> None:

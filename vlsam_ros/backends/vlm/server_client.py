@@ -26,9 +26,6 @@ import openai
 from ...config import VlmOptions
 from ...errors import ConfigError, ModelLoadError, VlmError
 
-SCHEME = "openai:"
-"""What `vlm.model` begins with, if it is on a server."""
-
 KEY = "OPENAI_API_KEY"
 """The environment's variable with the server's key, if it wants one."""
 
@@ -68,12 +65,12 @@ def parsed(option: str) -> Address:
     Raises:
         ConfigError: it is no ``openai:http://host:8000/v1#model``, or holds a password.
     """
-    url, _, model = option.removeprefix(SCHEME).partition("#")
+    url, _, model = option.partition(":")[2].partition("#")
     if "@" in url:
         raise ConfigError(f"vlm.model: expected an address without user and password; a key comes from {KEY}")
     if not (_is_url(url) and 0 < len(model) <= 256 and model.isprintable() and model == model.strip()):
         raise ConfigError(
-            f"vlm.model: expected '{SCHEME}http://host:8000/v1#model' (http or https, a path, the model's name there), "
+            "vlm.model: expected 'openai:http://host:8000/v1#model' (http or https, a path, the model's name there), "
             f"got {option!r}"
         )
     return Address(url.rstrip("/"), model)
@@ -327,7 +324,7 @@ class Client:
             cause = error.__cause__
             if isinstance(cause, Failure):
                 raise cause from None
-            raise Failure(f"no answer, {self._door.plain(str(cause) or type(cause).__name__)}", again=True) from None
+            raise Failure(f"no answer ({self._door.plain(str(cause) or type(cause).__name__)})", again=True) from None
         except VlmError:
             raise
         except Exception as error:  # the library takes it that the server follows the protocol
