@@ -167,10 +167,10 @@ class TransformersVlm:
             return [self._apart(view, questions, len(views) - i, rows[i], after) for i, view in enumerate(views)]
 
     def _row(self, question: str, text: str) -> Row:
-        """A finished answer's tokens, up to what would have ended it."""
+        """A finished answer's tokens, up to what would have ended it; those that the model can't write are left out."""
         row, media = Row(), _media_tokens(self._model.config)
         for token in self._prompter.reply(question, text).tolist():
-            if token not in media:
+            if token not in media and token < self._model.get_output_embeddings().out_features:
                 row.take(token, self._limits)
         return row
 
