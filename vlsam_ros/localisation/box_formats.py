@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import ConfigError
-from .box_syntax import SYNTAXES, Entry
+from .box_entry import SYNTAXES, Entry
 
 _QWEN = ("bbox_2d", "json", "box_start", "pair", "list", "named", "point")
 _IN_ORDER = frozenset(("bbox_2d", "box_2d", "json", "list", "pair", "loc"))
@@ -22,7 +22,7 @@ class Form:
     """How a family writes boxes and points.
 
     Attributes:
-        syntaxes: those of `box_syntax.SYNTAXES` whose numbers mean what the next two say, the usual one first.
+        syntaxes: those of `box_entry.SYNTAXES` whose numbers mean what the next two say, the usual one first.
         unit: the number of the picture's right or lower edge; 0: its width or height in pixels, as the model saw it.
         yx: y comes before x.
         of_name: the question about a name, which takes the place of {name}.

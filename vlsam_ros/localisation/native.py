@@ -18,8 +18,9 @@ from ..recognition.answers import ParsedName, parse_names
 from ..recognition.attention import token_rows
 from ..recognition.refusals import REFUSAL, denies, heard
 from ..recognition.text import plain, thoughts
+from .box_entry import SYNTAXES, Entry, Span
 from .box_formats import Form, form_named, looks, shares
-from .box_syntax import SYNTAXES, Entry, Span, entries
+from .box_syntax import entries
 
 MOST_CHARS = 1 << 17
 """Characters of an answer that are read."""
