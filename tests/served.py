@@ -146,7 +146,7 @@ class Server(ThreadingHTTPServer):
         left: how many connections the other side has given up.
     """
 
-    daemon_threads = True
+    daemon_threads, request_queue_size = True, 64
 
     def __init__(self, port: int = 0) -> None:
         self.requests: list[Handler] = []
