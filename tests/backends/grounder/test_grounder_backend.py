@@ -15,6 +15,7 @@ import tiny_grounders
 import torch
 import transformers as hf
 from PIL import Image
+from pretend_cuda import pretended
 
 from vlsam_ros.backends import load_grounder
 from vlsam_ros.backends.grounder import transformers_grounder
@@ -471,3 +472,27 @@ def test_threshold_and_most_boxes_may_change(folder: Any) -> None:
     assert len(grounder.locate(view(60, 100), NAMES)) == 0
     grounder.configure(GrounderOptions())
     assert grounder.threshold == FAMILIES["owlv2"].threshold
+
+
+def test_on_a_gpu_views_are_one_batch_beside_other_work(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`prepare` encodes them, on a stream of its own; without the memory for it, it leaves that for later."""
+    with pretended() as counts:
+        grounder = load_grounder(GrounderOptions(model=str(folder("sam3")), device="cuda", dtype="float32", **ALL))
+        views = [view(112, 112 + i).view(Pixels) for i in range(3)]
+        with counted(vision_of(grounder)) as rows:
+            grounder.prepare([*views[:2], np.array(views[2])])  # one is not for keeping
+            assert rows == [2] and counts.streams
+            assert all(len(found) for found in grounder.locate_views(views, [["car"], ["tire"], ["car"]]))
+            assert rows == [2, 1]
+        fresh, look = views[0].copy().view(Pixels), grounder._encoder._encode
+
+        def full(_: Any) -> Any:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        monkeypatch.setattr(grounder._encoder, "_encode", full)
+        grounder.prepare([fresh])
+        monkeypatch.setattr(grounder._encoder, "_encode", look)
+        assert len(grounder.locate(fresh, ["car"]))
+        monkeypatch.setattr(grounder._encoder, "_encode", lambda _: look(None))
+        with pytest.raises(GrounderError):
+            grounder.prepare([views[1].copy().view(Pixels)])

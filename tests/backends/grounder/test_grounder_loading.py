@@ -1,6 +1,7 @@
 """What a grounder's checkpoint must hold; everything else is refused when it is loaded."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tiny_models import edit, reweigh
 from transformers.utils import import_utils
 
 from vlsam_ros.backends import load_grounder
+from vlsam_ros.backends.grounder import loading
 from vlsam_ros.backends.grounder.families import FAMILIES
 from vlsam_ros.config import GrounderOptions
 from vlsam_ros.errors import ConfigError, ModelLoadError
@@ -100,6 +102,28 @@ def test_a_missing_package_is_named(package: str, saved: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ModelLoadError, match=f"pip install {package}"):
         load(saved)
+
+
+@pytest.mark.parametrize("family", tiny_grounders.BUILDERS)
+def test_a_model_that_is_too_large_for_the_device_is_refused_before_it_is_read(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_grounders.BUILDERS[family](tmp_path)
+    size = sum(t.nbytes for t in load(tmp_path).model.state_dict().values())
+    for free, refused in ((size * 1.05, True), (size * 1.3, False)):
+        monkeypatch.setattr(loading, "available", lambda _, free=free: int(free))
+        with pytest.raises(ModelLoadError, match="GiB for its weights.*grounder.dtype") if refused else nullcontext():
+            load(tmp_path)
+    monkeypatch.setattr(loading, "read_processor", None)  # what comes later is not reached
+    monkeypatch.setattr(loading, "available", lambda _: 0)
+    with pytest.raises(ModelLoadError, match="GiB for its weights"):
+        load(tmp_path)
+
+
+def test_a_configuration_with_absurdly_many_layers_is_refused(copied: Path) -> None:
+    edit(copied / "config.json", lambda c: c["vision_config"].update(num_hidden_layers=9999))
+    with pytest.raises(ModelLoadError, match="num_hidden_layers 9999"):
+        load(copied)
 
 
 @pytest.mark.parametrize("model", ["", "none"])

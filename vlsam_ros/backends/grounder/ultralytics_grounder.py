@@ -72,7 +72,8 @@ class UltralyticsGrounder(Grounder):
         self.name, self.outlines = name, yolo.task == "segment"
         self._yolo, self._device, self._half = yolo, device, options.dtype == "float16"
         self._tags = None if tags is None else _by_name(tags)
-        self._features, self._told = Recent(self._describe), ()
+        self._features = Recent(self._describe)
+        self._told: tuple[str, ...] = ()
         self.configure(options)
 
     def configure(self, options: GrounderOptions) -> None:
@@ -146,7 +147,7 @@ class UltralyticsGrounder(Grounder):
         if not (np.isfinite(xyxy).all() and np.isfinite(scores).all()):
             raise GrounderError(f"{self.name}: expected finite boxes and scores, got NaN or infinity")
         xyxy = xyxy.clip(0, np.array([width, height] * 2, np.float32))
-        placed = (xyxy[:, 2:] - xyxy[:, :2] >= LEAST_SIDE_PX).all(1)
+        placed = np.all(xyxy[:, 2:] - xyxy[:, :2] >= LEAST_SIDE_PX, axis=1)
         order = np.argsort(-scores, kind="stable")
         rows: list[tuple[int, int]] = []
         for name, number in asked.items():

@@ -19,6 +19,7 @@ from torch.nn.functional import interpolate
 
 from ...data import Mask, Pixels, Prompts, Segments, check_image
 from ...errors import SegmenterError, failures, out_of_memory
+from ..encoding import uploaded
 from .upscaling import Size, axes, mask
 
 BLOCK_BYTES = 2**23
@@ -276,14 +277,6 @@ class SamSegmenter:
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
         with failures(SegmenterError, f"{self.name} failed"), autocast:
             yield
-
-
-def uploaded(array: np.ndarray | Tensor, device: torch.device) -> Tensor:
-    """An array as a tensor on the device; the host does not wait for the copy."""
-    tensor = array if isinstance(array, Tensor) else torch.from_numpy(np.require(array, requirements="W"))
-    if device.type == "cuda" and not tensor.is_cuda:
-        tensor = tensor.pin_memory()
-    return tensor.to(device, non_blocking=True)
 
 
 def _each(do: Callable[..., Any], first: Any, *rest: Any) -> Any:

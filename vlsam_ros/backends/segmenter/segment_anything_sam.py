@@ -15,9 +15,10 @@ from torch.nn.functional import interpolate
 from ...data import letterbox_hw
 from ...errors import ModelLoadError
 from ..checkpoint import local
+from ..encoding import uploaded
 from ..torch_file import differences, read_file
 from .decoder import decode, sparse
-from .sam import SamSegmenter, uploaded
+from .sam import SamSegmenter
 from .upscaling import Size
 from .vit import settle
 

@@ -15,7 +15,8 @@ from transformers import AutoImageProcessor, AutoModelForMaskGeneration, PreTrai
 
 from ...errors import ModelLoadError
 from ..checkpoint import read, read_model, reason
-from .sam import SamSegmenter, uploaded
+from ..encoding import uploaded
+from .sam import SamSegmenter
 from .upscaling import Size
 from .vit import settle
 
