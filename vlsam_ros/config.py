@@ -283,10 +283,14 @@ class AttentionOptions:
         "what contrast 'background' asks; its answer names nothing",
     )
     first_layer: int = option(
-        -1, "first layer that takes part in the flow (-1: as the preset says; decaf: the middle one)", low=-1, high=512
+        -1,
+        "first layer that takes part in the flow, counted among those with attention (-1: as the preset says; decaf: the "
+        "middle one)",
+        low=-1,
+        high=512,
     )
     hidden_layer: int = option(
-        -1, "after which layer hidden states are compared (-1: the middle one)", low=-1, high=512
+        -1, "after which layer, of all, hidden states are compared (-1: the middle one)", low=-1, high=512
     )
     sigma: float = option(
         -1.0, "Gaussian smoothing of the map, in grid cells (0: none; -1: as the preset says)", low=-1.0, high=8.0
