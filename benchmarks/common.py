@@ -15,6 +15,11 @@ from typing import Any
 
 import torch
 
+from vlsam_ros.config import PROFILES
+
+MODELLED = tuple(p for p in PROFILES if p not in ("embedded", "sam3", "apache", "server"))
+"""The profiles of real size whose models' sizes are known here: a VLM that attends, and a SAM."""
+
 
 @dataclass
 class Spent:

@@ -21,11 +21,11 @@ import numpy as np
 import torch
 import yaml
 
-from benchmarks.common import finish, table
+from benchmarks.common import MODELLED, finish, table
 from benchmarks.counting import Op, Work, flops, moved
 from benchmarks.work import Asked, Shape, asked, flow_work, questions_of, segmented, vlm_of, written
 from vlsam_ros.backends.vlm import memory
-from vlsam_ros.config import PROFILES, Config, options, profile_path
+from vlsam_ros.config import Config, options, profile_path
 from vlsam_ros.ensemble.schedule import plan
 from vlsam_ros.ensemble.tiling import views
 
@@ -242,12 +242,14 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--card", choices=CARDS, default="rtx4090")
-    parser.add_argument("--profile", default="desktop", help=f"{', '.join(PROFILES[1:])}, or a YAML file (%(default)s)")
+    parser.add_argument("--profile", default="desktop", help=f"{', '.join(MODELLED)}, or a YAML file (%(default)s)")
     parser.add_argument("--size", default="1920x1080", help="of the frame (%(default)s)")
     parser.add_argument("--set", nargs="+", default=[], metavar="OPTION=VALUE", help="options beside the profile's")
     parser.add_argument("--names", type=int, default=Assumed.names, help="that a view's answers name (%(default)s)")
     args = parser.parse_args()
     config = Config.from_file(profile_path(args.profile), dict(map(_change, args.set)))
+    if config.grounder.mode != "attention":
+        parser.error(f"only grounder.mode 'attention' is modelled, got {config.grounder.mode!r} in {args.profile}")
     width, height = map(int, args.size.split("x"))
     card, assumed = CARDS[args.card], Assumed(names=args.names)
     found = keyframe(config, (height, width), card, assumed)

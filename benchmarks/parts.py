@@ -17,6 +17,7 @@ import torch
 
 from benchmarks import merge as merging
 from benchmarks import real
+from benchmarks.common import MODELLED
 from benchmarks.obvious import obvious
 from benchmarks.timing import GIB, Card, Row, Watch, flops, rows_of, settle, timed
 from benchmarks.work import named
@@ -24,7 +25,7 @@ from vlsam_ros import pipeline
 from vlsam_ros.backends.vlm.capture import listening
 from vlsam_ros.backends.vlm.decoding import Asked, Bench
 from vlsam_ros.backends.vlm.prompting import Prompter
-from vlsam_ros.config import PROFILES, Config, profile_path
+from vlsam_ros.config import Config, profile_path
 from vlsam_ros.data import Answer, Detections, ImageLayout, NamedMap, Pixels, Prompts
 from vlsam_ros.ensemble.merge import merge
 from vlsam_ros.ensemble.tiling import views
@@ -136,7 +137,7 @@ def keyframes() -> dict[str, Keyframe]:
         "goal: Qwen2.5-VL-7B + ViT-H": Keyframe("Qwen2.5-VL-7B", "ViT-H", GOAL, 1.0),
         "goal: Qwen3-VL-8B + ViT-H": Keyframe("Qwen3-VL-8B", "ViT-H", GOAL, 1.0),
     }
-    for profile in (name for name in PROFILES if name != "embedded"):
+    for profile in MODELLED:
         options = Config.from_file(profile_path(profile)).flat()
         vlm, segmenter = named(options["vlm.model"], real.VLMS), named(options["segmenter.model"], real.SEGMENTERS)
         notes = []

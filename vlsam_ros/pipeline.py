@@ -199,6 +199,8 @@ class VLSam:
                 "in which form with vlm.boxes"
             )
         self.config, self._form = config, form
+        if self.grounder:
+            self.grounder.configure(config.grounder)
 
     def warm_up(self, size_hw: tuple[int, int] = FULL_HD) -> None:
         """Get the models ready for the views and questions of the options, so that no frame has to wait for that.
@@ -309,16 +311,16 @@ class VLSam:
         tokens = [len(own[0].layout.positions) for own in answered]
         places: list[dict[str, Grounded]] = [{} for _ in views]
         if "native" in ways:
-            for i, own in enumerate(self._written(views, answered, names, timings)):
-                places[i]["native"], more, problems = own
+            for i, (place, more, problems) in enumerate(self._written(views, answered, names, timings)):
+                places[i]["native"] = place
                 said[i] += more
                 doubts[i] += problems
         del answered, background
         if self.grounder:
             with _timed(timings, "grounder"):
                 located = self.grounder.locate_views(views, [list(own) for own in names])
-            for own, found in zip(places, located, strict=True):
-                own["grounder"] = found
+            for place, each in zip(located, places, strict=True):
+                each["grounder"] = place
         looks = []
         with _timed(timings, "segmenter"):
             instances = [
@@ -362,9 +364,12 @@ class VLSam:
                 requests = [native.ask_for(name, self._form, options) for name in later]
                 more = self.vlm.answer(pixels, requests) if requests else []
             doubts, found = [(answer.question, answer.failed or cut_off(answer)) for answer in more], []
-            at_once = [(answer, answer) for answer in own if answer.question == self._all_at_once]
-            for answer, given in (*at_once, *((a, {n: a}) for n, a in zip(later, more, strict=True))):
-                places, problems = native.grounded(given, list(asked), self._form, options, questions, pixels.shape[:2])
+            given: list[tuple[Answer, Answer | dict[str, Answer]]] = [
+                (a, a) for a in own if a.question == self._all_at_once
+            ]
+            given += [(answer, {name: answer}) for name, answer in zip(later, more, strict=True)]
+            for answer, about in given:
+                places, problems = native.grounded(about, list(asked), self._form, options, questions, pixels.shape[:2])
                 found.append(places)
                 doubts += [(answer.question, problem) for problem in problems]
             yield Grounded.joined(found), [(a.question, a.text) for a in more], doubts

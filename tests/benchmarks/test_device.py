@@ -14,9 +14,10 @@ import torch
 import transformers as hf
 
 from benchmarks import device, parts, real
+from benchmarks.common import MODELLED
 from benchmarks.obvious import obvious
 from benchmarks.timing import Card, Row, Watch, flops, timed
-from vlsam_ros.config import PROFILES, VlmOptions
+from vlsam_ros.config import VlmOptions
 from vlsam_ros.pipeline import VLSam
 
 ROOT = Path(__file__).parents[2]
@@ -260,7 +261,7 @@ def test_everything_runs_with_tiny_models(tmp_path):
     assert [name for kind, name in measured if kind == "segmenter"] == list(real.SEGMENTERS)
     frames = [name for kind, name in measured if kind == "keyframe"]
     assert frames == list(parts.keyframes())
-    assert [name.split(":")[0] for name in frames if "goal" not in name] == [p for p in PROFILES if p != "embedded"]
+    assert [name.split(":")[0] for name in frames if "goal" not in name] == list(MODELLED)
     for (kind, name), found in measured.items():
         rows = {row["stage"]: row for row in found["rows"]}
         missing = ROWS.get(kind, set()) - set(rows)

@@ -80,7 +80,7 @@ def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Names
     fitted_on = dataset.load(args.calibrate, args.images) if args.calibrate else None
     for each in filter(None, (data, fitted_on)):
         must_have_pictures(each)
-    out, failed, table = OutputFolder(args.out, COMMAND), 0, []
+    out, failed, table = OutputFolder(args.out, COMMAND), 0, list[dict[str, Any]]()
     vlm, segmenter = load_vlm(config.vlm), load_segmenter(config.segmenter)
     writes = config.vlm.boxes != "auto" or bool(vlm.boxes)
     for model in ("", *(args.grounders or ())):
@@ -115,7 +115,7 @@ def _fitted(
     """A row's options with the scores that fit some labelled data, and how many frames of it failed."""
     from ..pipeline import VLSam
 
-    options = Config.from_flat(row.options | {"merge.min_score": FLOOR})
+    options = Config.from_flat(row.options)
     file = out.claim(f"calibration/{row.file}")
     with writing(file):
         detect: Callable[..., Any] = partial(look, VLSam(vlm, segmenter, options, grounder))
@@ -126,7 +126,7 @@ def _fitted(
     except DataError as error:
         print(f"{row.title}: not fitted: {error}", file=sys.stderr)
         return options, lost
-    return Config.from_flat(row.options | fitted.options()), lost
+    return Config.from_flat({**row.options, **fitted.options()}), lost
 
 
 def more(data: Dataset, path: Path) -> dict[str, float]:

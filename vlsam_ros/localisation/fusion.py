@@ -59,7 +59,7 @@ def beside(way: str, found: Grounded, name: int, mask: Mask) -> Witness:
     """What a way that gives boxes says of a mask under one of the names that it was asked for."""
     rows = np.flatnonzero(found.names == name)
     xyxy, points = found.xyxy[rows], np.zeros(len(rows), bool) if found.points is None else found.points[rows]
-    iou = box_iou(xyxy, np.broadcast_to(np.float32(mask.xyxy), xyxy.shape))
+    iou = box_iou(xyxy, np.broadcast_to(np.array(mask.xyxy, np.float32), xyxy.shape))
     for i in np.flatnonzero(points):
         x, y = (xyxy[i, :2] + xyxy[i, 2:]) / 2
         iou[i] = mask.has(int(x), int(y))

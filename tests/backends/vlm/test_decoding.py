@@ -385,6 +385,8 @@ def test_families_of_a_fixed_number_keep_it(folder: Callable, family: str) -> No
         ("- " * 47, 4, False),
         ("- " * 48, 4, True),
         ("| " + "--- | " * 6, 4, False),
+        ("".join(f"[ {i} , 20 , {i} 5 , 60 ] car , " for i in range(9)), 4, False),  # nine boxes
+        ("[ 1 0 , 20 , 30 , 60 ] car , " * 4, 4, True),  # one
         ("1 2 3 4 5 6 7 8 9 10 11 12 13", 4, False),
         ("1 , 000 , " * 11, 4, False),
         ("1 , 000 , " * 12, 4, True),

@@ -17,9 +17,14 @@ LEAST, LEAST_SIGNS = 8, 48
 
 NUMBER = -1
 
+COORDINATES = 4
+"""A part with so many numbers holds a box: then these are what tells one from the next, and don't count as equal."""
+
 
 class Repeats:
     """Whether an answer's end is one and the same part again and again; numbers count as equal, as lists have them.
+
+    Those of a box don't: several things of one name differ in nothing else.
 
     Args:
         decode: tokens -> text.
@@ -34,16 +39,18 @@ class Repeats:
         """Of the tokens that a row has written so far."""
         if not self._most or len(tokens) < LEAST:
             return False
-        seen = [self._sign(token) for token in tokens[-max(LONGEST * self._most, LEAST_SIGNS + LONGEST) :]]
+        last = tokens[-max(LONGEST * self._most, LEAST_SIGNS + LONGEST) :]
+        seen = [self._sign(token) for token in last]
         signs, letters = [sign for sign, _ in seen], [letter for _, letter in seen]
         return any(
-            signs[-1] == signs[-1 - part] and self._repeated(signs, part, any(letters[-part:]))
+            signs[-1] == signs[-1 - part]
+            and self._repeated(last if _numbers(signs[-part:]) >= COORDINATES else signs, part, any(letters[-part:]))
             for part in range(1, min(LONGEST, len(signs) // 2) + 1)
         )
 
     def _repeated(self, signs: Sequence[int], part: int, letters: bool) -> bool:
         length = part * max(self._most, -(-(LEAST if letters else LEAST_SIGNS) // part))
-        return len(signs) >= length and signs[-length:-part] == signs[part - length :]
+        return len(signs) >= length and list(signs[-length:-part]) == list(signs[part - length :])
 
     def _sign(self, token: int) -> tuple[int, bool]:
         """The token, or `NUMBER` if it is one; and whether it has a letter."""
@@ -51,6 +58,11 @@ class Repeats:
             text = self._decode([token]).strip()
             self._signs[token] = NUMBER if text.isdigit() else token, any(c.isalpha() for c in text)
         return self._signs[token]
+
+
+def _numbers(signs: Sequence[int]) -> int:
+    """How many numbers there are, of one token or several."""
+    return sum(sign == NUMBER != before for before, sign in zip([0, *signs], signs, strict=False))
 
 
 class RepeatsStop(StoppingCriteria):
