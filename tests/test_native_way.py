@@ -9,7 +9,7 @@ import pytest
 from fakes import FakeGrounder, FakeSegmenter, FakeVlm, WritingVlm, picture
 
 from vlsam_ros.config import Config
-from vlsam_ros.data import Answer, Detections
+from vlsam_ros.data import Answer, Detections, Witness
 from vlsam_ros.errors import ConfigError, VlmError
 from vlsam_ros.pipeline import VLSam
 
@@ -150,12 +150,31 @@ def test_a_failed_box_answer_is_said() -> None:
     assert boxes(result) == [e for e in EXPECTED if e[0] == "blue ball"]
     assert any("detect red box: 503" in p for p in result.problems)
 
+    both = run("grounder+native", Failing(), FakeGrounder())
+    assert boxes(both) == EXPECTED and len(both.problems) == 1  # said once
+    heard = {d.label: [w.way for w in d.witnesses] for d in both.items}
+    assert heard == {"red box": ["grounder"], "blue ball": ["grounder", "native"]}  # silence contradicts nobody
+
     class Down(WritingVlm):
         def answer(self, view: np.ndarray, questions: list[str]) -> list[Answer]:
             raise VlmError("down")
 
     with pytest.raises(VlmError, match="down"):
         run("native", Down())
+
+
+@pytest.mark.parametrize(("text", "heard"), [("none", True), ("I'm sorry, I can't.", False), ("(1, 2), (3, 4)", False)])
+def test_only_what_could_be_read_is_a_witness(text: str, heard: bool) -> None:
+    found = run("grounder+native", WritingVlm(red_box=text), FakeGrounder())
+    assert boxes(found) == EXPECTED and bool(found.problems) != heard
+    said = [w for d in found.items if d.label == "red box" for w in d.witnesses if w.way == "native"]
+    assert said == [Witness("native", 0.0, 0.0)] * 2 * heard
+
+
+@pytest.mark.parametrize("mode", ["attention", "native"])
+def test_an_empty_question_is_a_question_like_others(mode: str) -> None:
+    vlm = FakeVlm() if mode == "attention" else WritingVlm()
+    assert run(mode, vlm, **{"questions.questions": [""]}).problems == ()
 
 
 def test_what_a_vlm_can_not_do_is_said_at_once() -> None:

@@ -20,7 +20,7 @@ from .ensemble.schedule import Pace, Step, left_out, plan, until_spent
 from .ensemble.tiling import lift, views
 from .errors import ConfigError, GrounderError, SegmenterError, VlmError, VlsamError, out_of_memory
 from .localisation import native
-from .localisation.fusion import witnessed
+from .localisation.fusion import Asked, witnessed
 from .localisation.grounding import detections, names_in
 from .localisation.refine import refine
 from .recognition.attention import fuse, named_maps, wants_background, wants_hidden
@@ -246,10 +246,10 @@ class VLSam:
         return "attention" in self.config.grounder.ways or self.config.fusion.attention_checks
 
     @property
-    def _all_at_once(self) -> str:
-        """The question whose answer has the names and the boxes; empty if they are asked for one after the other."""
+    def _all_at_once(self) -> str | None:
+        """The question whose answer has the names and the boxes; None if they are asked for one after the other."""
         if "native" not in self.config.grounder.ways or self.config.native.ask != "at once":
-            return ""
+            return None
         return native.ask_all(self._form, self.config.native)
 
     def _questions(self, pixels: np.ndarray) -> list[str]:
@@ -309,7 +309,7 @@ class VLSam:
         said = [[(a.question, a.text) for a in own] for own in answered]
         doubts = [[(a.question, self._doubt(a)) for a in own] for own in answered]
         tokens = [len(own[0].layout.positions) for own in answered]
-        places: list[dict[str, Grounded]] = [{} for _ in views]
+        places: list[dict[str, Asked]] = [{} for _ in views]
         if "native" in ways:
             for i, (place, more, problems) in enumerate(self._written(views, answered, names, timings)):
                 places[i]["native"] = place
@@ -319,12 +319,12 @@ class VLSam:
         if self.grounder:
             with _timed(timings, "grounder"):
                 located = self.grounder.locate_views(views, [list(own) for own in names])
-            for place, each in zip(located, places, strict=True):
-                each["grounder"] = place
+            for i, (place, each) in enumerate(zip(located, places, strict=True)):
+                each["grounder"] = place, {name: n for n, name in enumerate(names[i])}
         looks = []
         with _timed(timings, "segmenter"):
             instances = [
-                *(detections(self.segmenter, views, [p[way] for p in places], names, config, way)
+                *(detections(self.segmenter, views, [p[way][0] for p in places], names, config, way)
                   for way in ("grounder", "native") if way in ways),
                 *([refine(self.segmenter, views, maps, config)] if "attention" in ways and self.segmenter else []),
             ]  # fmt: skip
@@ -333,8 +333,7 @@ class VLSam:
             placed = {d.label for d in found}
             if "attention" in ways:
                 doubts[i] += [(q, f"no place for {n!r}") for n, (q, _) in names[i].items() if n not in placed]
-            asked = {way: (own, list(names[i])) for way, own in places[i].items()}
-            found = witnessed(found, maps[i] if self._attends else None, asked)
+            found = witnessed(found, maps[i] if self._attends else None, places[i])
             with _timed(timings, "verify"):
                 verdicts, found = verify(self.vlm, pixels, found, config)
             said[i] += [(a.question, a.text) for a in verdicts]
@@ -355,8 +354,11 @@ class VLSam:
         answered: Sequence[Sequence[Answer]],
         names: Sequence[Mapping[str, tuple[str, float]]],
         timings: dict[str, float],
-    ) -> Iterator[tuple[Grounded, list[tuple[str, str]], list[tuple[str, str]]]]:
-        """The VLM's own boxes of the names in each view; what it said for that, and what is wrong with it."""
+    ) -> Iterator[tuple[Asked, list[tuple[str, str]], list[tuple[str, str]]]]:
+        """The VLM's own boxes of the names in each view; what it said for that, and what is wrong with it.
+
+        Where nothing of an answer could be read it counts as not asked: that contradicts nobody.
+        """
         options, questions = self.config.native, self.config.questions
         for pixels, own, asked in zip(views, answered, names, strict=True):
             with _timed(timings, "vlm"):
@@ -364,15 +366,21 @@ class VLSam:
                 requests = [native.ask_for(name, self._form, options) for name in later]
                 more = self.vlm.answer(pixels, requests) if requests else []
             doubts, found = [(answer.question, answer.failed or cut_off(answer)) for answer in more], []
-            given: list[tuple[Answer, Answer | dict[str, Answer]]] = [
-                (a, a) for a in own if a.question == self._all_at_once
+            given: list[tuple[Answer, Answer | dict[str, Answer], set[str]]] = [
+                (a, a, asked.keys() - later) for a in own if a.question == self._all_at_once
             ]
-            given += [(answer, {name: answer}) for name, answer in zip(later, more, strict=True)]
-            for answer, about in given:
-                places, problems = native.grounded(about, list(asked), self._form, options, questions, pixels.shape[:2])
-                found.append(places)
-                doubts += [(answer.question, problem) for problem in problems]
-            yield Grounded.joined(found), [(a.question, a.text) for a in more], doubts
+            given += [(answer, {name: answer}, {name}) for name, answer in zip(later, more, strict=True)]
+            heard: set[str] = set()
+            for answer, about, wanted in given:
+                if not answer.failed:
+                    places, problems = native.grounded(
+                        about, list(asked), self._form, options, questions, pixels.shape[:2]
+                    )
+                    found.append(places)
+                    doubts += [(answer.question, problem) for problem in problems]
+                    heard |= wanted if len(places) or not problems else set()
+            numbers = {name: n for n, name in enumerate(asked) if name in heard}
+            yield (Grounded.joined(found), numbers), [(a.question, a.text) for a in more], doubts
 
 
 def cut_off(answer: Answer) -> str:

@@ -70,7 +70,7 @@ def test_a_point_fits_if_the_mask_holds_it() -> None:
 
 def test_ways_that_were_not_asked_are_no_witnesses() -> None:
     d = Detection("dog", 0.5, 0.9, 0.8, 0.7, mask(10, 10, 30, 20), source="grounder")
-    places = {"grounder": (found(((10, 10, 30, 20), 0.9, 0)), ["dog"]), "native": (found(), ["cat"])}
+    places = {"grounder": (found(((10, 10, 30, 20), 0.9, 0)), {"dog": 0}), "native": (found(), {"cat": 0})}
     assert witnessed([d], None, {})[0].witnesses == ()
     assert [w.way for w in witnessed([d], None, places)[0].witnesses] == ["grounder"]
     assert [w.way for w in witnessed([d], [MAP], places)[0].witnesses] == ["attention", "grounder"]

@@ -15,8 +15,8 @@ from .grounding import box_iou
 from .prompts import coverage
 from .refine import consistency
 
-Asked = tuple[Grounded, Sequence[str]]
-"""What was found, and the names that were asked for."""
+Asked = tuple[Grounded, Mapping[str, int]]
+"""What was found, and the number in it of each name that was asked for."""
 
 
 def witnessed(
@@ -39,9 +39,9 @@ def _witnesses(d: Detection, maps: Sequence[NamedMap] | None, places: Mapping[st
     elif own:
         yield _surest(attended(m, d.mask) for m in own)
     for way in WAYS:
-        grounded, names = places.get(way, (None, ()))
-        if grounded is not None and d.label in names:
-            yield beside(way, grounded, names.index(d.label), d.mask)
+        if way in places and d.label in places[way][1]:
+            grounded, numbers = places[way]
+            yield beside(way, grounded, numbers[d.label], d.mask)
 
 
 def attended(m: NamedMap, mask: Mask) -> Witness:
