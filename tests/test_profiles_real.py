@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def detector(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_frame_of_a_profile(detector: pipeline.VLSam) -> None:
-    """What is found has the VLM's names, comes from the grounder, and is outlined; a second frame works, too."""
+    """What is found has the VLM's names, comes from the grounder, and is outlined; the threshold is live."""
     grounder = detector.grounder
     assert grounder and (detector.segmenter is None) == grounder.outlines
     for seed in range(2):
@@ -52,3 +53,6 @@ def test_a_frame_of_a_profile(detector: pipeline.VLSam) -> None:
         assert all(d.source == "grounder" and d.mask.area and 0 < d.score <= 1 for d in result.items)
         assert not result.problems and not result.skipped and result.grounder == grounder.name
         assert bool(result.segmenter) != grounder.outlines
+    options = detector.config
+    detector.configure(replace(options, grounder=replace(options.grounder, threshold=1.0)))
+    assert not detector(frame).items

@@ -188,6 +188,13 @@ def test_no_name_no_box(family: str, names: list[str], load: Any) -> None:
     assert (found.xyxy.shape, found.scores.shape, found.names.shape, found.masks) == ((0, 4), (0,), (0,), None)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_nothing_found(family: str, load: Any) -> None:
+    found = load(family, threshold=1.0).locate(view(60, 100), NAMES)
+    assert len(found) == 0 and found.xyxy.shape == (0, 4)
+    assert found.masks == (() if family.startswith("sam3") else None)
+
+
 CALLS = {
     "grounding-dino": 6,  # 256 tokens
     "mm-grounding-dino": 6,

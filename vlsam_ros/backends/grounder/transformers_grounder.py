@@ -112,7 +112,11 @@ class TransformersGrounder(Grounder):
         masks = None
         if proposals.masks is not None:
             self._require_finite("masks", chosen := proposals.masks[name, box])
-            masks = tuple(mask for some in chosen.split(MASKS_AT_ONCE) for mask in _masks(some, size_hw))
+            masks = tuple(
+                mask
+                for i in range(0, len(chosen), MASKS_AT_ONCE)
+                for mask in _masks(chosen[i : i + MASKS_AT_ONCE], size_hw)
+            )
         return Grounded(
             xyxy=boxes[name, box].numpy(),
             scores=best.values[name, rank].numpy(),
