@@ -238,6 +238,70 @@ def ovis2(folder: Path) -> Path:
     return save(config, processor, folder)
 
 
+def gemma3n(folder: Path) -> Path:
+    """Gemma 3n: a tower of timm's with 4 × 4 places, layers that slide, and layers with the keys of earlier ones."""
+    words = tokenizer({**NAMED, "audio_token": "<audio>", "boa_token": "<vision>", "eoa_token": "</vision>"})
+    text = {
+        **TEXT,
+        "vocab_size": VOCABULARY + 1,
+        "num_hidden_layers": 4,
+        "head_dim": 8,
+        "sliding_window": 24,
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
+        "num_kv_shared_layers": 2,
+        "vocab_size_per_layer_input": VOCABULARY,
+        "hidden_size_per_layer_input": 8,
+        "laurel_rank": 4,
+        "activation_sparsity_pattern": [0.0] * 4,
+    }
+    audio = {"hidden_size": 16, "conf_num_attention_heads": 2, "conf_num_hidden_layers": 1, "input_feat_size": 16}
+    config = hf.Gemma3nConfig(
+        text_config=text,
+        vision_config={
+            "architecture": "test_efficientnet",
+            "hidden_size": 256,
+            "vocab_size": 4,
+            "vocab_offset": VOCABULARY + 1,
+        },
+        audio_config={**audio, "sscp_conv_channel_size": [4, 4], "vocab_size": 4, "vocab_offset": VOCABULARY + 5},
+        vision_soft_tokens_per_image=16,
+        image_token_id=SPECIAL.index(IMAGE),
+        audio_token_id=words.convert_tokens_to_ids("<audio>"),
+        boi_token_id=SPECIAL.index("<vision>"),
+        eoi_token_id=SPECIAL.index("</vision>"),
+        boa_token_id=SPECIAL.index("<vision>"),
+        eoa_token_id=SPECIAL.index("</vision>"),
+    )
+    processor = hf.Gemma3nProcessor(
+        hf.Gemma3nAudioFeatureExtractor(feature_size=16),
+        hf.SiglipImageProcessor(size={"height": 128, "width": 128}),
+        words,
+        image_seq_length=16,
+        audio_seq_length=4,
+        chat_template=template(IMAGE),
+    )
+    return save(config, processor, folder)
+
+
+def video_llama_3(folder: Path) -> Path:
+    """VideoLLaMA 3 with 7 px patches, merged 2 × 2."""
+    vision = {k: v for k, v in VISION.items() if k != "image_size"}
+    config = hf.VideoLlama3Config(
+        text_config=hf.Qwen2Config(**TEXT),
+        vision_config={**vision, "patch_size": 7},
+        image_token_id=SPECIAL.index(IMAGE),
+        video_token_id=SPECIAL.index(VIDEO),
+    )
+    sizes = {"shortest_edge": 28 * 28, "longest_edge": 14 * 14 * 40}
+    processor = hf.VideoLlama3Processor(
+        hf.VideoLlama3ImageProcessor(patch_size=7, merge_size=2, size=sizes),
+        tokenizer(),
+        hf.VideoLlama3VideoProcessor(),
+        chat_template=template(IMAGE),
+    )
+    return save(config, processor, folder)
+
+
 NEWER: dict[str, Callable[[Path], Path]] = {
     build.__name__: build
     for build in (
@@ -254,6 +318,8 @@ NEWER: dict[str, Callable[[Path], Path]] = {
         qwen3_5_moe,
         lfm2_vl,
         minicpmv4_6,
+        gemma3n,
+        video_llama_3,
     )
 }
 """Supported family -> builder."""
@@ -261,5 +327,5 @@ NEWER: dict[str, Callable[[Path], Path]] = {
 HYBRIDS = ("qwen3_5", "qwen3_5_moe", "lfm2_vl", "minicpmv4_6")
 """Of those, the ones that have layers without attention."""
 
-TWINS = ("vipllava", "qwen3_5_moe", "glm46v", "glm4v_moe", "ovis2")
-"""Of those, the ones whose parts are other rows': slow tests leave them out."""
+TWINS = ("vipllava", "qwen3_5_moe", "glm46v", "glm4v_moe", "ovis2", "gemma3n", "video_llama_3")
+"""Of those, the ones whose parts are much like other rows': slow tests leave them out."""

@@ -87,6 +87,8 @@ def save(config: hf.PreTrainedConfig, processor: hf.ProcessorMixin, folder: Path
                 parameter *= 20.0  # each query of a Q-Former looks elsewhere
             if "vision" in name and ("out_proj" in name or "o_proj" in name):
                 parameter *= 0.1  # a patch keeps to itself
+            if "image_pooling_2d" in name or "image_projector" in name:
+                parameter *= 10.0  # what Molmo 2 adds to its tokens is not lost beside them
             if parameter.shape[2:] == (3, 3):
                 parameter[:, :, 0], parameter[..., 0] = 0, 0  # a strided convolution keeps to its own cell
     model.save_pretrained(folder)

@@ -126,6 +126,7 @@ def generation(
     cache = 2 * keys * (prefix + tail + new_tokens) * batch + keys * prefix * views  # whose values stay, too
     kept = prefix * views + (tail + new_tokens) * batch if kept is None else kept
     inner = getattr(text, "intermediate_size", None) or 4 * text.hidden_size
+    inner = max(inner) if isinstance(inner, list | tuple) else inner  # Gemma 3n: one for each layer
     width = 6 * text.hidden_size + 2 * inner + max(query + 2 * key for query, key in widths)
     prefill = max(prefix * views, tail * batch) * width * size
     logits = text.vocab_size * batch * (size + 4)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 
 class Encoded:
@@ -31,7 +31,7 @@ class Encoded:
                 return run(*args, **given)
             if self._output is None:
                 self._output = run(*args, **given)
-            return copy(self._output)  # models put their own into it
+            return tree_map_only(Tensor, Tensor.clone, self._output)  # models put their own into it, and change it
 
         encoder.forward = forward
         try:

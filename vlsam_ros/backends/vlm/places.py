@@ -1,4 +1,4 @@
-"""What Qwen-VL and GLM-V work out of a view's size, on the host: of tensors on a device it would wait, in every layer."""
+"""What Qwen-VL and GLM-V make of a view's size, on the host: of tensors on a device it would wait, in every layer."""
 
 from __future__ import annotations
 
