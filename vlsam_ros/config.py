@@ -166,7 +166,7 @@ class GrounderOptions:
     )
     trust_pickle: bool = option(
         False,
-        "allow a checkpoint that is Python's pickle and can run code (ultralytics' .pt); only for files you trust",
+        "allow a checkpoint that can run code (ultralytics' .pt, .torchscript and .engine); only for files you trust",
     )
 
     @property
