@@ -284,8 +284,8 @@ class AttentionOptions:
     )
     first_layer: int = option(
         -1,
-        "first layer that takes part in the flow, counted among those with attention (-1: as the preset says; decaf: the "
-        "middle one)",
+        "first layer that takes part in the flow, counted among those with attention (-1: as the preset says; decaf: "
+        "the middle one)",
         low=-1,
         high=512,
     )
