@@ -146,10 +146,56 @@ def test_the_ways_beside_each_other_from_the_command_line(
     assert table.count("\n| ") == len(rates) + 1 and "names by fake-vlm" in table
     calls = vlm.calls
     assert cli.main([*args, "--out", str(tmp_path / "out")]) == 0 and vlm.calls == calls
-    capsys.readouterr()
+    again = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert again == {title: r | {"gib": None} for title, r in rates.items()}  # memory is of what runs
     fitted = [*args, "--calibrate", data, "--out", str(tmp_path / "fitted")]
     assert cli.main(fitted) == 0  # all is right here, so that there is nothing to fit, which is said
     assert "not fitted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "titles"),
+    [
+        (["--grounders", "a/x-1", "b/x-1", "c/x_1"], ["attention", "x-1", "x-1_2", "x_1_3"]),
+        (["--grounders", "a/attention"], ["attention", "attention_2"]),
+        (["--grounder.model", "a/llmdet"], ["attention", "llmdet"]),  # the profile's
+        ([], ["attention"]),
+    ],
+    ids=["three of one name", "called as a way", "the profile's", "none"],
+)
+def test_grounders_of_one_name_share_no_file(
+    given: list[str], titles: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr("vlsam_ros.evaluation.ways.load_vlm", lambda options: FakeVlm())
+    monkeypatch.setattr("vlsam_ros.evaluation.ways.load_segmenter", lambda options: FakeSegmenter())
+    monkeypatch.setattr(
+        "vlsam_ros.evaluation.ways.load_grounder", lambda options: loaded.append(options.model) or FakeGrounder()
+    )
+    alone = ("attention", "grounder")
+    monkeypatch.setattr(
+        ways, "rows", lambda *a: (r for r in ROWS(*a) if r.options["grounder.mode"] in alone and "," not in r.title
+                                  and "hidden" not in r.title)
+    )  # fmt: skip
+    args = ["ablate", "--ways", "--data", str(coloured(tmp_path)), "--out", str(tmp_path / "out"), *given]
+    assert cli.main([*args, "--views.tile_rows", "0", "--views.far", "0"]) == 0
+    assert list(json.loads(capsys.readouterr().out.splitlines()[-1])) == titles
+    assert len(list((tmp_path / "out").glob("*.jsonl"))) == len(titles)
+    assert loaded == [model for model in given if "/" in model]
+
+
+def test_nothing_to_compare_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
+    monkeypatch.setattr("vlsam_ros.evaluation.ways.load_vlm", lambda options: WritingVlm(attends=False))
+    monkeypatch.setattr("vlsam_ros.evaluation.ways.load_segmenter", lambda options: FakeSegmenter())
+    monkeypatch.setattr(WritingVlm, "boxes", "")
+    assert cli.main(["ablate", "--ways", "--data", str(coloured(tmp_path)), "--out", str(tmp_path / "out")]) == 2
+    assert "nothing to compare" in capsys.readouterr().err
+
+
+def test_a_row_without_hidden_states_has_none() -> None:
+    config = Config.from_flat({"attention.preset": "product"})
+    presets = {r.title: r.options["attention.preset"] for r in ways.rows(config, "", True, False)}
+    assert presets == {"attention": "vlsam", "hidden states": "hidden", "attention x hidden states": "product"}
 
 
 def test_only_what_the_vlm_can_do_is_compared() -> None:

@@ -146,6 +146,8 @@ def test_fitted_scores_are_probabilities() -> None:
     fitted = calibration.fit(frames(1500), "box")
     options = fitted.score
     assert fitted.error < 0.05 and fitted.fusion is None and options.mapping == "logistic" and options.iou < 0.5
+    before = {"fusion.mapping": "logistic", "fusion.score": 9.0}  # of an earlier fit, to several ways
+    assert Config.from_flat(before | fitted.options()).fusion.mapping == "independent"
     fresh = frames(1500)
     m: Matches = match(fresh, "box")
     parts = np.array([s.found[0].parts for s in sorted(fresh, key=lambda s: -s.found[0].score)])

@@ -39,9 +39,9 @@ class Calibration:
 
     def options(self) -> dict[str, Any]:
         """For a profile."""
-        groups = {"score": self.score} | ({"fusion": self.fusion} if self.fusion else {})
-        flat = {f"{group}.{key}": value for group, own in groups.items() for key, value in vars(own).items()}
-        return {name: value for name, value in flat.items() if name != "fusion.attention_checks"}
+        fusion = vars(self.fusion) if self.fusion else {"mapping": "independent"}
+        groups = {"score": vars(self.score), "fusion": {k: v for k, v in fusion.items() if k != "attention_checks"}}
+        return {f"{group}.{key}": value for group, own in groups.items() for key, value in own.items()}
 
 
 def fit(scored: Sequence[Scored], geometry: Geometry) -> Calibration:

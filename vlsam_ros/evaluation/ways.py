@@ -10,8 +10,10 @@ import argparse
 import gc
 import json
 import math
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..backends import load_grounder, load_segmenter, load_vlm
 from ..config import Config
 from ..errors import ConfigError, DataError
-from ..output.folder import OutputFolder, writing
+from ..output.folder import OutputFolder, unique, writing
 from . import calibration, dataset, operating, predictions, scoring
 from .ablate import FLOOR, Row, figures, look
 from .commands import header
@@ -49,7 +51,8 @@ def rows(config: Config, grounder: str, attends: bool, writes: bool) -> Iterator
         return Row(title, base | {"grounder.mode": mode} | model | {k.replace("__", "."): v for k, v in more.items()})
 
     if not grounder and attends:
-        yield row("attention", "attention")
+        preset = config.attention.preset if config.attention.preset == "decaf" else "vlsam"
+        yield row("attention", "attention", attention__preset=preset)
         yield row("hidden states", "attention", attention__preset="hidden")
         yield row("attention x hidden states", "attention", attention__preset="product")
     if not grounder and writes:
@@ -70,6 +73,13 @@ def rows(config: Config, grounder: str, attends: bool, writes: bool) -> Iterator
             yield row(f"attention + {name} + own boxes", "attention+grounder+native")
 
 
+def distinct(rows: Sequence[Row]) -> Iterator[Row]:
+    """The rows with titles such that no two share a file, as those of grounders of one name would."""
+    stems = [Path(row.file).stem for row in rows]
+    for row, stem, own in zip(rows, stems, unique(stems), strict=True):
+        yield replace(row, title=row.title + own[len(stem) :])
+
+
 def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Namespace) -> int:
     """Predict and score every way; print the table and one line of JSON."""
     from ..pipeline import VLSam, needs_segmenter
@@ -83,23 +93,32 @@ def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Names
     out, failed, table = OutputFolder(args.out, COMMAND), 0, list[dict[str, Any]]()
     vlm, segmenter = load_vlm(config.vlm), load_segmenter(config.segmenter)
     writes = config.vlm.boxes != "auto" or bool(vlm.boxes)
-    for model in ("", *(args.grounders or ())):
-        grounder: Grounder | None = None
-        for row in rows(config, model, vlm.attends, writes):
-            options = Config.from_flat(row.options)
-            grounder = grounder or (load_grounder(options.grounder) if model else None)
-            own = segmenter if needs_segmenter(options, grounder) else None
-            if fitted_on:
-                options, lost = _fitted(row, fitted_on, out, vlm, own, grounder)
-                failed += lost
-            file = out.claim(row.file)
-            memory = _Memory()
-            with writing(file):
-                detect = partial(look, VLSam(vlm, own, options, grounder))
-                failed += predictions.predict(data.frames, detect, file, header(data, options))
-            table.append({"title": row.title} | figures(data, file) | more(data, file) | {"gib": memory.peak_gib()})
-        del grounder
-        gc.collect()
+    models = args.grounders or [model for model in [config.grounder.model] if model != "none"]
+    compared = [(model, row) for model in ("", *models) for row in rows(config, model, vlm.attends, writes)]
+    if not compared:
+        raise ConfigError(
+            f"nothing to compare: {vlm.name} gives no attention and is not known to write boxes (if it does, say in "
+            "which form with vlm.boxes); name localisers with --grounders"
+        )
+    grounder: Grounder | None = None
+    loaded = ""
+    for (model, _), row in zip(compared, distinct([row for _, row in compared]), strict=True):
+        options = Config.from_flat(row.options)
+        if model != loaded:
+            grounder = None
+            gc.collect()
+            grounder, loaded = load_grounder(options.grounder), model
+        own = segmenter if needs_segmenter(options, grounder) else None
+        if fitted_on:
+            options, lost = _fitted(row, fitted_on, out, vlm, own, grounder)
+            failed += lost
+        file = out.claim(row.file)
+        memory, before = _Memory(), file.stat().st_size if file.exists() else 0
+        with writing(file):
+            detect = partial(look, VLSam(vlm, own, options, grounder))
+            failed += predictions.predict(data.frames, detect, file, header(data, options))
+        gib = memory.peak_gib() if file.stat().st_size > before else math.nan  # of an earlier run it is not known
+        table.append({"title": row.title} | figures(data, file) | more(data, file) | {"gib": gib})
     text = markdown(table)
     fit = f", scores fitted to {fitted_on.name}" if fitted_on else ""
     out.write(TABLE, f"# {data.name}, {len(data.frames)} frames, names by {vlm.name}{fit}\n\n{text}\n")
@@ -144,16 +163,17 @@ class _Memory:
     def __init__(self) -> None:
         torch = sys.modules.get("torch")
         self._cuda = torch.cuda if torch is not None and torch.cuda.is_available() else None
+        self._known = bool(self._cuda) or os.access("/proc/self/clear_refs", os.W_OK)
         if self._cuda:
             self._cuda.reset_peak_memory_stats()
-        elif Path("/proc/self/clear_refs").exists():
+        elif self._known:
             Path("/proc/self/clear_refs").write_text("5")  # the kernel's own high-water mark begins anew
 
     def peak_gib(self) -> float:
+        """NaN if the system does not say."""
         if self._cuda:
             return self._cuda.max_memory_allocated() / 2**30
-        status = Path("/proc/self/status")
-        lines: Iterable[str] = status.read_text().splitlines() if status.exists() else ()
+        lines = Path("/proc/self/status").read_text().splitlines() if self._known else []
         peak = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), "nan")
         return float(peak) / 2**20
 
