@@ -25,7 +25,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import mean, median
 
 import numpy as np
@@ -45,7 +45,7 @@ from benchmarks.rig import (
     seconds,
 )
 from benchmarks.transport import HEIGHT, QUALITIES, RATE_HZ, TOPIC, WAYS, WIDTH, cores_in_use
-from vlsam_ros.data import Detection, Detections
+from vlsam_ros.data import Detection, Detections, Witness
 
 PERIOD_S = 1 / RATE_HZ
 
@@ -220,7 +220,7 @@ def message(client: Client, length_s: float) -> Iterator[Row]:
 
 
 def _rendered(count: int, least_m: float) -> tuple[Detection, ...]:
-    """So many objects as they are seen in rendered scenes at 1080p, not nearer than `least_m`."""
+    """So many objects as rendered scenes show them at 1080p, not nearer than `least_m`, with one witness each."""
     from vlsam_ros.synthetic.render import render
     from vlsam_ros.synthetic.scene import sample_world
     from vlsam_ros.synthetic.truth import ground_truth
@@ -233,7 +233,7 @@ def _rendered(count: int, least_m: float) -> tuple[Detection, ...]:
         items += objects[len(objects) - far :]
         if len(items) >= count:
             break
-    return tuple(items[:count])
+    return tuple(replace(item, witnesses=(Witness("attention", 1.0, 1.0),)) for item in items[:count])
 
 
 def crash(client: Client, length_s: float) -> Iterator[Row]:
