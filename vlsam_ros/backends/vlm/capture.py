@@ -206,7 +206,7 @@ def attending(model: PreTrainedModel) -> tuple[int, ...]:
     config = model.config.get_text_config()
     what = f"the language model of type {config.model_type!r} can't read a token"
     with failures(ModelLoadError, what), torch.no_grad(), recording(model) as recorder:
-        model.get_decoder()(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), use_cache=False)
+        model.get_decoder()(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), use_cache=True)
     if not recorder.layers:
         raise ModelLoadError(
             f"none of the {config.num_hidden_layers} layers of a {config.model_type!r} has attention that can be seen, "

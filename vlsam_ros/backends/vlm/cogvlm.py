@@ -129,7 +129,8 @@ class CogVlm:
             text: the answer, if it is finished.
             after: the layer whose hidden states are wanted.
         """
-        prompt, given = self._prompt(picture, question), ()
+        prompt = self._prompt(picture, question)
+        given: tuple[float, ...] = ()
         layers, first = self._model.model.layers, prompt["input_ids"].shape[1]
         with watching([layer.self_attn for layer in layers]) as recorder, states(layers, after) as found:
             if text is None:

@@ -317,7 +317,7 @@ def shown(
         scale_xy, corner_xy: see `layouts.placed`.
     """
     whole, images = (0.0, 0.0, *map(float, size_wh)), processor.image_processor
-    patch = getattr(images, "encoder_patch_size", None) or getattr(images, "patch_size", 1)
+    patch: Any = getattr(images, "encoder_patch_size", None) or getattr(images, "patch_size", 1)
     grid = next((inputs[key][0][-2:] for key in GRIDS if key in inputs), None)
     if grid is not None:
         h, w = (int(side) * patch for side in grid)

@@ -162,7 +162,7 @@ class Together:
             some, asked = self._at_once(whole, tails, left, once)
             for part in (group[i : i + some] for i in range(0, len(group), some)):
                 for rows in (slice(i, i + asked) for i in range(0, len(questions), asked)):
-                    read = finished and [row for i in part for row in finished[i][rows]]
+                    read = None if finished is None else [row for i in part for row in finished[i][rows]]
                     new = self._run([seen[i] for i in part], tails[rows], questions[rows], least, read, after)
                     for i, own in zip(part, new, strict=True):
                         answers[i] += own

@@ -163,7 +163,7 @@ class TransformersVlm:
                     return self._batch.answers(views, questions, meanwhile, finished=finished, after=after)
             if meanwhile:
                 meanwhile()
-            rows = finished or [None] * len(views)
+            rows = [None] * len(views) if finished is None else finished
             return [self._apart(view, questions, len(views) - i, rows[i], after) for i, view in enumerate(views)]
 
     def _row(self, question: str, text: str) -> Row:
