@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -175,6 +176,49 @@ def test_only_what_could_be_read_is_a_witness(text: str, heard: bool) -> None:
 def test_an_empty_question_is_a_question_like_others(mode: str) -> None:
     vlm = FakeVlm() if mode == "attention" else WritingVlm()
     assert run(mode, vlm, **{"questions.questions": [""]}).problems == ()
+
+
+@pytest.mark.parametrize("ask", [False, True])
+def test_ways_that_are_unsure_together_are_sure_enough(ask: bool) -> None:
+    """Each scores below `merge.min_score`; only what both found is reported, once it was asked about."""
+    options = {"score.iou": 0.0, "score.consistency": 0.0, "merge.min_score": 0.6, "verify.ask": ask}
+    vlm = WritingVlm(0.5, blue_ball="none")
+    both = run("grounder+native", vlm, FakeGrounder(score=0.4), **options)
+    assert {d.label for d in both.items} == {"red box"} and all(d.score == pytest.approx(0.7) for d in both.items)
+    assert ("Is there a red box in the picture? Answer yes or no." in vlm.asked) == ask
+    assert not run("native", WritingVlm(0.5), **options).items
+    assert not run("grounder", WritingVlm(0.5), FakeGrounder(score=0.4), **options).items
+
+
+def test_what_a_fit_makes_sure_is_asked_about() -> None:
+    vlm = WritingVlm(0.4, blue_ball="none")
+    fit = {"score.iou": 0.0, "score.consistency": 0.0, "fusion.mapping": "logistic", "fusion.bias": 2.0}
+    found = run("native", vlm, **fit, **{"merge.min_score": 0.6, "verify.ask": True})
+    assert {d.label for d in found.items} == {"red box"} and min(d.score for d in found.items) > 0.6
+    assert "Is there a red box in the picture? Answer yes or no." in vlm.asked
+
+
+@pytest.mark.parametrize(
+    ("mode", "masks", "checks", "encodes"),
+    [
+        ("grounder", True, True, False),
+        ("grounder", False, False, True),
+        ("grounder+native", True, False, True),
+        ("native", False, False, True),
+        ("both", True, False, True),
+    ],
+)
+def test_views_are_encoded_early_where_they_are_needed(mode: str, masks: bool, checks: bool, encodes: bool) -> None:
+    class Early(FakeSegmenter):
+        prepared = 0
+
+        def prepare(self, views: Sequence[np.ndarray]) -> None:
+            self.prepared += len(views)
+
+    config = Config.from_flat({"grounder.mode": mode, "fusion.attention_checks": checks, **ONE_VIEW})
+    segmenter = Early()
+    VLSam(WritingVlm(), segmenter, config, FakeGrounder(masks=masks))(IMAGE)
+    assert segmenter.prepared == segmenter.embedded == encodes
 
 
 def test_what_a_vlm_can_not_do_is_said_at_once() -> None:

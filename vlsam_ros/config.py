@@ -661,6 +661,12 @@ class Config:
             logging.getLogger(__name__).warning("%s: parameter %r is not one of the detector's, ignored", path, name)
         return cls.from_flat(values | dict(changes or {}))
 
+    @property
+    def least_score(self) -> float:
+        """What one way found in one view with a lower score can't be reported; 0 where others may raise it."""
+        alone = len(self.grounder.ways) == 1 and self.fusion.mapping == "independent"
+        return self.merge.min_score if alone else 0.0
+
     def flat(self) -> dict[str, Any]:
         """``{'group.option': value}`` of every option."""
         return {o.name: getattr(getattr(self, o.group), o.key) for o in options()}

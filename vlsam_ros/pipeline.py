@@ -272,7 +272,7 @@ class VLSam:
 
     def _prepare(self, views: Sequence[np.ndarray]) -> None:
         """Begin what the VLM's answers are not needed for."""
-        if self.segmenter and (self._attends or not (self.grounder and self.grounder.outlines)):
+        if self.segmenter and needs_segmenter(self.config, self.grounder):
             self.segmenter.prepare(views)
         if self.grounder:
             self.grounder.prepare(views)

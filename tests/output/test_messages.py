@@ -85,6 +85,14 @@ def test_spoilt_witnesses_neither_leave_nor_are_believed(said: list[Witness]) ->
         from_message(message(found(stone(witnesses=tuple(said)))))
 
 
+@pytest.mark.parametrize(
+    "said", [None, 3, ("native",), ({"way": "native"},), (Witness(["native"], 0.5, 0.5),)], ids=repr
+)
+def test_what_are_no_witnesses_do_not_leave(said: object) -> None:
+    with pytest.raises(MaskError, match="[Ww]itness"):
+        check_result(found(stone(witnesses=said)), SIZE_HW)
+
+
 def test_what_earlier_definitions_did_not_have_is_not_known() -> None:
     was = message(found(stone(track=Track("7", 2, 3))))
     del was.answers

@@ -201,8 +201,8 @@ def _candidates(
     for d in found:
         area, view = d.mask.area, by_name[d.view]
         vote = Vote(d.label, d.score, d.source, d.witnesses)
-        d = replace(d, score=fused({d.source: d.score}, d.witnesses, config.fusion))
-        if d.score >= options.min_score and area >= max(1, options.min_area_px):
+        if d.score >= config.least_score and area >= max(1, options.min_area_px):
+            d = replace(d, score=fused({d.source: d.score}, d.witnesses, config.fusion))
             cut = cut_by_border(d, view, size_hw, config.views.border_px)
             votes = (vote,)
             px, cells = int(np.prod(view.size_hw)), coarse(d.mask, size_hw)

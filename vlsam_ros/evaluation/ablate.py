@@ -139,7 +139,7 @@ def add(commands: Any, model: Callable[[argparse.ArgumentParser], None], configu
     command.add_argument("--limit", type=int, help="only so many frames, from the first")
     command.add_argument("--models", nargs="+", help="VLMs to compare, as vlm.model (the profile's)")
     command.add_argument("--ways", action="store_true", help="the ways from a name to a place instead of the steps")
-    command.add_argument("--grounders", nargs="+", help="with --ways: localisers to compare, as grounder.model (the profile's)")
+    command.add_argument("--grounders", nargs="+", help="with --ways: localisers, as grounder.model (the profile's)")
     command.add_argument("--calibrate", help="with --ways: data that each row's scores are fitted to first, as --data")
     command.add_argument("--out", type=Path, default=Path("ablation"), help=FOLDER)
     model(command)

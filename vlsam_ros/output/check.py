@@ -103,7 +103,9 @@ def _check_each(items: Sequence[Detection], most: int) -> None:
 
 def check_witnesses(witnesses: Sequence[Witness]) -> None:
     """Raise `MaskError` unless each way is one of `WAYS`, comes once, and says a score and an IoU in [0, 1]."""
-    ways = [w.way for w in witnesses]
+    if not isinstance(witnesses, (tuple, list)) or not all(isinstance(w, Witness) for w in witnesses):
+        raise MaskError(f"expected a tuple of Witness, got {witnesses!r:.120}")
+    ways = [str(w.way) for w in witnesses]
     if not set(ways) <= set(WAYS) or len(ways) > len(set(ways)):
         raise MaskError(f"expected at most one witness for each of {', '.join(WAYS)}, got {ways!r:.80}")
     if wrong := [w for w in witnesses if not (_is_share(w.score) and _is_share(w.iou))]:

@@ -68,7 +68,7 @@ def verify(
     """
     options = config.verify
     checked = [d if d.consistency >= options.min_consistency else replace(d, reason=INCONSISTENT) for d in found]
-    names = sorted({d.label for d in checked if not d.reason and d.score >= config.merge.min_score})
+    names = sorted({d.label for d in checked if not d.reason and d.score >= config.least_score})
     if not options.ask or not names:
         return [], checked
     answers = vlm.answer(pixels, [ask_whether(name, options.question) for name in names])
