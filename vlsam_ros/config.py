@@ -182,7 +182,7 @@ class NativeOptions:
     ask: str = option(
         "names",
         "'names': the questions first, then for the boxes of each name; 'at once': for all names and boxes in one "
-        "answer a view, instead of the questions",
+        "answer a view, instead of the questions. A box as JSON is some 40 tokens: see `vlm.max_new_tokens`",
         choices=("names", "at once"),
     )
     of_name: str = option(

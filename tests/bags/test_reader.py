@@ -358,3 +358,4 @@ def test_our_messages_of_an_earlier_version_are_read(tmp_path: Path) -> None:
     (record,) = read(tmp_path / "old", ["/detections"])
     (item,) = from_message(record.message()).items
     assert (item.label, item.xyxy, item.track, item.place) == ("stone", (1, 2, 3, 3), None, None)
+    assert item.witnesses == ()

@@ -23,7 +23,7 @@ from vlsam_ros.msg import DetectedInstanceArray
 
 from vlsam_ros.bags.types import TYPES as BAG_TYPES
 from vlsam_ros.bags.types import make, store
-from vlsam_ros.data import Detection, Detections, Mask
+from vlsam_ros.data import Detection, Detections, Mask, Witness
 from vlsam_ros.errors import BadImageError
 from vlsam_ros.output.files import jpeg
 from vlsam_ros.output.messages import Keyframe, from_message, to_message
@@ -269,6 +269,9 @@ def test_broken_images_say_what_is_wrong(make_message, text: str) -> None:
         to_rgb(make_message(), MAX)
 
 
+WITNESSES = (Witness("attention", 0.0, 0.0), Witness("grounder", 0.5, 0.25), Witness("native", 1.0, 1.0))
+
+
 def detections() -> Detections:
     ring = np.zeros((40, 60), bool)
     ring[5:20, 10:30] = True
@@ -276,8 +279,10 @@ def detections() -> Detections:
     dot = np.zeros((40, 60), bool)
     dot[39, 59] = True
     items = (
-        Detection("traffic cone", 0.875, 0.625, 0.75, 0.5, Mask.from_dense(ring), view="far_0", source="attention+grounder"),
-        Detection("stone", 0.5, 0.5, 0.5, 0.5, Mask.from_dense(dot), reason="denied"),
+        Detection(
+            "traffic cone", 0.875, 0.625, 0.75, 0.5, Mask.from_dense(ring), view="far_0", source="attention+grounder"
+        ),
+        Detection("stone", 0.5, 0.5, 0.5, 0.5, Mask.from_dense(dot), reason="denied", witnesses=WITNESSES),
         Detection("nothing", 0.25, 0.5, 0.5, 0.5, Mask.from_dense(np.zeros((40, 60), bool))),
     )
     return Detections((40, 60), items, skipped=("far_1",), vlm="v", segmenter="s", demonstration=True, grounder="g")
@@ -291,7 +296,8 @@ def keyframe() -> Keyframe:
 def same(a: Detections, b: Detections) -> None:
     assert a.labels == b.labels and a.size_hw == b.size_hw and a.skipped == b.skipped
     assert (a.vlm, a.segmenter, a.grounder, a.demonstration) == (b.vlm, b.segmenter, b.grounder, b.demonstration)
-    assert [(d.source, d.reason) for d in a.items] == [(d.source, d.reason) for d in b.items]
+    said = [[(d.source, d.reason, d.witnesses) for d in found.items] for found in (a, b)]
+    assert said[0] == said[1]
     np.testing.assert_allclose(a.scores, b.scores)
     np.testing.assert_array_equal(a.boxes_xyxy, b.boxes_xyxy)
     np.testing.assert_array_equal(a.masks(), b.masks())
@@ -300,7 +306,7 @@ def same(a: Detections, b: Detections) -> None:
 def test_detections_there_and_back_over_the_wire() -> None:
     sent = to_message(keyframe(), detections(), convert.TYPES)
     message = deserialize_message(serialize_message(sent), DetectedInstanceArray)
-    assert serialize_message(message) == serialize_message(sent)  # what isn't known is NaN, and equal to nothing
+    assert repr(message) == repr(sent)  # what isn't known is NaN, and equal to nothing
     assert (
         message.header == keyframe().header
         and message.keyframe == 7
@@ -318,7 +324,7 @@ def test_no_detections_and_no_age() -> None:
     same(from_message(message), empty)
 
 
-def test_a_bag_library_writes_the_same_bytes() -> None:
+def test_a_bag_library_writes_the_same() -> None:
     stamp = make("builtin_interfaces/msg/Time", sec=12, nanosec=34)
     header = make("std_msgs/msg/Header", stamp=stamp, frame_id="camera_front")
     times = [make("builtin_interfaces/msg/Time", sec=s, nanosec=0) for s in (13, 14)]
@@ -326,7 +332,8 @@ def test_a_bag_library_writes_the_same_bytes() -> None:
     name = "vlsam_ros/msg/DetectedInstanceArray"
     data = bytes(store().serialize_cdr(to_message(ours, detections(), BAG_TYPES), name))
     message = deserialize_message(data, DetectedInstanceArray)
-    assert serialize_message(message) == serialize_message(to_message(keyframe(), detections(), convert.TYPES))
+    sent = to_message(keyframe(), detections(), convert.TYPES)
+    assert repr(message) == repr(sent) and len(data) == len(serialize_message(sent))  # whose padding may be anything
     same(from_message(store().deserialize_cdr(data, name)), detections())
 
 
