@@ -156,7 +156,7 @@ def test_a_segmenter_outlines_as_on_the_cpu(checkpoint: Callable, kind: str) -> 
 
     def work(device: str) -> Results:
         segmenter = load_segmenter(SegmenterOptions(model=source, device=device, dtype="float32"))
-        segmenter._most_views = 2  # on a CPU, too
+        segmenter._encoder._most = 2  # on a CPU, too
         fresh = [view.copy() for view in (square, wide)]
         segmenter.prepare(fresh)
         embeddings = [segmenter.embed(view) for view in fresh]  # a resized view is not quite the same on a GPU

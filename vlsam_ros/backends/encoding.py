@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class Encoding:
 
     features: Any
     size_hw: tuple[int, int]
-    ready: torch.cuda.Event | None = None
+    ready: torch.cuda.Event | None = field(default=None, kw_only=True)
 
     def awaited(self) -> Any:
         """The features; what is launched next comes after what made them, and their memory stays until it is done."""
@@ -39,25 +39,30 @@ class Encoding:
         return self.features
 
 
-class Encoder:
+E = TypeVar("E", bound=Encoding)
+
+
+class Encoder(Generic[E]):
     """Encodes views, and keeps what comes of `Pixels` with them.
 
     Args:
         name: the model's.
-        encode: RGB uint8 views (H, W, 3) -> the features of each.
+        encode: RGB uint8 views (H, W, 3) -> the encoding of each.
         device: where it does.
         kind: the type of the error if it can't.
+        together: most views at once on a CPU; on a GPU as many as fit.
     """
 
     def __init__(
         self,
         name: str,
-        encode: Callable[[Sequence[np.ndarray]], Sequence[Any]],
+        encode: Callable[[Sequence[np.ndarray]], Sequence[E]],
         device: torch.device,
         kind: type[VlsamError],
+        together: int = 1,
     ) -> None:
         self._name, self._encode, self._kind = name, encode, kind
-        self._most = 1 if device.type == "cpu" else 2**31  # fewer once the memory has run out
+        self._most = together if device.type == "cpu" else 2**31  # fewer once the memory has run out
         self._aside = None
         if device.type == "cuda":
             self._aside = torch.cuda.Stream(device)  # of the lowest priority
@@ -78,7 +83,7 @@ class Encoder:
                     raise
 
     @torch.inference_mode()
-    def __call__(self, views: Sequence[np.ndarray], aside: torch.cuda.Stream | None = None) -> list[Encoding]:
+    def __call__(self, views: Sequence[np.ndarray], aside: torch.cuda.Stream | None = None) -> list[E]:
         """Encodings of views; errors as of `prepare`.
 
         Args:
@@ -103,12 +108,12 @@ class Encoder:
             missing = missing[len(batch) :]
         return [encoding for encoding in found if encoding is not None]
 
-    def _new(self, views: Sequence[np.ndarray], aside: torch.cuda.Stream | None) -> list[Encoding]:
-        sizes = [check_image(view).shape[:2] for view in views]
-        with failures(self._kind, f"{self._name} failed on {len(views)} views, one of {sizes[0][1]} × {sizes[0][0]}"):
-            features = self._encode(views)
+    def _new(self, views: Sequence[np.ndarray], aside: torch.cuda.Stream | None) -> list[E]:
+        height, width = [check_image(view).shape[:2] for view in views][0]
+        with failures(self._kind, f"{self._name} failed on {len(views)} views, one of {width} × {height}"):
+            new = self._encode(views)
         ready = aside.record_event() if aside else None
-        return [Encoding(own, size_hw, ready) for own, size_hw in zip(features, sizes, strict=True)]
+        return [replace(encoding, ready=ready) for encoding in new]
 
 
 def tensors(features: Any) -> Iterator[Tensor]:

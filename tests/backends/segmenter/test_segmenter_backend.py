@@ -182,7 +182,7 @@ def test_views_together_equal_each_alone(kind: Kind, monkeypatch: pytest.MonkeyP
     segmenter, views, prompts = kind.segmenter, [view(*size) for size in SIZES], random_prompts(2, kind.mask_hw)
     alone = [segmenter.segment(segmenter.embed(image), prompts, True) for image in views]
     for most in (2, 8):
-        monkeypatch.setattr(segmenter, "_most_views", most)
+        monkeypatch.setattr(segmenter._encoder, "_most", most)
         together = segmenter.embed_views(views)
         assert [e.size_hw for e in together] == SIZES
         for embedding, expected in zip(together, alone, strict=True):
@@ -257,9 +257,9 @@ def test_a_view_whose_encoding_failed_is_encoded_again(kind: Kind, monkeypatch: 
     segmenter, image = kind.segmenter, view(70, 100).view(Pixels)
     once = Once(segmenter._sam.encode, RuntimeError("a bad day"))
     monkeypatch.setattr(segmenter._sam, "encode", once)
-    with pytest.raises(SegmenterError, match="failed: a bad day"):
+    with pytest.raises(SegmenterError, match="failed on 1 views, one of 100 × 70: a bad day"):
         segmenter.embed(image)
-    assert image.kept == {} and segmenter.embed(image) is image.kept[segmenter]
+    assert image.kept == {} and segmenter.embed(image) is image.kept[segmenter._encoder]
 
 
 def test_views_come_in_smaller_batches_once_the_memory_has_run_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,7 +273,7 @@ def test_views_come_in_smaller_batches_once_the_memory_has_run_out(monkeypatch: 
 
     whole = segmenter._sam.encode
     monkeypatch.setattr(segmenter._sam, "encode", encode)
-    monkeypatch.setattr(segmenter, "_most_views", 32)
+    monkeypatch.setattr(segmenter._encoder, "_most", 32)
     views = [view(20 + i, 30).view(Pixels) for i in range(5)]
     found = segmenter.embed_views(views)
     assert [e.size_hw for e in found] == [v.shape[:2] for v in views]
@@ -390,7 +390,7 @@ def test_views_are_prepared_beside_other_work(on_device: tuple[SamSegmenter, Cou
     encoded, encode = [], segmenter._sam.encode
     segmenter._sam.encode = lambda some: encoded.append(len(some)) or encode(some)
     segmenter.prepare([*views[:2], bare])
-    assert segmenter in views[0].kept and len(counts.streams) == 1
+    assert segmenter._encoder in views[0].kept and len(counts.streams) == 1
     segmenter.prepare(views)
     embeddings = segmenter.embed_views(views)
     assert encoded == [2, 1] and all(e.ready is not None for e in embeddings)
@@ -427,7 +427,7 @@ def test_what_fails_while_it_is_prepared(on_device: tuple[SamSegmenter, Counts],
     with nullcontext() if lacking else pytest.raises(SegmenterError, match="a bad day"):
         segmenter.prepare([image])
     assert image.kept == {}
-    assert segmenter.embed(image) is image.kept[segmenter]
+    assert segmenter.embed(image) is image.kept[segmenter._encoder]
 
 
 def test_a_gpu_resizes_as_pillow() -> None:

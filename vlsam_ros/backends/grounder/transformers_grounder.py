@@ -17,7 +17,7 @@ from ...data import Grounded, Mask, check_image
 from ...errors import GrounderError, failures
 from ..encoding import Encoder, Encoding
 from ..interfaces import Grounder
-from .families import Family, Proposals
+from .families import Family, Look, Proposals
 from .names import Recent, plain
 
 MASKS_AT_ONCE = 16
@@ -44,7 +44,8 @@ class TransformersGrounder(Grounder):
         self.name, self.outlines, self.model, self.processor = name, family.outlines, model, processor
         self.threshold = family.threshold if threshold is None else threshold
         self.max_boxes, self._family, self._batch = max_boxes, family, batch
-        self._encoder = Encoder(name, partial(family.look, model, processor), model.device, GrounderError)
+        look = partial(_encodings, family.look, model, processor)
+        self._encoder = Encoder(name, look, model.device, GrounderError)
         self._described = Recent(partial(family.describe, model, processor)) if family.describe else None
 
     def configure(self, options: GrounderOptions) -> None:
@@ -127,6 +128,11 @@ class TransformersGrounder(Grounder):
     def _require_finite(self, what: str, values: Tensor) -> None:
         if not values.isfinite().all():
             raise GrounderError(f"{self.name}: expected finite {what}, got NaN or infinity; try grounder.dtype float32")
+
+
+def _encodings(look: Look, model: Any, processor: Any, views: Sequence[np.ndarray]) -> list[Encoding]:
+    features = look(model, processor, views)
+    return [Encoding(own, view.shape[:2]) for own, view in zip(features, views, strict=True)]
 
 
 def _masks(logits: Tensor, size_hw: tuple[int, int]) -> Iterator[Mask]:

@@ -6,8 +6,9 @@ On a GPU embeddings and logits stay there; what is asked of it does not wait for
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -17,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ...data import Mask, Pixels, Prompts, Segments, check_image
-from ...errors import SegmenterError, failures, out_of_memory
-from ..encoding import uploaded
+from ...data import Mask, Prompts, Segments
+from ...errors import SegmenterError, failures
+from ..encoding import Encoder, Encoding, uploaded
 from .upscaling import Size, axes, mask
 
 BLOCK_BYTES = 2**23
@@ -71,24 +72,19 @@ class Sam(Protocol):
 
 
 @dataclass(frozen=True)
-class SamEmbedding:
+class SamEmbedding(Encoding):
     """SAM's encoding of one view.
 
     Attributes:
         features: what the family's decoder takes.
-        size_hw: the view's height and width in pixels.
-        scaled_hw: the same after resizing; the rest of `input_hw`, at the bottom and right, is padding.
+        scaled_hw: the view's size after resizing; the rest of `input_hw`, at the bottom and right, is padding.
         input_hw: the image encoder's input.
         device: where the features are.
-        ready: when they are there, if another stream made them.
     """
 
-    features: Any
-    size_hw: Size
     scaled_hw: Size
     input_hw: Size
     device: torch.device
-    ready: torch.cuda.Event | None = None
 
     def mask(self, logits: np.ndarray, point_xy: tuple[float, float] | None = None) -> Mask:
         """See `Embedding.mask`; on the CPU, as logits are much fewer than pixels to copy."""
@@ -141,11 +137,8 @@ class SamSegmenter:
                 part.to(dtype)  # what autocast would do each time
         floats = sam.mask_hw[0] * sam.mask_hw[1] * sam.channels // 8
         self._together = max(1, BLOCK_BYTES // (4 * floats)) if device.type == "cpu" else 2**31
-        self._most_views = self._together  # fewer once the memory has run out
-        self._aside = None
-        if device.type == "cuda":
-            self._aside = torch.cuda.Stream(device)  # of the lowest priority
-            self._aside.wait_stream(torch.cuda.current_stream(device))  # the weights are there
+        encode = partial(_embeddings, sam, device, dtype)
+        self._encoder = Encoder(name, encode, device, SegmenterError, self._together)
 
     def prepare(self, views: Sequence[np.ndarray]) -> None:
         """See `Segmenter.prepare`: on a GPU, on a stream of its own; without the memory for it, later.
@@ -153,12 +146,7 @@ class SamSegmenter:
         Raises:
             BadImageError, SegmenterError: as `embed`.
         """
-        if self._aside is not None:
-            try:
-                self._embedded([view for view in views if isinstance(view, Pixels)], self._aside)
-            except SegmenterError as error:
-                if not out_of_memory(error):
-                    raise
+        self._encoder.prepare(views)
 
     def embed(self, view: np.ndarray) -> SamEmbedding:
         """Encode an RGB uint8 view (H, W, 3).
@@ -167,43 +155,11 @@ class SamSegmenter:
             BadImageError: the view is no RGB uint8 image.
             SegmenterError: the encoder failed.
         """
-        return self.embed_views([view])[0]
+        return self._encoder([view])[0]
 
     def embed_views(self, views: Sequence[np.ndarray]) -> list[SamEmbedding]:
         """The same for several views, on a GPU as one batch if its memory allows. Keeps those of `Pixels` with them."""
-        return self._embedded(views)
-
-    @torch.inference_mode()
-    def _embedded(self, views: Sequence[np.ndarray], aside: torch.cuda.Stream | None = None) -> list[SamEmbedding]:
-        found = [view.kept.get(self) if isinstance(view, Pixels) else None for view in views]
-        missing = [i for i, embedding in enumerate(found) if embedding is None]
-        while missing:
-            batch = missing[: self._most_views]
-            try:
-                with torch.cuda.stream(aside) if aside else nullcontext():
-                    new = self._encoded([views[i] for i in batch], aside)
-            except SegmenterError as error:
-                if len(batch) == 1 or not out_of_memory(error):
-                    raise
-                self._most_views = len(batch) // 2
-                continue
-            for i, embedding in zip(batch, new, strict=True):
-                found[i] = embedding
-                if isinstance(view := views[i], Pixels):
-                    view.kept[self] = embedding
-            missing = missing[len(batch) :]
-        return [embedding for embedding in found if embedding is not None]
-
-    def _encoded(self, views: Sequence[np.ndarray], aside: torch.cuda.Stream | None) -> list[SamEmbedding]:
-        sizes = [check_image(view).shape[:2] for view in views]
-        with self._running():
-            features, input_hw, scaled = self._sam.encode(views)
-            ready = aside.record_event() if aside else None
-        own = [_each(lambda tensor, i=i: tensor[i : i + 1], features) for i in range(len(views))]
-        return [
-            SamEmbedding(part, size_hw, scaled_hw, input_hw, self._device, ready)
-            for part, size_hw, scaled_hw in zip(own, sizes, scaled, strict=True)
-        ]
+        return self._encoder(views)
 
     @torch.inference_mode()
     def segment(self, embedding: SamEmbedding | Sequence[SamEmbedding], prompts: Prompts, multimask: bool) -> Segments:
@@ -224,7 +180,8 @@ class SamSegmenter:
             return Segments(np.zeros((0, candidates, h, w), np.float32), np.zeros((0, candidates), np.float32))
         rows = [slice(i, i + self._together) for i in range(0, len(own), self._together)]
         with self._running():
-            self._await(own)
+            for view in {id(view): view for view in own}.values():
+                view.awaited()
             parts = [self._decode(own[some], prompts, some, multimask) for some in rows]
             low_res, iou = (torch.cat(part).float() for part in zip(*parts, strict=True))
             if self._device.type == "cpu":
@@ -260,23 +217,29 @@ class SamSegmenter:
         masks = None if prompts.low_res is None else self._tensor(prompts.low_res[rows])[:, None]
         return self._sam.decode(features, prompts.kept[key], masks, multimask)
 
-    def _await(self, embeddings: Sequence[SamEmbedding]) -> None:
-        """What is launched next comes after what made the embeddings, and their memory stays until it is done."""
-        for embedding in {id(e): e for e in embeddings}.values():
-            if embedding.ready is not None:
-                stream = torch.cuda.current_stream(self._device)
-                stream.wait_event(embedding.ready)
-                _each(lambda tensor, stream=stream: tensor.record_stream(stream), embedding.features)
-
     def _tensor(self, array: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         return uploaded(array, self._device).to(dtype)
 
     @contextmanager
     def _running(self) -> Iterator[None]:
         """Autocast, and the model's failures as `SegmenterError`."""
-        autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype != torch.float32)
-        with failures(SegmenterError, f"{self.name} failed"), autocast:
+        with failures(SegmenterError, f"{self.name} failed"), _autocast(self._device, self._dtype):
             yield
+
+
+def _autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
+
+
+def _embeddings(sam: Sam, device: torch.device, dtype: torch.dtype, views: Sequence[np.ndarray]) -> list[SamEmbedding]:
+    with _autocast(device, dtype):
+        features, input_hw, scaled = sam.encode(views)
+    return [
+        SamEmbedding(
+            _each(lambda tensor, i=i: tensor[i : i + 1], features), view.shape[:2], scaled_hw, input_hw, device
+        )
+        for i, (view, scaled_hw) in enumerate(zip(views, scaled, strict=True))
+    ]
 
 
 def _each(do: Callable[..., Any], first: Any, *rest: Any) -> Any:
