@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.labelled import coloured, keyframe, recording, thing
-from vlsam_ros.data import Detections
+from vlsam_ros.data import Detections, Witness
 from vlsam_ros.errors import DataError, VlmError
 from vlsam_ros.evaluation.dataset import Dataset, Frame, load
 from vlsam_ros.evaluation.predictions import FILE, predict, read
@@ -115,6 +117,31 @@ def test_unknown_frames_are_counted(data: Dataset, file: Path) -> None:
     ((warning, count),) = found.warnings.items()
     assert warning.startswith("predictions for frames that the data doesn't have, left out (first: ")
     assert warning.endswith("line 5)") and count == 1 and len(found.found) == 3
+
+
+def test_what_ways_say_comes_back_as_evidence(data: Dataset, file: Path) -> None:
+    said = (Witness("attention", 0.0, 0.0), Witness("native", 0.5, 0.5))
+    dog = thing("dog", 4, 6, 24, 36, 0.8)
+    items = (dog, replace(dog, label="cat", score=0.7, witnesses=said))
+    predict(data.frames, lambda frame: Detections(frame.size_hw, items), file, HEADER)
+    assert [i.evidence for i in read(file, data).found[2]] == [{}, {"attention": 0.0, "native": 0.25}]
+    edited(file, lambda r: [i.pop("witnesses") for x in r[1:] for i in x["instances"]])  # as they were written once
+    assert [i.evidence for i in read(file, data).found[2]] == [{}, {}]
+
+
+WRONG_WITNESSES = [
+    *({"native": pair} for pair in ([0.5], [0.5, 0.5, 0.5], [0.5, 1.5], [0.5, math.nan], ["0.5", 0.5], 0.5, None)),
+    {"guess": [0.5, 0.5]},
+    [["native", 0.5, 0.5]],
+]
+
+
+@pytest.mark.parametrize("said", WRONG_WITNESSES, ids=repr)
+def test_spoilt_witnesses_are_clear_errors(said: Any, data: Dataset, file: Path) -> None:
+    predict(data.frames, Detector(), file, HEADER)
+    edited(file, lambda r: r[2]["instances"][0].update(witnesses=said))
+    with pytest.raises(DataError, match="line 3.*number 1 of its instances"):
+        read(file, data)
 
 
 def test_another_size_is_a_failure(data: Dataset, file: Path) -> None:
