@@ -550,7 +550,7 @@ class Detection:
         label: the name in plain text.
         score: in [0, 1], from the next three and the certainty.
         attention, iou, consistency: the map at the seed, the segmenter's predicted IoU, and the agreement of mask and
-            map; in [0, 1]. From a grounder: its own score, the predicted IoU, and the IoU of its box and the mask's.
+            map; in [0, 1]. From a box: its own score, the predicted IoU, and the IoU of the box and the mask's.
         mask: what was outlined.
         view, question: what was looked at and asked.
         reason: why it is not believed (``inconsistent``, ``denied``); empty if it is.
@@ -558,7 +558,8 @@ class Detection:
         certainty: the probability that the VLM gave to the name's words, in [0, 1]; 1 if unknown.
         track: which object it is from frame to frame; None if it is not tracked.
         place: where it stands; None if nothing is known of the camera.
-        witnesses: of each way that was asked about the name in this view, what it says; in the order of `config.WAYS`.
+        witnesses: of each way that was asked about the name where it was seen, and was understood, what it says; in the
+            order of `config.WAYS`.
     """
 
     label: str

@@ -1,7 +1,8 @@
 """`vlsam ablate --ways`: the ways from a name to a place beside each other, alone, as checks and fused.
 
-Every way gets the same names from the same VLM. With `--calibrate` each row's scores are first fitted to other labelled
-data (`vlsam evaluate calibrate`), so that a score means the same in all rows.
+Every way gets its names from the same VLM, by the same questions but for boxes "all at once", which are a question of
+their own. With `--calibrate` each row's scores are first fitted to other labelled data (`vlsam evaluate calibrate`), so
+that a score means the same in all rows.
 """
 
 from __future__ import annotations
