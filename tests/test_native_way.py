@@ -133,6 +133,27 @@ def test_more_questions_are_asked_for_their_boxes_one_by_one() -> None:
     assert [q for q in vlm.asked if q != "What else?"] == ["detect every object", "detect blue ball"]
 
 
+@pytest.mark.parametrize("fails", [1, 2], ids=["the background's", "all"])
+def test_a_failed_question_about_the_background_is_said(fails: int) -> None:
+    class Failing(WritingVlm):
+        def answer(self, view: np.ndarray, questions: list[str]) -> list[Answer]:
+            out = super().answer(view, questions)
+            if len(out) == 2:
+                out[-fails:] = [
+                    replace(a, text="", token_spans=(), probabilities=(), failed="503") for a in out[-fails:]
+                ]
+            return out
+
+    options = {"attention.contrast": "background"}
+    if fails == 2:
+        with pytest.raises(VlmError, match="answered none of 1 questions"):
+            run("attention", Failing(), **options)
+        return
+    result = run("attention", Failing(), **options)
+    assert {d.label for d in result.items} == set(BOXES)
+    assert result.problems == (f"full: {Config().attention.background_question}: 503",)
+
+
 def test_words_about_names_may_be_ones_own() -> None:
     vlm = WritingVlm()
     run("native", vlm, **{"native.of_name": "detect {name}", "native.ask": "names"})

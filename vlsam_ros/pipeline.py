@@ -140,7 +140,7 @@ class VLSam:
                     self._tokens[view.name] = look.tokens
                     said += [(view.name, *words) for words in look.said]
                     problems += [f"{view.name}: {question}: {reason}" for question, reason in look.doubts]
-                    doubted |= {(view.name, question) for question, _ in look.doubts}
+                    doubted |= {(view.name, question) for question, _ in look.doubts if question in step.questions}
                     found += [lift(d, view) for d in look.instances]
                     paint(heat, look.maps, view)
                 self._looking.learn(load, perf_counter() - begun)
@@ -292,8 +292,8 @@ class VLSam:
         config, aside, ways = self.config, self._aside(), self.config.grounder.ways
         with _timed(timings, "vlm"):
             hidden = self._attends and wants_hidden(config.attention)
-            beside = {"hidden": config.attention.hidden_layer} if hidden else {}
-            answered = self.vlm.answer_views(views, [*questions, *aside], partial(self._prepare, views), **beside)
+            states = {"hidden": config.attention.hidden_layer} if hidden else {}
+            answered = self.vlm.answer_views(views, [*questions, *aside], partial(self._prepare, views), **states)
         if (got := [len(own) for own in answered]) != [len(questions) + len(aside)] * len(views):
             raise VlmError(f"expected {len(questions) + len(aside)} answers for each of {len(views)} views, got {got}")
         background = [own.pop() if aside else None for own in answered]
@@ -308,6 +308,8 @@ class VLSam:
         names = [names_in(a, config.questions, own) for a, own in zip(answered, parsed, strict=True)]
         said = [[(a.question, a.text) for a in own] for own in answered]
         doubts = [[(a.question, self._doubt(a)) for a in own] for own in answered]
+        for own, beside in zip(doubts, background, strict=True):
+            own += [(beside.question, beside.failed)] if beside else []
         tokens = [len(own[0].layout.positions) for own in answered]
         places: list[dict[str, Asked]] = [{} for _ in views]
         if "native" in ways:
@@ -319,8 +321,8 @@ class VLSam:
         if self.grounder:
             with _timed(timings, "grounder"):
                 located = self.grounder.locate_views(views, [list(own) for own in names])
-            for i, (place, each) in enumerate(zip(located, places, strict=True)):
-                each["grounder"] = place, {name: n for n, name in enumerate(names[i])}
+            for found_there, asked_for, each in zip(located, names, places, strict=True):
+                each["grounder"] = found_there, {name: n for n, name in enumerate(asked_for)}
         looks = []
         with _timed(timings, "segmenter"):
             instances = [
