@@ -108,12 +108,14 @@ def test_one_image_token_and_no_names() -> None:
     assert maps([[answer()]], [[[]]], AttentionOptions(preset="hidden"))[0][0].shape == (0, 3, 4)
 
 
+@pytest.mark.parametrize("preset", ["hidden", "product"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_states_that_are_not_finite_are_an_error(value: float) -> None:
-    own = answer()
-    own.hidden.image[3, 2] = value
-    with pytest.raises(VlmError, match="not finite"):
-        maps([[own]], [[ROWS]], AttentionOptions(preset="hidden"))
+def test_states_that_are_not_finite_are_an_error(value: float, preset: str) -> None:
+    for part in ("image", "answer"):
+        own = answer()
+        getattr(own.hidden, part)[0, 2] = value
+        with pytest.raises(VlmError, match="hidden states .* are not finite"):
+            maps([[own]], [[ROWS]], AttentionOptions(preset=preset))
 
 
 def test_presets_know_what_they_need() -> None:

@@ -27,11 +27,14 @@ def similarity(answer: Answer, rows: Sequence[Sequence[int]]) -> Tensor:
         float32 (R, M) on the host, M image tokens in the order of `ImageLayout.positions`.
 
     Raises:
-        VlmError: the answer has no hidden states.
+        VlmError: the answer has no hidden states, or they are not finite.
     """
     if answer.hidden is None:
         raise VlmError("attention.preset needs hidden states, and the VLM gave none; take 'vlsam'")
     image, said = answer.hidden.image.float(), answer.hidden.answer.float()
     names = torch.stack([said[[row - answer.first_row for row in own]].mean(0) for own in rows])
     middle = image.mean(0)
-    return (normalize(names - middle, dim=-1) @ normalize(image - middle, dim=-1).T).clamp(min=0).cpu()
+    alike = (normalize(names - middle, dim=-1) @ normalize(image - middle, dim=-1).T).clamp(min=0).cpu()
+    if not alike.isfinite().all():
+        raise VlmError(f"the hidden states over {answer.question!r} are not finite")
+    return alike

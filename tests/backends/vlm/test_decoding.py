@@ -387,7 +387,11 @@ def test_families_of_a_fixed_number_keep_it(folder: Callable, family: str) -> No
         ("| " + "--- | " * 6, 4, False),
         ("".join(f"[ {i} , 20 , {i} 5 , 60 ] car , " for i in range(9)), 4, False),  # nine boxes
         ("[ 1 0 , 20 , 30 , 60 ] car , " * 4, 4, True),  # one
-        ("1 2 3 4 5 6 7 8 9 10 11 12 13", 4, False),
+        ("".join(f'{{ "point_ 2 d": [ {i} , 2 {i} ], "label": "car" }} , ' for i in range(9)), 4, False),
+        ('{ "point_ 2 d": [ 1 , 2 0 ], "label": "car" } , ' * 4, 4, True),
+        ("".join(f"( {i} , {i} 0 ) cone ; " for i in range(9)), 4, False),
+        (" ".join(f"{i} _ 5 {i % 9} 0 _ 6 0 {i % 8} _" for i in range(9)), 4, False),  # one name's points
+        (" ".join(map(str, range(60))), 4, False),
         ("1 , 000 , " * 11, 4, False),
         ("1 , 000 , " * 12, 4, True),
         ("name " * 7, 4, False),

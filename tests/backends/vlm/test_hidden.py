@@ -135,5 +135,6 @@ def _plain(vlm: TransformersVlm, view: np.ndarray, question: str, layer: int, an
         )
         vlm._model(**prompt.inputs(torch.cat([ids, tokens]), len(tokens)), use_cache=False)
         hook.remove()
-    assert answer.length == kept[0].shape[1]
-    return kept[0][0]
+    out = kept[0] if kept[0].ndim == 3 else kept[0][0]  # Gemma 3n has several streams, of which that is the one
+    assert answer.length == out.shape[1]
+    return out[0]

@@ -158,6 +158,21 @@ def test_as_many_texts_as_questions_are_needed(models: Callable) -> None:
             models(name).read([np.zeros((4, 4), np.uint8)], QUESTIONS[:1], [["a dog"]])
 
 
+@pytest.mark.parametrize("name", SOME)
+@pytest.mark.parametrize("said", ["   ", "犬と車", "café \u200b👩\u200d👧", "a\x00dog", "\ufffd dog"])
+def test_every_other_text_is_read_as_it_is(models: Callable, name: str, said: str) -> None:
+    for first, second in models(name).read(VIEWS, QUESTIONS, [[said, "a dog"]] * 2, hidden=0):
+        assert (first.text, second.text) == (said.strip(), "a dog") and not first.truncated
+        assert len(first.hidden.answer) == len(first.token_spans) == first.length - first.first_row > 0
+
+
+@pytest.mark.parametrize("name", ["llava", "gemma3", "cogvlm"])
+def test_half_a_character_is_an_error_and_the_next_text_is_read(models: Callable, name: str) -> None:
+    with pytest.raises(VlmError, match="failed on"):
+        models(name).read(VIEWS, QUESTIONS, [["a dog", "a dog \ud83d"]] * 2)
+    assert models(name).read(VIEWS[:1], QUESTIONS[:1], [["a dog"]])[0][0].text == "a dog"
+
+
 def test_other_work_comes_between_the_views_and_the_texts(models: Callable) -> None:
     for name in ("llava", "gemma3", "cogvlm"):
         called: list[int] = []

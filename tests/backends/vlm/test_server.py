@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_cogvlm
 from fakes import BoxSegmenter, FakeGrounder, FakeSegmenter, picture, words
 from served import (
     Handler,
@@ -626,16 +628,23 @@ def test_a_local_copy_is_loaded_as_the_options_say(server: Server, monkeypatch: 
         if options.model.startswith("openai:"):
             return load_first(options)
         loaded.append(options)
-        return object.__new__(TransformersVlm) if options.model == "copy" else object()
+        return object.__new__(TransformersVlm)
 
     monkeypatch.setattr(loading, "load", load_copy)
     monkeypatch.setattr(TransformersVlm, "demonstration", False, raising=False)
     monkeypatch.setattr(TransformersVlm, "boxes", "", raising=False)
-    options = VlmOptions(model=server.model, replay="copy", dtype="float32", view_batch=3)
+    options = VlmOptions(model=server.model, replay="copy", dtype="float32", view_batch=3, temperature=0.7)
     vlm = loading.load(options)
-    assert vlm.attends and loaded == [replace(options, model="copy", replay="none")]
-    with pytest.raises(ConfigError, match="can't read what another one wrote"):
-        loading.load(replace(options, replay="cogvlm"))
+    assert vlm.attends and loaded == [replace(options, model="copy", replay="none", temperature=0.0)]
+
+
+def test_cogvlm_reads_what_a_server_wrote(server: Server, tmp_path: Path) -> None:
+    server.default = says("a dog, two cones")
+    replay = str(tiny_cogvlm.build(tmp_path))
+    options = VlmOptions(model=server.model, replay=replay, trust_remote_code=True, temperature=0.7, device="cpu")
+    (answer,) = load_vlm(options).answer_views([VIEW], ["What?"], hidden=-1)[0]
+    assert answer.text == "a dog, two cones" and answer.layers and answer.hidden is not None
+    assert answer.layer(0).length == answer.length == answer.first_row + len(answer.token_spans)
 
 
 def test_nothing_is_left_of_it(server: Server) -> None:

@@ -20,7 +20,7 @@ from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
 from vlsam_ros.config import AttentionOptions, QuestionOptions, VlmOptions
 from vlsam_ros.data import Answer
 from vlsam_ros.errors import BadImageError, VlmError
-from vlsam_ros.recognition.attention import named_maps, token_rows
+from vlsam_ros.recognition.attention import maps, named_maps, token_rows
 from vlsam_ros.recognition.questions import parse_names
 
 NOISE = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
@@ -78,6 +78,14 @@ def test_finer_crops_cover_the_view(models: Callable, family: str, size_hw: tupl
     for low, high, cells, side in ((x0, x1, w, width), (y0, y1, h, height)):
         assert abs(low) <= (high - low) / cells and abs(high - side) <= (high - low) / cells
     assert len(set(layout.positions)) == 16 + h * w
+
+
+@pytest.mark.parametrize("size_hw", [(20, 2000), (3000, 40), (2, 700)])
+@pytest.mark.parametrize("family", ["llava_next", "llava_onevision", "granite4_vision", "molmo2"])
+def test_a_view_too_thin_for_finer_crops_has_a_map(models: Callable, family: str, size_hw: tuple[int, int]) -> None:
+    (answer,) = models(family).answer(np.zeros((*size_hw, 3), np.uint8), ["?"])
+    heats = maps([[answer]], [[[[answer.first_row]]]], AttentionOptions())[0][0]
+    assert heats.shape == (1, *answer.layout.grid_hw) and all(crop.columns.size for crop in answer.layout.crops)
 
 
 NEARLY_WHOLE = [(47, 376), (47, 752), (55, 88), (55, 176), (88, 99), (110, 352), (205, 328), (205, 656), (220, 704)]

@@ -166,8 +166,9 @@ def states(layers: Sequence[nn.Module], after: int | None) -> Iterator[list[Tens
         yield found
         return
 
-    def keep(_: nn.Module, __: Any, out: Any) -> None:
-        found.append(out[0] if isinstance(out, tuple) else out)
+    def keep(layer: Any, _: Any, out: Any) -> None:
+        out = out[0] if isinstance(out, tuple) else out
+        found.append(out if out.ndim == 3 else out[layer.config.altup_active_idx])  # Gemma 3n has several streams
 
     hook = layers[after].register_forward_hook(keep)
     try:

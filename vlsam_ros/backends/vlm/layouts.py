@@ -224,7 +224,8 @@ def placed(
     """
     scale, corner = np.tile(scale_xy, 2), np.tile(corner_xy, 2)
     x0, y0, x1, y1 = (np.array(layout.xyxy) * scale - corner).tolist()
-    crops = tuple(placed(crop, scale_xy, corner_xy, size_hw) for crop in layout.crops)
+    wide = (crop for crop in layout.crops if crop.columns.size)  # others are too thin for a token
+    crops = tuple(placed(crop, scale_xy, corner_xy, size_hw) for crop in wide)
     if layout.spread is not None or layout.columns.ndim == 1:
         return replace(layout, xyxy=(x0, y0, x1, y1), crops=crops)
     (rows, top, bottom), (across, left, right) = (
@@ -236,8 +237,6 @@ def placed(
 
 def _seen(low: float, high: float, count: int, length: int) -> tuple[slice, float, float]:
     """Which of equal cells from low to high lie in [0, length], were it in part, and where those begin and end."""
-    if not count:  # a crop too thin for a token
-        return slice(0, 0), low, high
     cell = (high - low) / count
     first, last = max(0, floor(-low / cell + 1e-6)), min(count, ceil((length - low) / cell - 1e-6))
     return slice(first, last), low + first * cell, low + last * cell

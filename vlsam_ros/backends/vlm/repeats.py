@@ -17,14 +17,14 @@ LEAST, LEAST_SIGNS = 8, 48
 
 NUMBER = -1
 
-COORDINATES = 4
-"""A part with so many numbers holds a box: then these are what tells one from the next, and don't count as equal."""
+COORDINATES = 2
+"""A part with so many numbers, or with nothing else, holds points or boxes: these are what tells one from the next."""
 
 
 class Repeats:
     """Whether an answer's end is one and the same part again and again; numbers count as equal, as lists have them.
 
-    Those of a box don't: several things of one name differ in nothing else.
+    Those of points and boxes don't: several things of one name differ in nothing else.
 
     Args:
         decode: tokens -> text.
@@ -43,14 +43,14 @@ class Repeats:
         seen = [self._sign(token) for token in last]
         signs, letters = [sign for sign, _ in seen], [letter for _, letter in seen]
         return any(
-            signs[-1] == signs[-1 - part]
-            and self._repeated(last if _numbers(signs[-part:]) >= COORDINATES else signs, part, any(letters[-part:]))
+            signs[-1] == signs[-1 - part] and self._repeated(last, signs, part, any(letters[-part:]))
             for part in range(1, min(LONGEST, len(signs) // 2) + 1)
         )
 
-    def _repeated(self, signs: Sequence[int], part: int, letters: bool) -> bool:
+    def _repeated(self, tokens: Sequence[int], signs: Sequence[int], part: int, letters: bool) -> bool:
         length = part * max(self._most, -(-(LEAST if letters else LEAST_SIGNS) // part))
-        return len(signs) >= length and list(signs[-length:-part]) == list(signs[part - length :])
+        own = signs if letters and _numbers(signs[-part:]) < COORDINATES else tokens
+        return len(own) >= length and list(own[-length:-part]) == list(own[part - length :])
 
     def _sign(self, token: int) -> tuple[int, bool]:
         """The token, or `NUMBER` if it is one; and whether it has a letter."""

@@ -140,15 +140,14 @@ class TransformersVlm:
         """
         if [len(own) for own in texts] != [len(questions)] * len(views):
             raise ValueError(f"expected {len(questions)} texts for each of {len(views)} views")
-        finished = [[self._row(*pair) for pair in zip(questions, own, strict=True)] for own in texts]
-        return self._answers(views, questions, meanwhile, finished, hidden)
+        return self._answers(views, questions, meanwhile, texts, hidden)
 
     def _answers(
         self,
         views: Sequence[np.ndarray],
         questions: Sequence[str],
         meanwhile: Callable[[], None] | None,
-        finished: Sequence[Sequence[Row]] | None,
+        texts: Sequence[Sequence[str]] | None,
         hidden: int | None,
     ) -> list[list[Answer]]:
         """See `answer_views`, and `read` for answers that are finished."""
@@ -158,13 +157,14 @@ class TransformersVlm:
         if not questions or not views:
             return [[] for _ in views]
         with torch.no_grad(), self._typed_errors(views):
+            rows = None if texts is None else [[*map(self._row, questions, own)] for own in texts]
             if self._batch:
                 with listening(self._model):
-                    return self._batch.answers(views, questions, meanwhile, finished=finished, after=after)
+                    return self._batch.answers(views, questions, meanwhile, finished=rows, after=after)
             if meanwhile:
                 meanwhile()
-            rows = [None] * len(views) if finished is None else finished
-            return [self._apart(view, questions, len(views) - i, rows[i], after) for i, view in enumerate(views)]
+            each = [None] * len(views) if rows is None else rows
+            return [self._apart(view, questions, len(views) - i, each[i], after) for i, view in enumerate(views)]
 
     def _row(self, question: str, text: str) -> Row:
         """A finished answer's tokens, up to what would have ended it; those that the model can't write are left out."""
