@@ -94,6 +94,27 @@ def test_a_vlm_answers_and_points_as_on_the_cpu(
     same(work)
 
 
+@pytest.mark.parametrize("family", ["llava", "qwen2_5_vl", "qwen3_5", "instructblip", "cogvlm"])
+def test_a_vlm_reads_and_compares_hidden_states_as_on_the_cpu(checkpoint: Callable, family: str) -> None:
+    source = checkpoint({**tiny_models.BUILDERS, "cogvlm": tiny_cogvlm.build}[family])
+
+    def work(device: str) -> Results:
+        options = {"device": device, "dtype": "float32", "compile": "off", "trust_remote_code": family == "cogvlm"}
+        vlm = load_vlm(VlmOptions(model=source, max_new_tokens=8, **options))
+        views = [view.view(Pixels) for view in (VIEW, OTHER)]
+        read = vlm.read(views, QUESTIONS, [[SAID, ""], ["", SAID]], hidden=-1)
+        written = vlm.answer_views(views, QUESTIONS, hidden=-1)
+        maps = named_maps(read, QuestionOptions(), AttentionOptions(preset="product", contrast="null"))
+        out: Results = [m.heat for own in maps for m in own]
+        assert len(out) == 2
+        for answer in (a for own in (*read, *written) for a in own):
+            out += [answer.text, np.array(answer.probabilities)]
+            out += [(states + 0).cpu().numpy() for states in (answer.hidden.image, answer.hidden.answer)]
+        return out
+
+    same(work)
+
+
 @pytest.mark.parametrize("options", [{"beams": 2}, {"temperature": 0.7}], ids=str)
 def test_a_vlm_searches_as_on_the_cpu(checkpoint: Callable, options: dict[str, Any]) -> None:
     source = checkpoint(tiny_models.llava)

@@ -14,8 +14,9 @@ from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm import memory
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
 from vlsam_ros.config import AttentionOptions, VlmOptions
-from vlsam_ros.errors import ModelLoadError
+from vlsam_ros.errors import ConfigError, ModelLoadError
 from vlsam_ros.recognition.attention import maps
+from vlsam_ros.recognition.flow import flow
 
 VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
 QUESTIONS = ["List every object.", "What is on the road, near or far away?", "?", "List every object."]
@@ -135,6 +136,30 @@ def test_maps_equal_the_models_own_attention_composed_over_those_layers(models: 
     expected = flow[rows].mean(0)[answer.layout.columns].numpy()
     (((found,),),) = maps([[answer]], [[[rows]]], AttentionOptions())
     assert np.allclose(found, (expected - expected.min()) / np.ptp(expected), atol=2e-5)
+
+
+OPTIONS: list[dict] = [
+    {"regulariser": "end"},
+    {"regulariser": "off", "residual": "half"},
+    {"residual": "half", "first_layer": 1},
+    {"preset": "decaf", "contrast": "none"},
+    {"flow": "last", "first_layer": 1},
+    {"flow": "mean", "head_weight": "mean"},
+    {"contrast": "null"},
+]
+
+
+@each
+def test_options_of_the_flow_count_those_layers_alone(models: Callable, text: Callable) -> None:
+    answer = models(text).answer(VIEW, QUESTIONS[:1])[0]
+    layers = [answer.layer(index).whole() for index in range(answer.layers)]
+    start = torch.eye(answer.length)[answer.first_row :]
+    for options in (AttentionOptions(**given) for given in OPTIONS):
+        expected = slow_flow.slow_flow(start, layers, options, answer.layout.positions)
+        found = flow([answer], [start], options)[0]
+        assert (found - expected).abs().max() < 1e-5 * expected.abs().max(), options
+    with pytest.raises(ConfigError, match=f"expected less than {len(layers)}, got {len(layers)}"):
+        flow([answer], [start], AttentionOptions(first_layer=len(layers)))
 
 
 @each
