@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
+from vlsam_ros.backends.vlm.address import embedded_of, name_of
 from vlsam_ros.config import Config
 from vlsam_ros.data import Detections
 from vlsam_ros.errors import VlsamError, WorkerLostError, WorkerTimeoutError
@@ -25,9 +26,9 @@ LOOK_S = 0.5
 
 def configured(config: Config) -> Detections:
     """A result without instances that names the models of a configuration, as long as no pipeline names its own."""
-    vlm, segmenter = config.vlm.model, config.segmenter.model if config.segmenter.model != "none" else ""
+    vlm, segmenter = name_of(config.vlm.model), config.segmenter.model if config.segmenter.model != "none" else ""
     grounder = config.grounder.model if "grounder" in config.grounder.ways else ""
-    demonstration = any(model.startswith("embedded") for model in (vlm, segmenter))
+    demonstration = segmenter == "embedded" or any(map(embedded_of, (vlm, config.vlm.replay)))
     return Detections((0, 0), vlm=vlm, segmenter=segmenter, grounder=grounder, demonstration=demonstration)
 
 

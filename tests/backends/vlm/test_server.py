@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,8 +34,9 @@ from served import (
 
 from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm import loading, server_client
+from vlsam_ros.backends.vlm.address import Address, name_of, parsed
 from vlsam_ros.backends.vlm.server import ServedVlm, size_sent
-from vlsam_ros.backends.vlm.server_client import FAILURES, Breaker, Client, Failure, parsed
+from vlsam_ros.backends.vlm.server_client import FAILURES, Breaker, Client, Failure
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
 from vlsam_ros.config import Config, VlmOptions
 from vlsam_ros.data import Answer, ImageLayout, LayerQK, Pixels
@@ -69,7 +72,7 @@ def load(server: Server, **options: object) -> ServedVlm:
     ],
 )  # fmt: skip
 def test_addresses(option: str, url: str, model: str) -> None:
-    assert parsed(option) == server_client.Address(url, model)
+    assert parsed(option) == Address(url, model)
 
 
 @pytest.mark.parametrize(
@@ -101,11 +104,20 @@ def test_what_is_no_address(option: str) -> None:
         parsed(option)
 
 
-@pytest.mark.parametrize("url", [f"http://user:{KEY}@host/v1", f"http://{KEY}@host/v1", f"http://u:{KEY}@[::1/v1"])
+@pytest.mark.parametrize(
+    "url",
+    [f"http://user:{KEY}@host/v1", f"http://{KEY}@host/v1", f"http://u:{KEY}@[::1/v1", f"http://host/v1?key={KEY}",
+     f"http://u:{KEY[:9]}#{KEY}@host/v1"],
+)  # fmt: skip
 def test_a_password_in_an_address_is_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(ConfigError, match="without user and password") as raised:
         load_vlm(VlmOptions(model=f"openai:{url}#m"))
-    assert KEY not in str(raised.value)
+    assert KEY not in str(raised.value) and name_of(f"openai:{url}#m") == ""
+
+
+def test_an_address_that_the_library_refuses_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match=r"no address of a server, 'http://256\.1\.1\.1/v1'"):
+        load_vlm(VlmOptions(model="openai:http://256.1.1.1/v1#m"))
 
 
 @pytest.mark.parametrize(
@@ -328,6 +340,7 @@ def test_what_is_refused_for_another_reason_is_not_forgotten(server: Server) -> 
         (says("red box", "content_filter"), "stopped by the server's filter"),
         (sends(b'{"choices": "' + b"x" * (5 << 20)), "at most 4 MB"),
         (sends(b"anything", Content_Encoding="gzip"), "not compressed"),
+        (sends(b"not JSON at all", Content_Encoding="Identity"), "expected JSON, got 'not JSON at all'"),
         (refuses(404, "no such model"), r"refused (404): no such model"),
         (sends({"detail": "not found"}, 404), "refused (404): not found"),
         (sends(b"<h1>Gone\n</h1>", 410), "refused (410): <h1>Gone </h1>"),
@@ -459,6 +472,8 @@ def test_no_other_host_is_called(server: Server, monkeypatch: pytest.MonkeyPatch
             monkeypatch.setenv(name, other.url.removesuffix("/v1"))
         monkeypatch.setenv("OPENAI_BASE_URL", other.url)
         monkeypatch.setenv("OPENAI_ORG_ID", "org-secret")
+        monkeypatch.setenv("OPENAI_ADMIN_KEY", "admin-secret")
+        monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: other-secret\nHost: other\nX-Own: own-secret")
         for code in (301, 302, 303, 307, 308):
             server.default = sends(b"", code, Location=f"{other.url}/chat/completions")
             assert f"to another address ({code})" in load(server).answer(VIEW, ["a"])[0].failed
@@ -466,7 +481,25 @@ def test_no_other_host_is_called(server: Server, monkeypatch: pytest.MonkeyPatch
         with pytest.raises(ModelLoadError, match="to another address"):
             load(server)
         assert not other.requests
-    assert all("org-secret" not in str(r.headers) and "Stainless-Os" not in str(r.headers) for r in server.requests)
+    for request in server.requests:
+        assert "secret" not in str(request.headers) and "Stainless-Os" not in str(request.headers)
+        assert request.headers["Host"] == server.url.split("/")[2]
+        assert request.headers["Authorization"] == "Bearer none"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_and_that_is_said(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "certificate")]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost"]
+    subprocess.run(["openssl", "req", "-x509", *kind, *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "certificate", tmp_path / "key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate"))
+    with pytest.raises(ModelLoadError, match=r"certificates does not trust the server's \(self.signed certificate\)"):
+        load_vlm(VlmOptions(model=server.model.replace("http", "https")))
+    assert not server.requests
 
 
 def test_the_key_is_in_the_header_and_nowhere_else(

@@ -25,6 +25,7 @@ from ...embedded.winograd import fused
 from ...errors import ConfigError, ModelLoadError, failures
 from ..checkpoint import local, read, read_model, read_processor, reason, require_layers
 from ..devices import pick_device, pick_dtype
+from .address import SCHEME, parsed
 from .cogvlm import ARCHITECTURES, CogVlm
 from .layouts import FAMILIES, REFUSED, Family, refusal
 from .memory import Memory, empty, require_for_loading, spared
@@ -34,9 +35,6 @@ from .transformers_vlm import TransformersVlm
 
 if TYPE_CHECKING:
     from .server import ServedVlm
-
-SCHEME = "openai:"
-"""What `vlm.model` begins with, if it is on a server."""
 
 
 def load(options: VlmOptions) -> TransformersVlm | CogVlm | ServedVlm:
@@ -72,7 +70,7 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm | ServedVlm:
 
 def _load_served(options: VlmOptions) -> ServedVlm:
     from .server import ServedVlm
-    from .server_client import Client, parsed
+    from .server_client import Client
 
     if options.beams > 1:
         raise ConfigError(f"vlm.beams: a server has none; expected 1, got {options.beams}")

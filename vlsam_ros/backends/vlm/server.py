@@ -17,8 +17,8 @@ import numpy as np
 
 from ...config import VlmOptions
 from ...data import Answer, ImageLayout, Pixels, Shown, check_image
-from ...embedded import VLMS
 from ...errors import VlmError
+from .address import embedded_of
 from .forms import form_of_name
 from .server_client import Client
 from .server_reply import Reply, read
@@ -63,10 +63,9 @@ class ServedVlm:
 
     def __init__(self, client: Client, model: str, options: VlmOptions, replay: Reader | None = None) -> None:
         """Takes the client over, and closes it in the end; `model` is the name there."""
-        parts = PurePath(model).parts
-        here = [n for n, folder in VLMS.items() if model == n or parts[-3:] == ("embedded", "weights", folder)]
-        served = parts[-1] if PurePath(model).is_absolute() else model
-        self.name = here[0].replace("embedded", "embedded-vlm") if here else served
+        here, path = embedded_of(model), PurePath(model)
+        served = path.name if path.is_absolute() else model
+        self.name = here.replace("embedded", "embedded-vlm") or served
         self.demonstration = bool(here) or bool(replay and replay.demonstration)
         self.attends = replay is not None
         own = form_of_name(model) or (replay.boxes if replay else "")

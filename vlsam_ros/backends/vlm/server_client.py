@@ -12,22 +12,19 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from functools import partial
 from math import isfinite
+from ssl import SSLCertVerificationError
 from time import monotonic
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import openai
 
 from ...config import VlmOptions
 from ...errors import ConfigError, ModelLoadError, VlmError
-
-KEY = "OPENAI_API_KEY"
-"""The environment's variable with the server's key, if it wants one."""
+from .address import KEY, Address
 
 MOST_BYTES, MOST_ERROR_BYTES = 4 << 20, 1 << 14
 """What is read of an answer, and of the reason for a refusal."""
@@ -41,48 +38,15 @@ FAILURES, BROKEN_S, MOST_BROKEN_S = 3, 1.0, 60.0
 OPTIONAL = ("logprobs", "max_tokens", "temperature", "skip_special_tokens")
 """What some servers refuse to be told, and are asked without; `max_tokens` has another name there."""
 
-RAW = "x-stainless-raw-response"
-"""Of the library's headers the one that it reads itself."""
+SENT = ("accept", "connection", "content-length", "content-type", "user-agent", "x-stainless-raw-response")
+"""The library's headers that are sent, and the one that it reads itself: not what it tells of this machine, nor what
+`OPENAI_CUSTOM_HEADERS` has for another server."""
 
 LEAST_SECRET = 8
 """Characters of a key from which on it is taken out of answers, too: shorter ones are words, such as "none"."""
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Address:
-    """Of a server, up to the version of its protocol, and the model there."""
-
-    url: str
-    model: str
-
-
-def parsed(option: str) -> Address:
-    """What `vlm.model` says of a server.
-
-    Raises:
-        ConfigError: it is no ``openai:http://host:8000/v1#model``, or holds a password.
-    """
-    url, _, model = option.partition(":")[2].partition("#")
-    if "@" in url:
-        raise ConfigError(f"vlm.model: expected an address without user and password; a key comes from {KEY}")
-    if not (_is_url(url) and 0 < len(model) <= 256 and model.isprintable() and model == model.strip()):
-        raise ConfigError(
-            "vlm.model: expected 'openai:http://host:8000/v1#model' (http or https, a path, the model's name there), "
-            f"got {option!r}"
-        )
-    return Address(url.rstrip("/"), model)
-
-
-def _is_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        whole = bool(parts.hostname and parts.path.strip("/")) and parts.port != 0
-    except ValueError:  # a port that is none, half an IPv6 address
-        return False
-    return whole and parts.scheme in ("http", "https") and bool(re.fullmatch(r"[!-~]+", url)) and "?" not in url
 
 
 class Failure(VlmError):
@@ -139,23 +103,22 @@ class Door(openai.DefaultAsyncHttpxClient):
         self.origin: tuple[str, str, int | None] = "", "", None
 
     async def send(self, request: Any, **_: Any) -> Any:
-        """As the library has it; what it tells of this machine is left out.
+        """As the library has it, but for headers.
 
         Raises:
             Failure: the server refuses, sends elsewhere, or answers with too much.
         """
         if (request.url.scheme, request.url.host, request.url.port) != self.origin:
             raise Failure("the request was to go to another host")
-        told = [name for name in request.headers if name.startswith(("x-stainless", "openai-")) and name != RAW]
-        for name in told:
-            del request.headers[name]
-        request.headers["accept-encoding"] = "identity"
+        own = {"host": request.url.netloc, "authorization": f"Bearer {self._secret or 'none'}"}
+        sent = {name: value for name, value in request.headers.items() if name in SENT}
+        request.headers = type(request.headers)({**own, "accept-encoding": "identity", **sent})
         response = await super().send(request, stream=True)
         try:
             code, headers = response.status_code, response.headers
             if code != 200:
                 raise self._refusal(code, await _read(response, MOST_ERROR_BYTES), headers.get("retry-after", ""))
-            if headers.get("content-encoding", "identity") != "identity":
+            if headers.get("content-encoding", "identity").lower() != "identity":
                 raise Failure("expected an answer that is not compressed")
             body = await _read(response, MOST_BYTES + 1)
         finally:
@@ -196,15 +159,18 @@ class Client:
         """Calls nothing yet.
 
         Raises:
-            ConfigError: the environment's key is none.
+            ConfigError: the environment's key, or the address, is none.
         """
         key = os.environ.get(KEY, "").strip()
         if not re.fullmatch(r"[!-~]*", key):
             raise ConfigError(f"{KEY}: expected letters, digits and signs of ASCII without blanks")
         self._address, self._options, self._door = address, options, Door(key)
-        self._api = openai.AsyncOpenAI(
-            base_url=address.url, api_key=key or "none", http_client=self._door, max_retries=0, timeout=None
-        )
+        try:
+            self._api = openai.AsyncOpenAI(
+                base_url=address.url, api_key=key or "none", http_client=self._door, max_retries=0, timeout=None
+            )
+        except Exception as error:  # it has its own idea of addresses
+            raise ConfigError(f"vlm.model: no address of a server, {address.url!r}: {error}") from None
         url = self._api.base_url
         self._door.origin = url.scheme, url.host, url.port
         self._slots, self._probing = asyncio.Semaphore(options.server_parallel), asyncio.Lock()
@@ -324,6 +290,8 @@ class Client:
             cause = error.__cause__
             if isinstance(cause, Failure):
                 raise cause from None
+            if why := _distrusted(error):
+                raise Failure(f"this machine's store of certificates does not trust the server's ({why})") from None
             raise Failure(f"no answer ({self._door.plain(str(cause) or type(cause).__name__)})", again=True) from None
         except VlmError:
             raise
@@ -341,6 +309,15 @@ class Client:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._api.close()
+
+
+def _distrusted(error: BaseException | None) -> str:
+    """Why a server's certificate is not trusted; empty if that is not what went wrong."""
+    while error is not None:
+        if isinstance(error, SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 async def _read(response: Any, most: int) -> bytes:
