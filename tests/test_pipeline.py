@@ -405,6 +405,13 @@ def test_painted_heat_is_the_maps_at_each_cells_centre(corner):
         assert inside.sum() > 10 and np.allclose(line[inside], at[inside] / (cells - 1), atol=0.01)
 
 
+@pytest.mark.parametrize("group", ["vlm", "segmenter", "grounder"])
+def test_a_device_that_is_not_there_is_named(group: str) -> None:
+    given = {"grounder.mode": "grounder", "grounder.model": "none", f"{group}.device": "toaster"}
+    with pytest.raises(ConfigError, match=rf"^{group}\.device: expected 'auto', .* got 'toaster'"):
+        load(Config.from_flat(given))
+
+
 @pytest.mark.parametrize("budget_s", [0.0, 600.0])
 def test_after_loading_no_frame_compiles(monkeypatch: pytest.MonkeyPatch, budget_s: float) -> None:
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))

@@ -409,8 +409,9 @@ def load(config: Config | None = None) -> VLSam:
 
     config = config or Config()
     grounds = "grounder" in config.grounder.ways
-    for device in (config.vlm.device, config.segmenter.device, *([config.grounder.device] if grounds else [])):
-        pick_device(device)  # before gigabytes are read
+    groups = {"vlm": config.vlm, "segmenter": config.segmenter} | ({"grounder": config.grounder} if grounds else {})
+    for group, options in groups.items():
+        pick_device(options.device, f"{group}.device")  # before gigabytes are read
     if config.vlm.threads:
         import torch
 

@@ -7,8 +7,8 @@ import torch
 from ..errors import ConfigError
 
 
-def pick_device(name: str) -> torch.device:
-    """The torch device of an option: ``auto`` is cuda if there is one, else cpu.
+def pick_device(name: str, option: str = "device") -> torch.device:
+    """The torch device that an option names: ``auto`` is cuda if there is one, else cpu.
 
     Raises:
         ConfigError: torch knows no such device, or this machine has none.
@@ -20,7 +20,7 @@ def pick_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
         reason = str(error).partition("\n")[0]
         raise ConfigError(
-            f"device: expected 'auto', 'cpu' or a device of this machine, got {name!r} ({reason})"
+            f"{option}: expected 'auto', 'cpu' or a device of this machine, got {name!r} ({reason})"
         ) from error
 
 

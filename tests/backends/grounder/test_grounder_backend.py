@@ -172,6 +172,12 @@ def test_what_is_returned(family: str, load: Any) -> None:
     assert (found.masks is not None) == family.startswith("sam3")
 
 
+def test_a_view_may_run_backwards_in_memory(load: Any) -> None:
+    grounder, backwards = load("sam3", **ALL), view(70, 90)[..., ::-1]  # as BGR -> RGB makes it
+    found, copied = (grounder.locate(pixels, NAMES) for pixels in (backwards, backwards.copy()))
+    assert len(found) and np.array_equal(found.xyxy, copied.xyxy) and np.array_equal(found.scores, copied.scores)
+
+
 @pytest.mark.parametrize("family", ["owlv2", "owlvit", "sam3", "sam3_video"])
 def test_a_name_alone_is_found_where_it_is_found_in_a_list(family: str, load: Any) -> None:
     grounder, pixels = load(family, **ALL), view(60, 100)

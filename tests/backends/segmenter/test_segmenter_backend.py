@@ -178,6 +178,14 @@ def test_a_batch_equals_its_prompts_one_by_one(
         np.testing.assert_allclose(got.iou, np.concatenate([a.iou for a in alone]), atol=1e-4)
 
 
+def test_a_view_may_run_backwards_in_memory(kind: Kind) -> None:
+    backwards, prompts = view(70, 100)[..., ::-1], random_prompts(2, kind.mask_hw)  # as BGR -> RGB makes it
+    found, copied = (
+        kind.segmenter.segment(kind.segmenter.embed(pixels), prompts, True) for pixels in (backwards, backwards.copy())
+    )
+    np.testing.assert_array_equal(found.low_res, copied.low_res)
+
+
 def test_views_together_equal_each_alone(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     segmenter, views, prompts = kind.segmenter, [view(*size) for size in SIZES], random_prompts(2, kind.mask_hw)
     alone = [segmenter.segment(segmenter.embed(image), prompts, True) for image in views]
