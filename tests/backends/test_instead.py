@@ -50,7 +50,15 @@ def test_a_folder_is_known_by_what_it_declares(declared: str, other: str, tmp_pa
         load_vlm(VlmOptions(model=str(tmp_path), device="cpu"))
 
 
-OTHERS = ["", ".", "allenai/Molmo2-8B", "openbmb/MiniCPM-V-4.6", "Qwen/Qwen2.5-VL-7B", "zai-org/GLM-4.1V-9B-Thinking"]
+OTHERS = [
+    "",
+    ".",
+    "allenai/Molmo2-8B",
+    "openbmb/MiniCPM-V-4.6",
+    "Qwen/Qwen2.5-VL-7B",
+    "zai-org/GLM-4.1V-9B-Thinking",
+    "openai/gpt-oss",
+]
 
 
 @pytest.mark.parametrize("model", [*OTHERS, *FAMILIES, "password", "openai:http://localhost:8000/v1#gpt-4o"])

@@ -16,7 +16,7 @@ INSTEAD: dict[str, str] = {
     "minigpt": f"MiniGPT-4: {_PARTS}; take InstructBLIP with Vicuna, whose Q-Former is of the same kind",
     "glip": f"GLIP: {_PARTS}; take Grounding DINO or LLMDet as grounder.model",
     "sword": f"SWORD: {_PARTS}; take SAM 3 as grounder.model",
-    "(chat)?gpt": f"GPT: {_SERVER}",
+    "(chat)?gpt(?! oss)": f"GPT: {_SERVER}",
     "claude": f"Claude: {_SERVER}",
     "gemini": f"Gemini: {_SERVER}",
     "grok": f"Grok: {_SERVER}",

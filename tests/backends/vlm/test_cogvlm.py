@@ -131,6 +131,14 @@ def test_the_token_that_moves_most_is_the_one_whose_cell_changed(vlm: CogVlm) ->
 def test_what_cogagent_sees_finer_moves_its_answer_and_its_memory(tmp_path: Path) -> None:
     vlm = load(tiny_cogvlm.cogagent(tmp_path), trust_remote_code=True)
     assert cogvlm._finer(vlm._model) == 2 * 8 * 8 * 24 * 2 * 4
+    with pytest.MonkeyPatch.context() as patch:
+        needs: list[memory.Memory] = []
+        patch.setattr(cogvlm, "require_for_answers", lambda need, _: needs.append(need))
+        vlm.answer(VIEW, ["What is here?"])
+        vlm.read([VIEW], ["What is here?"], [["a dog"]])
+        patch.setattr(cogvlm, "_finer", lambda _: 0)
+        vlm.read([VIEW], ["What is here?"], [["a dog"]])
+    assert needs[1].cache - needs[2].cache == cogvlm._finer(vlm._model) > 0
     before = vlm.answer(VIEW, ["What is here?"])[0].layer(1).query
     vlm._model.model.cross_vision.weight.data *= 2
     assert not torch.allclose(vlm.answer(VIEW, ["What is here?"])[0].layer(1).query, before)

@@ -12,6 +12,7 @@ import tiny_models
 import torch
 
 from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm import together
 from vlsam_ros.backends.vlm.capture import decoder_layers
 from vlsam_ros.backends.vlm.layouts import FAMILIES
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
@@ -91,6 +92,28 @@ def test_a_view_that_was_seen_without_them_is_seen_again(models: Callable) -> No
     assert before.text == first.text == second.text == after.text and after.hidden is None
     for layer, answer in enumerate((first, second)):
         close(answer.hidden.image, _plain(vlm, VIEW, QUESTIONS[0], layer, answer)[answer.layout.positions])
+
+
+@pytest.mark.parametrize("name", ["llava", "qwen2_5_vl"])
+@pytest.mark.parametrize("most", [(1, 1), (1, 2), (2, 2), None], ids=str)
+def test_views_and_questions_in_parts_and_beside_a_compiled_step_have_the_same(
+    models: Callable, name: str, most: tuple[int, int] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm, views, questions = models(name), [VIEW, VIEW[:30], VIEW[::-1].copy()], [*QUESTIONS, "List every object."]
+    whole = vlm.answer_views(views, questions, hidden=-1)
+    if most:
+        parts = lambda need, views, questions, device, most_=0: (min(views, most[0]), min(questions, most[1]))  # noqa: E731
+        monkeypatch.setattr(together, "at_once", parts)
+    else:
+        monkeypatch.setattr(vlm._batch, "compiled", True)
+        monkeypatch.setattr(vlm._batch, "_benches", [])
+        vlm.warm_up(views, questions)
+        assert vlm._batch._benches
+    for ours, theirs in zip(vlm.answer_views(views, questions, hidden=-1), whole, strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            assert (a.text, a.truncated) == (b.text, b.truncated)
+            close(a.hidden.image, b.hidden.image)
+            close(a.hidden.answer, b.hidden.answer)
 
 
 @pytest.mark.parametrize("name", ["llava", "gemma3", "cogvlm"])

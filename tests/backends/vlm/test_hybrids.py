@@ -9,12 +9,14 @@ import slow_flow
 import tiny_models
 import torch
 import transformers as hf
+from fakes import FakeSegmenter, picture
 
 from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm import memory
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
-from vlsam_ros.config import AttentionOptions, VlmOptions
+from vlsam_ros.config import AttentionOptions, Config, VlmOptions
 from vlsam_ros.errors import ConfigError, ModelLoadError
+from vlsam_ros.pipeline import VLSam
 from vlsam_ros.recognition.attention import maps
 from vlsam_ros.recognition.flow import flow
 
@@ -160,6 +162,29 @@ def test_options_of_the_flow_count_those_layers_alone(models: Callable, text: Ca
         assert (found - expected).abs().max() < 1e-5 * expected.abs().max(), options
     with pytest.raises(ConfigError, match=f"expected less than {len(layers)}, got {len(layers)}"):
         flow([answer], [start], AttentionOptions(first_layer=len(layers)))
+
+
+def test_the_whole_pipeline_takes_a_hybrid_whose_presets_change_live(
+    folders: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm, image = load(folders(qwen3_5), max_new_tokens=24), picture((120, 160), {"red box": [(20, 30, 60, 70)]})
+    tiny_models.say(vlm, [*vlm._tokenizer("red box", add_special_tokens=False)["input_ids"], 1], monkeypatch)
+    flat = {"views.tile_rows": 0, "views.far": 0, "attention.contrast": "preset"}
+    detector, heats = VLSam(vlm, FakeSegmenter(), Config()), []
+    for change in [
+        *({"attention.preset": preset} for preset in ("vlsam", "decaf", "hidden", "product", "vlsam")),
+        {"attention.preset": "product", "attention.contrast": "null"},
+        {"attention.preset": "product", "attention.contrast": "background", "vlm.view_batch": 1},
+    ]:
+        detector.configure(Config.from_flat(flat | change))
+        found = detector(image)
+        assert [text for *_, text in found.answers] == ["red box"] * len(found.answers) != []
+        heats.append(found.heat)
+    assert np.array_equal(heats[0], heats[4])
+    assert not any(np.array_equal(a, b) for i, a in enumerate(heats[:4]) for b in heats[:i])
+    detector.configure(Config.from_flat({"attention.preset": "hidden", "attention.hidden_layer": 9}))
+    with pytest.raises(ConfigError, match="attention.hidden_layer: expected less than 4, got 9"):
+        detector(image)
 
 
 @each

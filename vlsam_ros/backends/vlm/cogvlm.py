@@ -164,9 +164,7 @@ class CogVlm:
         ids, types, limit = prompt["input_ids"], prompt["token_type_ids"], self._limit
         tokens = ids.new_tensor(whole[:limit])
         first, count = ids.shape[1], len(tokens)
-        require_for_answers(
-            generation(self._model.config, self._model.dtype, first + limit, 0, 0, kept=kept), ids.device
-        )
+        self._require_memory(first + limit, 0, kept)
         out = self._step(prompt, torch.cat([ids, tokens[None]], 1), functional.pad(types, (0, count)), None)
         given = out.logits[0, first - 1 : first - 1 + count].float().softmax(-1).gather(1, tokens[:, None])[:, 0]
         return tokens, len(whole) > limit, tuple(given.tolist())
@@ -179,8 +177,7 @@ class CogVlm:
         """
         ids, types, cache = prompt["input_ids"], prompt["token_type_ids"], None
         first = ids.shape[1]
-        need = generation(self._model.config, self._model.dtype, first, 0, limit, kept=kept)
-        require_for_answers(replace(need, cache=need.cache + _finer(self._model)), self._model.device)
+        self._require_memory(first, limit, kept)
         while True:
             out = self._step(prompt, ids, types, cache)
             token, cache = out.logits[:, -1:].argmax(-1), out.past_key_values
@@ -188,6 +185,10 @@ class CogVlm:
             if ended or ids.shape[1] - first == limit:
                 return ids[0, first:], not ended
             ids, types = torch.cat([ids, token], 1), functional.pad(types, (0, 1))
+
+    def _require_memory(self, prefix: int, new_tokens: int, kept: int) -> None:
+        need = generation(self._model.config, self._model.dtype, prefix, 0, new_tokens, kept=kept)
+        require_for_answers(replace(need, cache=need.cache + _finer(self._model)), self._model.device)
 
     def _step(self, prompt: Mapping[str, Any], ids: Tensor, types: Tensor, cache: Any) -> Any:
         """What the model makes of the tokens (1, N) that are not in its cache."""
