@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import logging
 import ssl
 import subprocess
@@ -510,16 +511,19 @@ def test_the_key_is_in_the_header_and_nowhere_else(
 
     def echo(handler: Handler) -> None:
         said = f"Incorrect API key: {handler.headers['Authorization']}"
-        script = {"a": refuses(401, said), "b": refuses(400, said), "c": says(said), "d": sends(said.encode())}
+        escaped = json.dumps({"choices": [{"message": {"content": said}}]}).replace("sk-", "\\u0073k-").encode()
+        script = {"a": refuses(401, said), "b": refuses(400, said), "c": says(said), "d": sends(said.encode()),
+                  "e": sends(escaped), "f": sends(b"x" * 40 + said.encode())}  # fmt: skip
         script[handler.question](handler)
 
     server.default = echo
     vlm = load(server)
-    answers = vlm.answer(VIEW, [*"abcd"])
+    answers = vlm.answer(VIEW, [*"abcdef"])
     assert {request.headers["Authorization"] for request in server.requests} == {f"Bearer {KEY}"}
     assert answers[0].failed == "the key in OPENAI_API_KEY is refused (401)"
     assert answers[1].failed == "refused (400): Incorrect API key: Bearer ***"
-    assert answers[2].text == "Incorrect API key: Bearer ***"
+    assert answers[2].text == answers[4].text == "Incorrect API key: Bearer ***"
+    assert "***" in answers[3].failed and "sk-" not in answers[5].failed
     assert KEY not in repr((vlm, vlm._client, fields(vlm), answers)) and KEY not in caplog.text
 
 

@@ -125,14 +125,27 @@ class Door(openai.DefaultAsyncHttpxClient):
             await response.aclose()
         if len(body) > MOST_BYTES:
             raise Failure(f"expected an answer of at most {MOST_BYTES >> 20} MB, got more")
-        if len(self._secret) >= LEAST_SECRET:
-            body = body.replace(self._secret.encode(), b"***")
         return type(response)(code, headers={"content-type": "application/json"}, content=body, request=request)
 
     def plain(self, text: str) -> str:
         """A server's words on one line, without the key."""
         text = text.replace(self._secret, "***") if self._secret else text
         return "".join(c if c.isprintable() else "?" for c in " ".join(text.split())[:200])
+
+    def answer(self, body: bytes) -> Any:
+        """What JSON says, without the key, however that is escaped there.
+
+        Raises:
+            Failure: it is none.
+        """
+        try:
+            said = json.loads(body)
+            if len(self._secret) >= LEAST_SECRET:
+                said = json.loads(json.dumps(said).replace(json.dumps(self._secret)[1:-1], "***"))
+        except (ValueError, RecursionError):
+            start = self.plain(body[:MOST_ERROR_BYTES].decode(errors="replace"))[:80]
+            raise Failure(f"expected JSON, got {start!r}") from None
+        return said
 
     def _refusal(self, code: int, body: bytes, retry_after: str) -> Failure:
         if 300 <= code < 400:
@@ -268,11 +281,7 @@ class Client:
         if new := without - self._without:
             _log.warning("%s refuses %s, and is asked without", self._address.url, ", ".join(sorted(new)))
         self._without, self._told = self._without | without, True
-        try:
-            return json.loads(answer.content)
-        except (ValueError, RecursionError):
-            start = answer.content[:80].decode(errors="replace")
-            raise Failure(f"expected JSON, got {self._door.plain(start)!r}") from None
+        return self._door.answer(answer.content)
 
     def _refused(self, failure: Failure, told: Mapping[str, Any]) -> str:
         """Which of the settings a server that refuses does not want; empty if none."""
