@@ -409,9 +409,10 @@ def load(config: Config | None = None) -> VLSam:
 
     config = config or Config()
     grounds = "grounder" in config.grounder.ways
-    groups = {"vlm": config.vlm, "segmenter": config.segmenter} | ({"grounder": config.grounder} if grounds else {})
-    for group, options in groups.items():
-        pick_device(options.device, f"{group}.device")  # before gigabytes are read
+    devices = {"vlm": config.vlm.device, "segmenter": config.segmenter.device}
+    devices |= {"grounder": config.grounder.device} if grounds else {}
+    for group, device in devices.items():
+        pick_device(device, f"{group}.device")  # before gigabytes are read
     if config.vlm.threads:
         import torch
 

@@ -127,7 +127,7 @@ def tensors(features: Any) -> Iterator[Tensor]:
 
 def uploaded(array: np.ndarray | Tensor, device: torch.device) -> Tensor:
     """An array as a tensor on the device; the host does not wait for the copy."""
-    tensor = array if isinstance(array, Tensor) else torch.from_numpy(np.require(array, requirements="CW"))
+    tensor = array if isinstance(array, Tensor) else torch.from_numpy(np.require(array, requirements=["C", "W"]))
     if device.type == "cuda" and not tensor.is_cuda:
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
