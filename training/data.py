@@ -71,21 +71,26 @@ class Views(Dataset):
         return len(self.items)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, list[dict]]:
-        jpg, png, objects = self.items[index]
-        image = cv2.imdecode(np.frombuffer(jpg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        return self.view(index, mirrored=self.augment and np.random.rand() < 0.5)
+
+    def view(self, index: int, mirrored: bool) -> tuple[np.ndarray, np.ndarray, list[dict]]:
+        """A view as it is or mirrored."""
+        _, png, objects = self.items[index]
         ids = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
-        if self.augment:
-            image, ids = jitter(image, ids)
-        return image.transpose(2, 0, 1), ids, objects
+        return self.picture(index, mirrored), ids[:, ::-1] if mirrored else ids, objects
+
+    def picture(self, index: int, mirrored: bool) -> np.ndarray:
+        """A view's picture, uint8 (3, 256, 448) RGB."""
+        image = cv2.imdecode(np.frombuffer(self.items[index][0], np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        image = image[:, ::-1] if mirrored else image
+        return (jitter(image) if self.augment else image).transpose(2, 0, 1)
 
 
-def jitter(image: np.ndarray, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mirror half of the views; scale exposure, contrast and colour a little."""
-    if np.random.rand() < 0.5:
-        image, ids = image[:, ::-1], ids[:, ::-1]
+def jitter(image: np.ndarray) -> np.ndarray:
+    """Scale exposure, contrast and colour a little; (H, W, 3) RGB."""
     gain = np.random.uniform(0.8, 1.2) * np.random.uniform(0.93, 1.07, 3)
     table = np.clip(np.arange(256)[:, None] * gain + np.random.uniform(-15, 15), 0, 255).astype(np.uint8)
-    return np.stack([table[image[..., c], c] for c in range(3)], -1), ids
+    return np.stack([table[image[..., c], c] for c in range(3)], -1)
 
 
 def names_of(objects: list[dict]) -> list[str]:

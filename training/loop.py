@@ -44,6 +44,7 @@ def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The command line's arguments; sets the threads."""
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
     cv2.setNumThreads(1)
     return args
 
@@ -126,12 +127,15 @@ class Run:
     evaluates, logs and saves.
     """
 
-    def __init__(self, args: argparse.Namespace, modules: nn.Module, lr: float, seed: int = 0) -> None:
+    def __init__(
+        self, args: argparse.Namespace, modules: nn.Module, lr: float, seed: int = 0, warm_up: int = 200
+    ) -> None:
         folder = args.out
         folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(seed)
         np.random.seed(seed)
-        self.folder, self.modules, self.seconds, self.lr, self.bf16 = folder, modules, args.minutes * 60, lr, args.bf16
+        self.folder, self.modules, self.seconds, self.bf16 = folder, modules, args.minutes * 60, args.bf16
+        self.lr, self.warm_up = lr, warm_up
         inner, outer = split(modules)
         self.optimisers = (
             Muon(inner, lr=lr),
@@ -189,12 +193,11 @@ class Run:
         every_minutes: float = 5.0,
     ) -> None:
         """Run to the end of the budget; `loss_of` gives named losses, already weighted."""
-        due, sums, count = self.spent + 60 * every_minutes, {}, 0
+        due, sums, count, started = self.spent + 60 * every_minutes, {}, 0, time.perf_counter()
         for items in batches(views, batch):
             if self.spent >= self.seconds:
                 break
-            started = time.perf_counter()
-            warm, p = min(1.0, (self.step + 1) / 200), self.progress
+            warm, p = min(1.0, (self.step + 1) / self.warm_up), self.progress
             for group in (g for optimiser in self.optimisers for g in optimiser.param_groups):
                 group["lr"] = self.lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * p)))
             with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
@@ -216,6 +219,7 @@ class Run:
                 self.log(**{k: v / count for k, v in sums.items()}, **evaluate())
                 sums, count = {}, 0
                 self.save()
+            started = time.perf_counter()
         if self.rank == 0:
             self.log(**evaluate())
             self.save()

@@ -2,15 +2,22 @@
 
 It learns to list the kinds in a view, in one fixed order, and to look where it names: the attention flow read at a
 name's own tokens is drawn towards the patches that show the name's objects, and so is, in the last layer, the token
-before. `--attention 0` trains the variant without that. `training.export` writes the result for transformers' Auto
-classes.
+before. `--attention 0` trains the variant without that. With `--boxes` it also learns to write boxes with their names,
+as PaliGemma does: of every object, and of one name. `training.export` writes the result for transformers' Auto classes.
 """
 
 from __future__ import annotations
 
+import math
+import re
+from copy import deepcopy
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
 import numpy as np
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import (
@@ -24,17 +31,21 @@ from transformers import (
 )
 
 from training.data import Views, names_of
-from training.dense import class_loss, coverage, ignored
+from training.dense import GRID, class_loss, coverage, ignored
 from training.loop import Run, add_start, arguments, normalised, parsed
 from vlsam_ros.config import AttentionOptions, VerifyOptions
-from vlsam_ros.embedded import QUESTIONS, vlm_path
-from vlsam_ros.embedded.tower import STRIDE, VIEW_HW, ConvVisionConfig
+from vlsam_ros.embedded import BOX_OF, BOXES, QUESTIONS, vlm_path
+from vlsam_ros.embedded.tower import STRIDE, VIEW_HW, ConvVisionConfig, Trunk
 from vlsam_ros.synthetic.kinds import NAMES
 
 VERIFY = VerifyOptions().question
 BACKGROUND, BACKGROUND_ANSWER = AttentionOptions().background_question, "sky, road"
-SHARES = (0.75, 0.2, 0.05)
-"""How often the objects, one of them, and the background are asked for."""
+SHARES, BOX_SHARES, TOGETHER = (0.72, 0.22, 0.06), (0.7, 0.3), 4
+"""How often the objects, one of them, and the background are asked for; half as often where all boxes and one name's
+boxes are asked for, too. So many questions are asked about a view at once."""
+BINS, MOST_BOXES = 128, 12
+"""Places along an axis that a box's edge can have, and the boxes of an answer, the largest ones."""
+PLACES = [f"<loc{1024 // BINS * i + 512 // BINS:04d}>" for i in range(BINS)]
 TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}user : "
     "{% for item in message['content'] %}{% if item['type'] == 'image' %}<image>{% endif %}{% endfor %} "
@@ -46,15 +57,17 @@ PATCHES = (VIEW_HW[0] // STRIDE) * (VIEW_HW[1] // STRIDE)
 
 
 def build_processor() -> LlavaProcessor:
-    """Word-level tokenizer over the names and the questions, and an image processor that resizes to 448 × 256."""
+    """Word-level tokenizer over names, questions and places, and an image processor that resizes to 448 × 256."""
     split = pre_tokenizers.Whitespace()
-    spoken = [VERIFY.format(name=""), BACKGROUND, BACKGROUND_ANSWER, "user : assistant :", ",", "none no yes"]
-    texts = [*NAMES, *QUESTIONS, *spoken]
+    spoken = [VERIFY.format(name=""), BACKGROUND, BACKGROUND_ANSWER, "user : assistant :", ", ;", "none no yes"]
+    texts = [*NAMES, *QUESTIONS, BOXES, BOX_OF.format(name=""), *spoken]
     words = sorted({word for text in texts for word, _ in split.pre_tokenize_str(text.lower())})
     vocabulary = {word: i for i, word in enumerate([*SPECIAL, *words])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.normalizer, tokenizer.pre_tokenizer = normalizers.Lowercase(), split
-    tokenizer.decoder = decoders.WordPiece(prefix="##", cleanup=True)
+    tokenizer.add_tokens([AddedToken(place, normalized=False) for place in PLACES])
+    words_apart = decoders.WordPiece(prefix="##", cleanup=True)
+    tokenizer.decoder = decoders.Sequence([words_apart, decoders.Fuse(), decoders.Replace("> <loc", "><loc")])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token="<s>",
@@ -82,8 +95,8 @@ def build_processor() -> LlavaProcessor:
     )
 
 
-def build_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
-    """Tower, projector and a three-layer Llama, with random weights."""
+def build_model(tokenizer: PreTrainedTokenizerFast, boxes: bool) -> LlavaForConditionalGeneration:
+    """Tower, projector and a three-layer Llama, with random weights; for boxes, the tower says where its tokens are."""
     text = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=128,
@@ -97,7 +110,7 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGenera
         pad_token_id=tokenizer.pad_token_id,
     )
     config = LlavaConfig(
-        vision_config=ConvVisionConfig(),
+        vision_config=ConvVisionConfig(positions=boxes),
         text_config=text,
         image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
         vision_feature_layer=-1,
@@ -115,26 +128,34 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGenera
 class Trainee(nn.Module):
     """The VLM, and the dense head that keeps its tower honest."""
 
-    def __init__(self, processor: LlavaProcessor) -> None:
+    def __init__(self, processor: LlavaProcessor, boxes: bool = False) -> None:
         super().__init__()
-        self.vlm = build_model(processor.tokenizer)
+        self.boxes = boxes
+        self.vlm = build_model(processor.tokenizer, boxes)
         self.kinds = nn.Conv2d(192, len(NAMES), 1)
 
     def start_from_shipped(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        """Take the package's VLM; words that its tokenizer lacks keep their random embeddings."""
+        """Take the package's VLM; words that its tokenizer lacks begin at random, and places as waves along an axis."""
         shipped = LlavaForConditionalGeneration.from_pretrained(vlm_path(), dtype=torch.float32)
-        known = AutoTokenizer.from_pretrained(vlm_path()).get_vocab()
-        rows = self.vlm.get_input_embeddings().weight.detach().clone()
+        known, old = AutoTokenizer.from_pretrained(vlm_path()).get_vocab(), shipped.get_input_embeddings().weight
+        rows = torch.randn(len(tokenizer), old.shape[1]) * old.std()
+        codes = waves((torch.arange(BINS) + 0.5) / BINS, 8)
+        basis = torch.linalg.qr(torch.randn(old.shape[1], codes.shape[1]))[0]
+        rows[tokenizer.convert_tokens_to_ids(PLACES)] = (
+            codes @ basis.T * (2 * old.shape[1] / codes.shape[1]) ** 0.5 * old.std()
+        )
         for word, row in tokenizer.get_vocab().items():
             if word in known:
-                rows[row] = shipped.get_input_embeddings().weight[known[word]]
+                rows[row] = old[known[word]]
         state = {k: rows if v.shape[:1] == (len(known),) else v for k, v in shipped.state_dict().items()}
-        self.vlm.load_state_dict(state)
+        self.vlm.load_state_dict(self.vlm.state_dict() | state)
 
-    def freeze_tower(self) -> None:
-        """Train the language model only."""
-        tower = self.vlm.model.vision_tower.requires_grad_(False).eval()
-        tower.train = lambda mode=True: tower  # its batch norms keep their statistics
+    def freeze_trunk(self) -> Trunk:
+        """Train all but the trunk, whose last features the tower then takes in a picture's place; the trunk itself."""
+        trunk = self.vlm.model.vision_tower.trunk.requires_grad_(False)
+        frozen = deepcopy(trunk).eval()
+        trunk.forward = lambda features: (features,)
+        return frozen
 
     def start_from(self, dense: dict[str, Tensor]) -> None:
         """Take trunk and head of a `training.dense` checkpoint."""
@@ -144,116 +165,310 @@ class Trainee(nn.Module):
         self.kinds.load_state_dict({k[len("kinds.") :]: v for k, v in dense.items() if k.startswith("kinds.")})
 
 
-def target_map(ids: np.ndarray, objects: list[dict], name: str) -> np.ndarray:
-    """Where the flow of a name should go: each instance's coverage relative to its best patch; sums to 1, (448,)."""
-    parts = [coverage(ids, [o])[NAMES.index(name)] for o in objects if o["name"] == name]
-    best = np.max([p / max(float(p.max()), 1e-6) for p in parts], 0).ravel()
+class Remembered(Views):
+    """Views with a frozen trunk's last features, float16 (192, 16, 28), for a picture; kept from their first use on."""
+
+    def __init__(self, folder: Path, trunk: Trunk, augment: bool = False) -> None:
+        self.trunk, self.kept = trunk, {}
+        super().__init__(folder, augment)
+
+    def picture(self, index: int, mirrored: bool) -> np.ndarray:
+        """A view's features, (192, 16, 28)."""
+        if (index, mirrored) not in self.kept:
+            with torch.no_grad():
+                features = self.trunk(normalised([super().picture(index, mirrored)]))[-1][0]
+            self.kept[index, mirrored] = features.half().contiguous().numpy()
+        return self.kept[index, mirrored]
+
+
+def pixel_values(images: list[np.ndarray]) -> Tensor:
+    """Pictures, normalised, or what a frozen trunk made of them."""
+    return normalised(images) if images[0].dtype == np.uint8 else torch.from_numpy(np.stack(images)).float()
+
+
+class Seen(NamedTuple):
+    """An object of a view: its name, the share of each patch that it covers (16, 28), its edges' bins (y, x, y, x)."""
+
+    name: str
+    cover: np.ndarray
+    edges: tuple[int, ...]
+
+    @property
+    def box(self) -> str:
+        """As PaliGemma writes it."""
+        return "".join(PLACES[edge] for edge in self.edges)
+
+
+def seen(ids: np.ndarray, objects: list[dict]) -> list[Seen]:
+    """The objects of an id map (256, 448)."""
+    found = []
+    for item in objects:
+        own = ids == item["id"]
+        rows, columns = np.flatnonzero(own.any(1)), np.flatnonzero(own.any(0))
+        sides = np.array([rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]) / np.tile(own.shape, 2)
+        edges = np.minimum((sides * BINS).astype(int), BINS - 1)
+        found.append(
+            Seen(
+                item["name"],
+                cv2.resize(own.astype(np.float32), GRID[::-1], interpolation=cv2.INTER_AREA),
+                tuple(edges.tolist()),
+            )
+        )
+    return found
+
+
+def target_map(objects: list[Seen]) -> np.ndarray:
+    """Where an answer about objects should look: each one's cover relative to its best patch; sums to 1, (448,)."""
+    best = np.max([o.cover / max(float(o.cover.max()), 1e-6) for o in objects], 0).ravel()
     return best / max(float(best.sum()), 1e-6)
 
 
-def exchange(objects: list[dict]) -> tuple[str, list[str]]:
-    """A question about a view and the words of its answer, one after the other with commas between."""
-    names = names_of(objects)
-    kind = np.random.choice(3, p=SHARES)
+Part = tuple[str, list[Seen]]
+"""One name of an answer, or a box and its name, and the objects that it stands for."""
+
+
+def exchanges(objects: list[Seen], boxes: bool) -> list[tuple[str, list[Part]]]:
+    """Different questions about a view and the parts of their answers."""
+    shares = np.array([*SHARES, *BOX_SHARES]) / 2 if boxes else np.array(SHARES)
+    kinds = np.random.choice(len(shares), min(TOGETHER, len(shares)), replace=False, p=shares)
+    return [exchange(objects, kind) for kind in kinds]
+
+
+def exchange(objects: list[Seen], kind: int) -> tuple[str, list[Part]]:
+    """A question about a view and the parts of its answer; `kind` counts along `SHARES`, then `BOX_SHARES`."""
+    names = [name for name in NAMES if any(o.name == name for o in objects)]
     if kind == 0:
-        return QUESTIONS[np.random.randint(len(QUESTIONS)) if np.random.rand() < 0.5 else 0], names or ["none"]
+        question = QUESTIONS[np.random.randint(len(QUESTIONS)) if np.random.rand() < 0.5 else 0]
+        return question, [(name, [o for o in objects if o.name == name]) for name in names] or [("none", [])]
     if kind == 2:
-        return BACKGROUND, BACKGROUND_ANSWER.split(", ")
+        return BACKGROUND, [(word, []) for word in BACKGROUND_ANSWER.split(", ")]
+    if kind == 3:
+        return BOXES, boxed(objects)
     others = [name for name in NAMES if name not in names]
-    there = bool(names) and np.random.rand() < 0.5
+    there = bool(names) and np.random.rand() < (0.5 if kind == 1 else 0.75)
     name = str(np.random.choice(names if there else others))
-    return VERIFY.format(name=name), ["yes" if there else "no"]
+    if kind == 4:
+        return BOX_OF.format(name=name), boxed([o for o in objects if o.name == name])
+    return VERIFY.format(name=name), [("yes" if there else "no", [])]
+
+
+def boxed(objects: list[Seen]) -> list[Part]:
+    """The answer that gives the largest objects' boxes, by name in the order of `NAMES`, then from left to right."""
+    largest = sorted(objects, key=lambda o: -o.cover.sum())[:MOST_BOXES]
+    ordered = sorted(largest, key=lambda o: (NAMES.index(o.name), o.edges[1], o.edges))
+    return [(f"{o.box} {o.name}", [o]) for o in ordered] or [("none", [])]
+
+
+class Look(NamedTuple):
+    """What a part of an answer looks at: its name's rows, the rows that decide on each token up to it, its objects."""
+
+    rows: list[int]
+    before: list[int]
+    objects: list[Seen]
 
 
 def sequence(
-    tokenizer: PreTrainedTokenizerFast, question: str, answer: list[str]
-) -> tuple[list[int], int, dict[str, list[int]]]:
-    """Token ids of prompt and answer, where the answer starts, and the rows of each name's tokens."""
+    tokenizer: PreTrainedTokenizerFast, question: str, answer: list[Part]
+) -> tuple[list[int], int, list[Look]]:
+    """Token ids of prompt and answer, where the answer starts, and where its parts should look."""
 
     def encode(text: str) -> list[int]:
         return tokenizer(text, add_special_tokens=False)["input_ids"]
 
     image = tokenizer.convert_tokens_to_ids("<image>")
     ids = encode("user :") + [image] * PATCHES + encode(question) + encode("assistant :")
-    start, rows = len(ids), {}
-    for i, name in enumerate(answer):
-        tokens = encode(name)
-        if name in NAMES:
-            rows[name] = list(range(len(ids), len(ids) + len(tokens)))
-        ids += tokens + (encode(",") if i + 1 < len(answer) else [])
-    return [*ids, tokenizer.eos_token_id], start, rows
+    start, looks = len(ids), []
+    separator = encode(";" if answer and answer[0][0].startswith("<loc") else ",")
+    for i, (text, objects) in enumerate(answer):
+        at, tokens = len(ids), encode(text)
+        name = at + (4 if text.startswith("<loc") else 0)
+        if objects:
+            looks.append(Look(list(range(name, at + len(tokens))), list(range(at - 1, name)), objects))
+        ids += tokens + (separator if i + 1 < len(answer) else [])
+    return [*ids, tokenizer.eos_token_id], start, looks
 
 
-def flow(attentions: tuple[Tensor, ...], starts: Tensor, length: Tensor) -> Tensor:
+class Batch(NamedTuple):
+    """Sequences that share a picture, behind one another: what each token belongs to, and what it must not see.
+
+    ids, positions, owners (B, N), the latter 0 for what all of a view's sequences share, then 1, 2, …, -1 for padding;
+    answers bool (B, N); looks per view and sequence.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    owners: Tensor
+    answers: Tensor
+    looks: list[list[list[Look]]]
+
+    @classmethod
+    def of(cls, views: list[list[tuple[list[int], int, list[Look]]]], shared: int, padding: int) -> Batch:
+        """Of `sequence`'s results by view, of which the first `shared` tokens are the same."""
+        longest = shared + max(sum(len(ids) - shared for ids, *_ in view) for view in views)
+        ids, positions, owners = (torch.full((len(views), longest), value) for value in (padding, 0, -1))
+        answers, looks = torch.zeros_like(ids, dtype=torch.bool), []
+        for b, view in enumerate(views):
+            ids[b, :shared], positions[b, :shared] = torch.tensor(view[0][0][:shared]), torch.arange(shared)
+            owners[b, :shared] = 0
+            at, moved = shared, []
+            for i, (tokens, start, own) in enumerate(view, 1):
+                end, shift = at + len(tokens) - shared, at - shared
+                ids[b, at:end], owners[b, at:end] = torch.tensor(tokens[shared:]), i
+                positions[b, at:end] = torch.arange(shared, len(tokens))
+                answers[b, start + shift : end] = True
+                moved.append([Look([r + shift for r in k.rows], [r + shift for r in k.before], k.objects) for k in own])
+                at = end
+            looks.append(moved)
+        return cls(ids, positions, owners, answers, looks)
+
+    def mask(self) -> Tensor:
+        """What is added to the attention's logits, (B, 1, N, N)."""
+        owners, n = self.owners, self.owners.shape[1]
+        seen = (owners[:, None] == 0) | (owners[:, None] == owners[..., None])
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
+        blank = torch.zeros(seen.shape, dtype=dtype)
+        return blank.masked_fill(~(seen & torch.ones(n, n).tril().bool()), -1e9)[:, None]
+
+
+def flow(attentions: tuple[Tensor, ...], starts: Tensor, members: Tensor, positions: Tensor) -> Tensor:
     """Regularised attention flow (arXiv 2410.05963, section 3.2), differentiable.
 
-    attentions: L × (B, H, N, N); starts (B, R, N), rows that sum to 1; length (B,) -> (B, R, N).
+    attentions: L × (B, H, N, N); starts (B, R, N), rows that sum to 1; members bool (B, R, N), the tokens of each
+    row's sequence; positions (B, N) in it -> (B, R, N).
     """
-    n = starts.shape[-1]
-    queries = torch.arange(n) < length[:, None]
-    ramp = ((torch.arange(n) + 1) / length[:, None]).clamp(max=1)[:, None]
+    lengths = members.sum(-1, keepdim=True).clamp(min=1)
+    ramp = ((positions[:, None] + 1) / lengths).clamp(max=1)
     u, total = starts, 0
     for layer in reversed(attentions):
         with torch.no_grad():  # the weights are taken as they are: their gradient costs more than it teaches
-            weight = (layer.amax(-1) * queries[:, None]).sum(-1) / length[:, None] / layer.shape[1]
-        step = torch.einsum("bh,bhrn->brn", weight, u[:, None] @ layer) * ramp
+            weight = torch.einsum("bhn,brn->bhr", layer.amax(-1).float(), members.float())
+            weight = (weight / lengths[:, None, :, 0] / layer.shape[1])[..., None]
+        step = (weight * (u[:, None] @ layer)).sum(1) * ramp
         u = u + step
         total = total + (step if layer is attentions[0] else u)
     return total
 
 
+def teach_places(trainee: Trainee, views: Remembered, steps: int = 1500, batch: int = 4096) -> None:
+    """Teach the tower's tokens their objects' edges, as waves along directions that the projector does not see yet.
+
+    So the language model begins with what it knew, and finds beside it what it has to write. Takes each view as it is
+    and mirrored, and a few minutes.
+    """
+    tower, projector = trainee.vlm.model.vision_tower, trainee.vlm.model.multi_modal_projector
+    unseen = torch.linalg.svd(projector.linear_1.weight.detach())[2][projector.linear_1.out_features :]
+    features, places, edges = [], [], []
+    for index, mirrored in np.ndindex(len(views), 2):
+        kept, ids, objects = views.view(index, bool(mirrored))
+        things = seen(ids, objects)
+        if things:
+            cover, owner = torch.from_numpy(np.stack([o.cover.ravel() for o in things])).max(0)
+            (at,) = torch.nonzero(cover > 0.25, as_tuple=True)
+            features.append(torch.from_numpy(kept).flatten(1).T[at])
+            places.append(at)
+            edges.append(torch.tensor([o.edges for o in things])[owner[at]])
+    features, places, edges = torch.cat(features), torch.cat(places), torch.cat(edges)
+    goals = waves((edges + 0.5) / BINS, len(unseen) // 8).flatten(1)
+    learning = [tower.rows, tower.columns, *tower.places.parameters()]
+    optimiser = torch.optim.AdamW(learning, lr=2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=steps)
+    first, last = tower.places[0], tower.places[2]
+    for step in range(steps):
+        some = torch.randint(len(features), (batch,))
+        rows, columns = places[some] // GRID[1], places[some] % GRID[1]
+        told = features[some].float() + tower.rows[:, rows, 0].T + tower.columns[:, 0, columns].T
+        hidden = torch.relu(F.linear(told, first.weight.flatten(1), first.bias))
+        loss = F.mse_loss(F.linear(hidden, unseen @ last.weight.flatten(1)), goals[some])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step % 100 == 99:
+            print({"places": step + 1, "loss": round(float(loss), 4)}, flush=True)
+    with torch.no_grad():
+        last.weight.copy_(2 * (unseen.T @ unseen @ last.weight.flatten(1)).view_as(last.weight))
+
+
+def waves(shares: Tensor, count: int) -> Tensor:
+    """Shares of an axis as sines and cosines of `count` wave lengths: (...) -> (..., 2 · count)."""
+    angles = shares[..., None] * math.pi * 1.5 ** torch.arange(count)
+    return torch.cat([angles.sin(), angles.cos()], -1)
+
+
 def losses_of(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, items: list, attention: float) -> dict[str, Tensor]:
     images, maps, objects = zip(*items, strict=True)
-    sequences = [sequence(tokenizer, *exchange(o)) for o in objects]
-    longest = max(len(s[0]) for s in sequences)
-    ids = torch.full((len(items), longest), tokenizer.pad_token_id)
-    labels = torch.full_like(ids, -100)
-    wanted = [(b, name, rows) for b, (_, _, all_rows) in enumerate(sequences) for name, rows in all_rows.items()]
-    for b, (tokens, start, _) in enumerate(sequences):
-        ids[b, : len(tokens)] = torch.tensor(tokens)
-        labels[b, start : len(tokens)] = ids[b, start : len(tokens)]
+    things = [seen(m, o) for m, o in zip(maps, objects, strict=True)]
+    sequences = [[sequence(tokenizer, *e) for e in exchanges(o, trainee.boxes)] for o in things]
+    first = sequences[0][0][0].index(trainee.vlm.config.image_token_id)
+    columns = slice(first, first + PATCHES)
+    batch = Batch.of(sequences, columns.stop, tokenizer.pad_token_id)
     features = []
-    tower = trainee.vlm.model.vision_tower
-    hook = tower.trunk.register_forward_hook(lambda *a: features.append(a[2][-1]))
-    mask = ids != tokenizer.pad_token_id
+    hook = trainee.vlm.model.vision_tower.trunk.register_forward_hook(lambda *a: features.append(a[2][-1]))
     out = trainee.vlm(
-        input_ids=ids,
-        pixel_values=normalised(images),
-        attention_mask=mask,
-        labels=labels,
+        input_ids=batch.ids,
+        pixel_values=pixel_values(images),
+        attention_mask=batch.mask(),
+        position_ids=batch.positions,
         output_attentions=attention > 0,
     )
     hook.remove()
-    cover = torch.from_numpy(np.stack([coverage(m, o) for m, o in zip(maps, objects, strict=True)]))
-    ignore = torch.from_numpy(np.stack([ignored(m) for m in maps]))
-    losses = {"text": out.loss, "kinds": class_loss(trainee.kinds(features[0]), cover, ignore)}
-    verdicts = [b for b, (tokens, start, _) in enumerate(sequences) if tokens[start] in yes_no(tokenizer)]
-    if verdicts:  # one token each, which counts as much as a whole list
-        said = torch.stack([out.logits[b, sequences[b][1] - 1] for b in verdicts])
-        losses["verdict"] = 0.5 * F.cross_entropy(said.float(), ids[verdicts, [sequences[b][1] for b in verdicts]])
-    if attention > 0 and wanted:
-        per_item = max(sum(w[0] == b for w in wanted) for b in range(len(items)))
-        starts, before = torch.zeros(2, len(items), per_item, longest)
-        goals = torch.zeros(len(items), per_item, PATCHES)
-        slot = [0] * len(items)
-        for b, name, rows in wanted:
-            starts[b, slot[b], rows] = 1 / len(rows)
-            before[b, slot[b], rows[0] - 1] = 1
-            goals[b, slot[b]] = torch.from_numpy(target_map(maps[b], objects[b], name))
-            slot[b] += 1
-        first = int((ids[0] == trainee.vlm.config.image_token_id).nonzero()[0])
-        columns = slice(first, first + PATCHES)
-        flowed = flow(out.attentions, starts, mask.sum(1))[..., columns]
-        direct = sum((starts[:, None] @ layer[..., columns]).mean(1) for layer in out.attentions) / len(out.attentions)
-        losses["flow"] = attention * spread(flowed / (flowed.sum(-1, keepdim=True) + 1e-9), goals)
-        losses["direct"] = 0.5 * attention * spread(direct, goals)
-        searching = (before[:, None] @ out.attentions[-1][..., columns]).mean(1)
-        losses["search"] = 0.5 * attention * spread(searching, goals)
+    losses = text_losses(out.logits[:, :-1][batch.answers[:, 1:]].float(), batch.ids[batch.answers], tokenizer)
+    if images[0].dtype == np.uint8:  # the trunk learns
+        cover = torch.from_numpy(np.stack([coverage(m, o) for m, o in zip(maps, objects, strict=True)]))
+        ignore = torch.from_numpy(np.stack([ignored(m) for m in maps]))
+        losses["kinds"] = class_loss(trainee.kinds(features[0]), cover, ignore)
+    return losses | (attention_losses(out.attentions, batch, columns, attention) if attention > 0 else {})
+
+
+def text_losses(logits: Tensor, wanted: Tensor, tokenizer: PreTrainedTokenizerFast) -> dict[str, Tensor]:
+    """Cross-entropy of the answers' words, and of their boxes' edges, where a near bin is nearly right.
+
+    A yes or no is one token, and counts as much as a whole list. logits (T, V); wanted (T,), the tokens.
+    """
+    first = tokenizer.convert_tokens_to_ids(PLACES[0])
+    places, verdicts = wanted >= first, torch.isin(wanted, torch.tensor(yes_no(tokenizer)))
+    losses = {"text": F.cross_entropy(logits[~places], wanted[~places])}
+    if verdicts.any():
+        losses["verdict"] = 0.5 * F.cross_entropy(logits[verdicts], wanted[verdicts])
+    if places.any():
+        said = torch.log_softmax(logits[places], -1)[:, first:]
+        losses["places"] = -(near(wanted[places] - first) * said).sum(-1).mean()
     return losses
 
 
+def near(bins: Tensor, sigma: float = 1.5) -> Tensor:
+    """A bell over the bins around each: (...) -> (..., BINS), which sums to 1."""
+    return torch.softmax(-((torch.arange(BINS) - bins[..., None]) ** 2) / (2 * sigma**2), -1)
+
+
+def attention_losses(attentions: tuple[Tensor, ...], batch: Batch, columns: slice, weight: float) -> dict[str, Tensor]:
+    """How far attention and its flow, from names and from what decides on them, are from the objects; weighted."""
+    looks = [[(i, look) for i, own in enumerate(view, 1) for look in own] for view in batch.looks]
+    if not any(looks):
+        return {}
+    starts = torch.zeros(len(looks), max(map(len, looks)), batch.ids.shape[1])
+    members = torch.zeros_like(starts, dtype=torch.bool)
+    goals = torch.zeros(*starts.shape[:2], PATCHES)
+    before = []
+    for b, view in enumerate(looks):
+        for r, (i, look) in enumerate(view):
+            starts[b, r, look.rows] = 1 / len(look.rows)
+            members[b, r] = (batch.owners[b] == 0) | (batch.owners[b] == i)
+            goals[b, r] = torch.from_numpy(target_map(look.objects))
+            before += [(b, row, goals[b, r]) for row in look.before]
+    flowed = flow(attentions, starts, members, batch.positions)[..., columns]
+    direct = sum((starts[:, None] @ layer[..., columns]).mean(1) for layer in attentions) / len(attentions)
+    items, rows, aims = zip(*before, strict=True)
+    searching = attentions[-1].mean(1)[list(items), list(rows)][:, columns]
+    return {
+        "flow": weight * spread(flowed / (flowed.sum(-1, keepdim=True) + 1e-9), goals),
+        "direct": 0.5 * weight * spread(direct, goals),
+        "search": 0.5 * weight * spread(searching, torch.stack(aims)),
+    }
+
+
 def spread(mass: Tensor, goals: Tensor) -> Tensor:
-    """Mean KL divergence of mass (B, R, M) from the goals; all-zero goals do not count."""
+    """Mean KL divergence of mass (..., M) from the goals; all-zero goals do not count."""
     there = goals.sum(-1) > 0.5
     cross = -(goals * torch.log(mass + 1e-6)).sum(-1)
     entropy = -(goals * torch.log(goals + 1e-9)).sum(-1)
@@ -261,20 +476,19 @@ def spread(mass: Tensor, goals: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def evaluate(trainee: Trainee, processor: LlavaProcessor, views: Views, count: int = 96) -> dict[str, float]:
-    """Precision and recall of the names in greedy answers, and how often a right name's flow peaks on its object."""
+def evaluate(trainee: Trainee, processor: LlavaProcessor, views: Views, count: int = 48) -> dict[str, float]:
+    """Precision and recall of the names in greedy answers; how often a right name's flow peaks on its object; boxes.
+
+    Boxes are right with the right name and an IoU of 0.5.
+    """
     trainee.eval()
     tokenizer = processor.tokenizer
-    hit = said = true = pointed = asked = right = checked = 0
-    question = tokenizer(QUESTIONS[0] + " assistant :", add_special_tokens=False)["input_ids"]
-    image = tokenizer.convert_tokens_to_ids("<image>")
-    prompt = tokenizer("user :", add_special_tokens=False)["input_ids"] + [image] * PATCHES + question
+    hit = said = true = pointed = asked = right = checked = boxed = written = things = 0
     for at in range(0, min(count, len(views)), 16):
         images, maps, objects = zip(*(views[i] for i in range(at, at + 16)), strict=True)
-        ids = torch.tensor(prompt).repeat(len(images), 1)
-        out = trainee.vlm.generate(input_ids=ids, pixel_values=normalised(images), max_new_tokens=40, do_sample=False)
-        for b in range(len(images)):
-            text = tokenizer.decode(out[b, len(prompt) :], skip_special_tokens=True)
+        lists = answers_to(trainee, tokenizer, images, QUESTIONS[0], 40)
+        boxes = answers_to(trainee, tokenizer, images, BOXES, 100) if trainee.boxes else [""] * len(images)
+        for b, (text, drawn) in enumerate(zip(lists, boxes, strict=True)):
             found = {name.strip() for name in text.split(",")} & set(NAMES)
             wanted = {o["name"] for o in objects[b]}
             hit, said, true = hit + len(found & wanted), said + len(found), true + len(wanted)
@@ -282,19 +496,50 @@ def evaluate(trainee: Trainee, processor: LlavaProcessor, views: Views, count: i
             pointed, asked = pointed + ok, asked + tried
             right += sum(says_yes(trainee, tokenizer, images[b], name) == (name in wanted) for name in found | wanted)
             checked += len(found | wanted)
+            own, theirs = seen(maps[b], objects[b]), read(drawn)
+            boxed += sum(any(n == o.name and overlap(e, o.edges) >= 0.5 for n, e in theirs) for o in own)
+            written, things = written + len(theirs), things + len(own)
     trainee.train()
     return {
         "p": hit / max(said, 1),
         "r": hit / max(true, 1),
         "pointing": pointed / max(asked, 1),
         "verified": right / max(checked, 1),
+        "boxed": boxed / max(things, 1),
+        "boxes": written / max(things, 1),
     }
+
+
+def answers_to(
+    trainee: Trainee, tokenizer: PreTrainedTokenizerFast, images: list[np.ndarray], question: str, tokens: int
+) -> list[str]:
+    """Greedy answers to one question about several views."""
+    prompt, start, _ = sequence(tokenizer, question, [])
+    ids = torch.tensor(prompt[:start]).repeat(len(images), 1)
+    values = pixel_values(images)
+    out = trainee.vlm.generate(input_ids=ids, pixel_values=values, max_new_tokens=tokens, do_sample=False)
+    return tokenizer.batch_decode(out[:, start:], skip_special_tokens=True)
+
+
+def read(text: str) -> list[tuple[str, list[int]]]:
+    """The names and the edges' bins of the boxes in an answer."""
+    found = re.findall(r"<loc(\d{4})>" * 4 + r" ([\w ]+)", text)
+    return [(name.strip(), [int(edge) * BINS // 1024 for edge in edges]) for *edges, name in found]
+
+
+def overlap(a: list[int], b: tuple[int, ...]) -> float:
+    """IoU of two boxes (y, x, y, x)."""
+    both, one, other = (
+        max(0, bottom - top) * max(0, right - left)
+        for top, left, bottom, right in ([*np.maximum(a[:2], b[:2]), *np.minimum(a[2:], b[2:])], a, b)
+    )
+    return both / max(one + other - both, 1)
 
 
 def says_yes(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, image: np.ndarray, name: str) -> bool:
     """Whether the model says that a name is in the picture."""
     tokens, start, _ = sequence(tokenizer, VERIFY.format(name=name), [])
-    logits = trainee.vlm(input_ids=torch.tensor([tokens[:start]]), pixel_values=normalised([image])).logits[0, -1]
+    logits = trainee.vlm(input_ids=torch.tensor([tokens[:start]]), pixel_values=pixel_values([image])).logits[0, -1]
     yes, no = yes_no(tokenizer)
     return bool(logits[yes] > logits[no])
 
@@ -308,41 +553,50 @@ def pointing(
     trainee: Trainee, tokenizer: PreTrainedTokenizerFast, image: np.ndarray, ids: np.ndarray, objects: list[dict]
 ) -> tuple[int, int]:
     """Names whose flow (teacher-forced) peaks on a patch of one of their objects, of how many."""
-    tokens, _, rows = sequence(tokenizer, QUESTIONS[0], names_of(objects))
-    if not rows:
+    things = seen(ids, objects)
+    answer = [(name, [o for o in things if o.name == name]) for name in names_of(objects)]
+    tokens, _, looks = sequence(tokenizer, QUESTIONS[0], answer)
+    if not looks:
         return 0, 0
-    out = trainee.vlm(input_ids=torch.tensor([tokens]), pixel_values=normalised([image]), output_attentions=True)
-    starts = torch.zeros(1, len(rows), len(tokens))
-    for i, r in enumerate(rows.values()):
-        starts[0, i, r] = 1 / len(r)
+    out = trainee.vlm(input_ids=torch.tensor([tokens]), pixel_values=pixel_values([image]), output_attentions=True)
+    starts = torch.zeros(1, len(looks), len(tokens))
+    for i, look in enumerate(looks):
+        starts[0, i, look.rows] = 1 / len(look.rows)
     first = tokens.index(trainee.vlm.config.image_token_id)
-    heat = flow(out.attentions, starts, torch.tensor([len(tokens)]))[0, :, first : first + PATCHES]
-    peaks = heat.argmax(-1)
-    cover = coverage(ids, objects).reshape(len(NAMES), -1)
-    return sum(bool(cover[NAMES.index(n), p] > 0) for n, p in zip(rows, peaks, strict=True)), len(rows)
+    everything = torch.ones_like(starts, dtype=torch.bool), torch.arange(len(tokens))[None]
+    heat = flow(out.attentions, starts, *everything)[0, :, first : first + PATCHES]
+    peaks = zip(looks, heat.argmax(-1), strict=True)
+    return sum(any(o.cover.flat[int(peak)] > 0 for o in look.objects) for look, peak in peaks), len(looks)
 
 
 def main() -> None:
     parser = arguments(__doc__, "vlm", 75)
     add_start(parser)
-    parser.add_argument("--frozen", action="store_true", help="train the language model only, the tower stays as it is")
+    parser.add_argument("--frozen", action="store_true", help="train all but the tower's trunk")
+    parser.add_argument("--boxes", action="store_true", help="teach it to write boxes, too")
     parser.add_argument("--attention", type=float, default=0.5, help="weight of the attention loss; 0: without it")
+    parser.add_argument("--lr", type=float, default=1e-3, help="peak learning rate")
     args = parsed(parser)
     processor = build_processor()
-    trainee = Trainee(processor).to(memory_format=torch.channels_last)
+    trainee = Trainee(processor, args.boxes).to(memory_format=torch.channels_last)
     if args.shipped:
         trainee.start_from_shipped(processor.tokenizer)
     if args.dense.exists() or not args.shipped:
         trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
+    train, validation = args.data / "train", args.data / "val"
     if args.frozen:
-        trainee.freeze_tower()
-    run = Run(args, trainee, lr=1e-3)
-    validation = Views(args.data / "val")
+        trunk = trainee.freeze_trunk()
+        views = Remembered(train, trunk, augment=True), Remembered(validation, trunk)
+        if args.boxes and not (args.out / "checkpoint.pt").exists():
+            teach_places(trainee, views[0])
+    else:
+        views = Views(train, augment=True), Views(validation)
+    run = Run(args, trainee, lr=args.lr, warm_up=50 if args.shipped else 200)
     run.train(
-        Views(args.data / "train", augment=True),
+        views[0],
         8,
         lambda items: losses_of(trainee, processor.tokenizer, items, args.attention),
-        lambda: evaluate(trainee, processor, validation),
+        lambda: evaluate(trainee, processor, views[1]),
     )
 
 

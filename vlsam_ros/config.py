@@ -47,8 +47,9 @@ class VlmOptions:
 
     model: str = option(
         "embedded",
-        "'embedded' ('embedded-plain': the same without training where to look); a local path or a hub id of a "
-        "transformers image-text-to-text model; or a server that speaks OpenAI's protocol, as "
+        "'embedded' ('embedded-plain': the same without training where to look; 'embedded-boxes': one that writes "
+        "boxes, too, asked to 'detect every object'); a local path or a hub id of a transformers image-text-to-text "
+        "model; or a server that speaks OpenAI's protocol, as "
         "'openai:http://host:8000/v1#model'",
     )
     replay: str = option(

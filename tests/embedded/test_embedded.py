@@ -5,14 +5,16 @@ import pytest
 
 from vlsam_ros.config import Config, profile_path
 from vlsam_ros.data import Detection
-from vlsam_ros.embedded import WEIGHTS
+from vlsam_ros.embedded import BOXES, WEIGHTS
 from vlsam_ros.evaluation import dataset, operating, scoring
 from vlsam_ros.evaluation.dataset import Instance
+from vlsam_ros.evaluation.matching import Score, box_iou, compare
 from vlsam_ros.evaluation.names import by_words
 from vlsam_ros.evaluation.quality import Means, measure_view
 from vlsam_ros.pipeline import VLSam, load
 from vlsam_ros.synthetic.render import render
 from vlsam_ros.synthetic.scene import sample_world
+from vlsam_ros.synthetic.truth import ground_truth
 from vlsam_ros.synthetic.views import make_view
 
 
@@ -87,3 +89,36 @@ def test_the_plain_one_names_as_well_and_points_worse(detector: VLSam) -> None:
     taught, untaught = both
     assert untaught["names_recall"] >= 0.5
     assert untaught["pointing"] < taught["pointing"] - 0.2
+
+
+LEAST_BOXES = {
+    "names_precision": 0.65,
+    "names_recall": 0.6,
+    "pointing": 0.85,
+    "boxes_at_once_recall50": 0.1,
+    "boxes_by_name_recall50": 0.1,
+    "boxes_at_once_iou": 0.55,
+}
+WHOLE = {"views.far": 0, "views.near": 0}
+WRITES = {"vlm.model": "embedded-boxes", "vlm.max_new_tokens": 96, "native.question": BOXES}
+
+
+def test_one_writes_boxes() -> None:
+    """Asked for all at once and name by name, and as a way of its own."""
+    writer = load(Config.from_file(profile_path("embedded"), WRITES))
+    means = Means()
+    for seed in range(40_000_010, 40_000_030):
+        measure_view(writer, make_view(seed), means)
+    figures = means.shares()
+    for name, least in LEAST_BOXES.items():
+        assert figures[name] >= least, (name, figures)
+    for ask in ("names", "at once"):
+        alone = WRITES | {"native.ask": ask, "grounder.mode": "native", "merge.min_score": 0.0, **WHOLE}
+        writer.configure(Config.from_file(profile_path("embedded"), alone))
+        score = Score()
+        for seed in range(40_000_010, 40_000_016):
+            view = make_view(seed)
+            found = writer(view.image)
+            assert {d.source for d in found.items} <= {"native"}
+            score.add(compare(found, ground_truth(view), box_iou))
+        assert score.recall >= 0.2, (ask, score)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "weights"
 
-VLMS = {"embedded": "vlm", "embedded-plain": "vlm_plain"}
-"""What `vlm.model` calls the embedded VLMs -> folder. The plain one never learnt where to look, as no real VLM did."""
+VLMS = {"embedded": "vlm", "embedded-plain": "vlm_plain", "embedded-boxes": "vlm_boxes"}
+"""What `vlm.model` calls the embedded VLMs -> folder. The plain one never learnt where to look, as no real VLM did; the
+last one writes boxes, too, and shares the first one's trunk."""
 
 QUESTIONS = (
     "List every object on or near the road.",
@@ -26,6 +27,13 @@ QUESTIONS = (
     "What is on the road?",
 )
 """What the embedded VLMs answer with a list of names."""
+
+BOXES, BOX_OF = "detect every object", "detect {name}"
+"""What `embedded-boxes` answers with boxes as PaliGemma writes them: `<locYYYY><locXXXX><locYYYY><locXXXX> name ; …`,
+the top left corner first, in 1024ths of the view; or `none`."""
+
+BOX_FORMS = {"embedded-boxes": "paligemma"}
+"""The form of that, for `vlm.boxes: auto`."""
 
 
 def vlm_path(model: str = "embedded") -> Path:

@@ -70,16 +70,20 @@ class ConvVisionConfig(PreTrainedConfig):
         blocks: Sequence[int] = (2, 3),
         patch_size: int = STRIDE,
         image_size: tuple[int, int] = VIEW_HW,
+        positions: bool = False,
         **kwargs: object,
     ) -> None:
-        self.channels, self.blocks = list(channels), list(blocks)
+        self.channels, self.blocks, self.positions = list(channels), list(blocks), positions
         self.hidden_size = channels[-1]
         self.patch_size, self.image_size = patch_size, list(image_size)
         super().__init__(**kwargs)
 
 
 class ConvVisionModel(PreTrainedModel):
-    """The trunk as a vision tower: one token per 16 × 16 pixels, row-major."""
+    """The trunk as a vision tower: one token per 16 × 16 pixels, row-major.
+
+    With `positions`, what a token shows and where it is give a sum that says where its object's edges are.
+    """
 
     config_class = ConvVisionConfig
     main_input_name = "pixel_values"
@@ -88,6 +92,13 @@ class ConvVisionModel(PreTrainedModel):
     def __init__(self, config: ConvVisionConfig) -> None:
         super().__init__(config)
         self.trunk = Trunk(config.channels, config.blocks)
+        if config.positions:
+            height, width = (side // config.patch_size for side in config.image_size)
+            self.rows = nn.Parameter(torch.zeros(config.hidden_size, height, 1))
+            self.columns = nn.Parameter(torch.zeros(config.hidden_size, 1, width))
+            wide, narrow = nn.Conv2d(config.hidden_size, 256, 1), nn.Conv2d(256, config.hidden_size, 1, bias=False)
+            nn.init.zeros_(narrow.weight)
+            self.places = nn.Sequential(wide, nn.ReLU(True), narrow)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -95,7 +106,10 @@ class ConvVisionModel(PreTrainedModel):
 
     def forward(self, pixel_values: Tensor, **_: object) -> BaseModelOutputWithPooling:
         """pixel_values (B, 3, H, W) -> last_hidden_state (B, H/16 · W/16, C)."""
-        tokens = self.trunk(pixel_values)[-1].flatten(2).transpose(1, 2)
+        features = self.trunk(pixel_values)[-1]
+        if self.config.positions:
+            features = features + self.places(features + self.rows + self.columns)
+        tokens = features.flatten(2).transpose(1, 2)
         return BaseModelOutputWithPooling(last_hidden_state=tokens, hidden_states=(tokens,))
 
 

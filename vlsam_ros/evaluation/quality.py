@@ -19,7 +19,9 @@ import numpy as np
 from tqdm import tqdm
 
 from ..config import Config, profile_path
-from ..data import Detections, Mask, NamedMap, Prompts
+from ..data import Answer, Detection, Detections, Mask, NamedMap, Prompts
+from ..embedded import BOX_OF, BOXES
+from ..localisation import native
 from ..localisation.prompts import coverage
 from ..localisation.refine import cascade
 from ..pipeline import VLSam, load
@@ -28,7 +30,7 @@ from ..synthetic.render import Rendered
 from ..synthetic.scene import HELD_OUT
 from ..synthetic.truth import ground_truth
 from ..synthetic.views import described, make_view
-from .matching import box_iou, compare
+from .matching import MATCH_IOU, box_iou, compare
 
 VIEW_SEED = HELD_OUT
 
@@ -72,6 +74,32 @@ def measure_view(detector: VLSam, view: Rendered, means: Means) -> None:
     means.add("view_recall50", score.found, score.objects)
     means.add("view_recall50_named", named.found, named.objects)
     means.add("view_precision", score.right, score.right + score.wrong)
+    if detector.vlm.boxes:
+        names = [m.name for m in look.maps]
+        ways = {"at_once": [BOXES], "by_name": [BOX_OF.format(name=name) for name in names]}
+        for way, questions in ways.items():
+            answers = detector.vlm.answer(view.image, questions) if questions else []
+            measure_boxes(f"boxes_{way}", answers, detector.vlm.boxes, truth, means)
+
+
+def measure_boxes(way: str, answers: Sequence[Answer], form: str, truth: Detections, means: Means) -> None:
+    """Of the boxes that some answers have: recall and precision with the right name, the IoU of those, false ones."""
+    written = [w for answer in answers for w in native.written(answer, form, 64)[0]]
+    found = [Detection(w.label, 1.0, 1.0, 1.0, 1.0, filled(w.xyxy)) for w in written]
+    score = compare(Detections(truth.size_hw, tuple(found)), truth, box_iou, names=True)
+    means.add(f"{way}_recall50", score.found, score.objects)
+    means.add(f"{way}_precision", score.right, score.right + score.wrong)
+    for t in truth.items:
+        best = max((box_iou(d, t) for d in found if d.label == t.label), default=0.0)
+        if best >= MATCH_IOU:
+            means.add(f"{way}_iou", best)
+    means.add(f"{way}_false_per_view", score.wrong)
+
+
+def filled(xyxy: Sequence[float]) -> Mask:
+    """The mask of the pixels inside a box."""
+    x0, y0, x1, y1 = (round(edge) for edge in xyxy)
+    return Mask(x0, y0, np.ones((max(y1 - y0, 1), max(x1 - x0, 1)), bool))
 
 
 def relabelled(ids: np.ndarray, objects: Sequence[dict]) -> np.ndarray:
@@ -98,6 +126,7 @@ def measure_masks(detector: VLSam, image: np.ndarray, masks: list[np.ndarray], m
     """IoU of the segmenter's masks from one point each, the deepest inside: single mask, and after the cascade."""
     if not masks:
         return
+    assert detector.segmenter, "the embedded profile has one"
     points = Prompts(np.array([[deepest(m)] for m in masks], np.float32), np.ones((len(masks), 1), np.int32))
     embedding = detector.segmenter.embed(image)
     single = embedding.upscale(detector.segmenter.segment(embedding, points, multimask=False).low_res[:, 0])

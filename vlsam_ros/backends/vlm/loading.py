@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from ...config import VlmOptions
-from ...embedded import VLMS, vlm_path
+from ...embedded import BOX_FORMS, VLMS, vlm_path
 from ...embedded.winograd import fused
 from ...errors import ConfigError, ModelLoadError, failures
 from ..checkpoint import local, read, read_model, read_processor, reason, require_layers
@@ -47,6 +47,8 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm | ServedVlm:
     demonstration = options.model in VLMS
     if demonstration:
         source, name = str(vlm_path(options.model)), options.model.replace("embedded", "embedded-vlm")
+        if options.boxes == "auto":
+            options = replace(options, boxes=BOX_FORMS.get(options.model, "auto"))
     else:
         source = local(options.model)
         name = Path(source).resolve().name
