@@ -15,11 +15,14 @@ import torch
 from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm import memory, text, together, transformers_vlm
 from vlsam_ros.backends.vlm.layouts import FAMILIES
+from vlsam_ros.backends.vlm.prompting import THOUGHTS
+from vlsam_ros.backends.vlm.text import THOUGHT_ENDS
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
-from vlsam_ros.config import AttentionOptions, VlmOptions
+from vlsam_ros.config import AttentionOptions, QuestionOptions, VlmOptions
 from vlsam_ros.data import Answer
 from vlsam_ros.errors import BadImageError, VlmError
 from vlsam_ros.recognition.attention import maps
+from vlsam_ros.recognition.questions import parse_names
 
 VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
 VIEWS = [VIEW, VIEW[:30]]
@@ -241,3 +244,14 @@ def test_a_thought_that_the_template_has_begun_is_not_read_twice(tmp_path: Path)
     for written in (said, said.removeprefix("<think>")):
         (answer,) = vlm.read([VIEW], ["What?"], [[written]])[0]
         assert answer.text == said and len(answer.token_spans) == len(said) - len("<think>")
+
+
+@pytest.mark.parametrize("mark", THOUGHTS)
+def test_a_thought_that_was_taken_out_is_ended_before_the_text(tmp_path: Path, mark: str) -> None:
+    vlm, said = load(tiny_models.llava(tmp_path)), f"{THOUGHT_ENDS}a dog"
+    for begun in (mark, f"{mark}\n", ""):
+        vlm._prompter._processor.chat_template = tiny_models.template("<image>") + begun
+        (answer,) = vlm.read([VIEW], ["What?"], [[said]])[0]
+        assert answer.text == (f"{mark}{mark[0]}/{mark[1:]}a dog" if begun else "a dog")
+        assert [n.name for n in parse_names(answer.text, QuestionOptions())] == ["dog"]
+        assert [answer.text[slice(*span)] for span in answer.token_spans[-3:]] == ["d", "o", "g"]

@@ -650,9 +650,11 @@ def test_a_local_copy_reads_what_the_server_wrote(server: Server) -> None:
     server.scripts.append(says("red box", logprobs=tokens(("red", 0.5), (" box", 0.25))))
     server.scripts.append(says("red box", "length", logprobs=tokens(("re", 0.5), ("d box", 0.25))))
     server.scripts.append(refuses(404, "no"))
-    first, other, failed = (vlm.answer_views([VIEW], ["a"], hidden=1)[0][0] for _ in range(3))
+    server.scripts.append(says("red box", reasoning_content="a box, I think"))
+    first, other, failed, _ = (vlm.answer_views([VIEW], ["a"], hidden=1)[0][0] for _ in range(4))
     assert vlm.attends and vlm.boxes == "qwen3" and first.layers == 2
     assert reader.asked[0] == (1, ["a"], [["red box"]], 1)
+    assert reader.asked[3][2] == [["</think>red box"]], "the copy's template may have begun a thought"
     assert first.probabilities == pytest.approx((0.5, 0.25)) and not first.truncated
     assert other.probabilities == (0.9, 0.9) and other.truncated, "other tokens: the copy's own certainty"
     assert failed.failed and failed.text == "" and first.shown.size_wh == (128, 96)

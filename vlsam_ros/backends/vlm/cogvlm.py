@@ -31,7 +31,7 @@ from ...errors import VlmError, failures
 from .capture import Call, Recorder, middle, states
 from .certainty import finite_logits
 from .memory import generation, require_for_answers
-from .text import answered, control_tokens, decoder, end_tokens, without
+from .text import THOUGHT_ENDS, answered, control_tokens, decoder, end_tokens, without
 
 ARCHITECTURES = ("CogVLMForCausalLM", "CogAgentForCausalLM")
 """What their configurations call the model; they have no `model_type`."""
@@ -160,7 +160,9 @@ class CogVlm:
 
     def _read(self, prompt: Mapping[str, Any], text: str, kept: int) -> tuple[Tensor, bool, tuple[float, ...]]:
         """A finished answer's tokens (T,), whether the limit cut it off, and what the model gives to each of them."""
-        whole = self._tokenizer(without(text, self._control), add_special_tokens=False)["input_ids"]
+        whole = self._tokenizer(without(text.removeprefix(THOUGHT_ENDS), self._control), add_special_tokens=False)[
+            "input_ids"
+        ]
         ids, types, limit = prompt["input_ids"], prompt["token_type_ids"], self._limit
         tokens = ids.new_tensor(whole[:limit])
         first, count = ids.shape[1], len(tokens)

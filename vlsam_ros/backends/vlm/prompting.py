@@ -18,7 +18,7 @@ from torch import Tensor
 from ...data import ImageLayout, Shown
 from ...errors import VlmError
 from .layouts import Family, placed, processed_part, squared
-from .text import control_tokens, without
+from .text import THOUGHT_ENDS, control_tokens, without
 
 TOKEN_TYPES = ("mm_token_type_ids", "token_type_ids")
 """Processor outputs that mark each token as text or image, or as prompt or answer."""
@@ -183,10 +183,13 @@ class Prompter:
     def reply(self, question: str, text: str) -> Tensor:
         """The tokens of a finished answer as they follow its question in the chat: int64 (n,), on the host.
 
-        Control tokens are taken out of it. A blank that the chat's template puts before answers comes before it.
+        Control tokens are taken out of it. A blank that the chat's template puts before answers comes before it. Where
+        the template has begun a thought and `THOUGHT_ENDS` comes first, the mark of the same kind ends it.
         """
         prompt = self._rendered(question)
-        text = without(text.removeprefix(opening(prompt)), self._control)
+        begun = opening(prompt)
+        ends = f"{begun[0]}/{begun[1:]}" if begun and text.startswith(THOUGHT_ENDS) else ""
+        text = ends + without(text.removeprefix(begun).removeprefix(THOUGHT_ENDS), self._control)
         text = text if not text or text[0].isspace() else self._gap + text
         own, whole = (
             self._processor.tokenizer(part, add_special_tokens=False)["input_ids"] for part in (prompt, prompt + text)

@@ -22,7 +22,7 @@ from .address import embedded_of
 from .forms import form_of_name
 from .server_client import Client
 from .server_reply import Reply, read
-from .text import MARKS
+from .text import MARKS, THOUGHT_ENDS
 
 PATCH_PX, MOST_PX = 28, 1280 * 28 * 28
 """Of Qwen2.5-VL, whose boxes are in pixels of what its processor makes of a picture: sides are multiples of the first,
@@ -106,7 +106,7 @@ class ServedVlm:
             asked.cancel()
             raise
         if self._replay:
-            texts = [[reply.text for reply in own] for own in replies]
+            texts = [[THOUGHT_ENDS * reply.thought + reply.text for reply in own] for own in replies]
             answers = self._replay.read(views, questions, texts, None, hidden)
         else:
             answers = [[_unattended(view, question) for question in questions] for view in views]

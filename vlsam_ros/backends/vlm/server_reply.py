@@ -24,7 +24,11 @@ _COORDINATES = re.compile(r"\d\D{1,3}\d+(?:\.\d+)?\D{1,3}\d")
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer without attention; `data.Answer` says what the fields are."""
+    """An answer without attention; `data.Answer` says what the fields are.
+
+    Attributes:
+        thought: the server has taken a thought out of it.
+    """
 
     text: str = ""
     token_spans: tuple[tuple[int, int], ...] = ()
@@ -32,6 +36,7 @@ class Reply:
     truncated: bool = False
     looped: bool = False
     failed: str = ""
+    thought: bool = False
 
 
 def read(completion: Any, most_tokens: int, max_repeats: int) -> Reply:
@@ -55,7 +60,7 @@ def read(completion: Any, most_tokens: int, max_repeats: int) -> Reply:
     spans, probabilities = _tokens(choice.get("logprobs"), text, len(kept))
     spans = spans or (((0, len(kept)),) if kept else ())
     truncated = looped or ended == "length" or len(text) > most
-    return Reply(kept, spans, probabilities, truncated, looped)
+    return Reply(kept, spans, probabilities, truncated, looped, thought=_thought(message))
 
 
 def until_repeated(text: str, most: int) -> tuple[str, bool]:
@@ -86,7 +91,11 @@ def _instead(message: Mapping[str, Any], said: bool, ended: Any) -> str:
         return ""
     if message.get("tool_calls") or message.get("function_call"):
         return "a call of a tool and no answer"
-    return "a thought and no answer" if message.get("reasoning_content") or message.get("reasoning") else ""
+    return "a thought and no answer" if _thought(message) else ""
+
+
+def _thought(message: Mapping[str, Any]) -> bool:
+    return bool(message.get("reasoning_content") or message.get("reasoning"))
 
 
 def _tokens(logprobs: Any, text: str, kept: int) -> tuple[tuple[tuple[int, int], ...], tuple[float, ...]]:

@@ -15,6 +15,9 @@ MARKS = re.compile(
 )
 """Special tokens with which a model marks names, boxes and points: they are a part of what it says."""
 
+THOUGHT_ENDS = "</think>"
+"""What a finished answer begins with whose thought was taken out."""
+
 
 def token_spans(decode: Callable[[list[int]], str], ids: Sequence[int]) -> tuple[str, tuple[tuple[int, int], ...]]:
     """The text of `ids` without outer blanks, and for each token its [start, end) characters in it.

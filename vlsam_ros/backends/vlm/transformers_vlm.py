@@ -132,7 +132,8 @@ class TransformersVlm:
 
         Args:
             texts: for each view, one for each question. Control tokens are taken out, and what is beyond
-                `vlm.max_new_tokens`, or repeats itself, is cut off as if this model had written it.
+                `vlm.max_new_tokens`, or repeats itself, is cut off as if this model had written it. One whose thought
+                was taken out begins with `text.THOUGHT_ENDS`.
 
         Raises:
             ValueError: there are not as many texts as questions.
