@@ -17,6 +17,7 @@ from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm.layouts import REFUSED
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
 from vlsam_ros.config import VlmOptions
+from vlsam_ros.embedded import VLMS, vlm_path
 from vlsam_ros.errors import ConfigError, ModelLoadError
 
 VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
@@ -126,3 +127,11 @@ def test_half_precision(saved: Path) -> None:
 def test_what_the_machine_has_not_got_is_a_config_error(saved: Path, options: dict) -> None:
     with pytest.raises(ConfigError, match="cuda|toaster"):
         load(saved, **options)
+
+
+@pytest.mark.parametrize("model", VLMS)
+def test_an_embedded_model_is_one_by_its_folder_too(model: str, tmp_path: Path) -> None:
+    (tmp_path / "mine").symlink_to(vlm_path(model))
+    by_name, *by_folder = (load_vlm(VlmOptions(model=str(m))) for m in (model, vlm_path(model), tmp_path / "mine"))
+    for vlm in by_folder:
+        assert (vlm.name, vlm.demonstration, vlm.boxes) == (by_name.name, True, by_name.boxes)

@@ -25,7 +25,7 @@ from ...embedded.winograd import fused
 from ...errors import ConfigError, ModelLoadError, failures
 from ..checkpoint import local, read, read_model, read_processor, reason, require_layers
 from ..devices import pick_device, pick_dtype
-from .address import SCHEME, parsed
+from .address import SCHEME, embedded_of, parsed
 from .cogvlm import ARCHITECTURES, CogVlm
 from .layouts import FAMILIES, REFUSED, Family, refusal
 from .memory import Memory, empty, require_for_loading, spared
@@ -44,14 +44,11 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm | ServedVlm:
     if options.replay != "none":
         raise ConfigError(f"vlm.replay goes with a server; expected 'none' with {options.model!r}")
     device = pick_device(options.device)
-    demonstration = options.model in VLMS
-    if demonstration:
-        source, name = str(vlm_path(options.model)), options.model.replace("embedded", "embedded-vlm")
-        if options.boxes == "auto":
-            options = replace(options, boxes=BOX_FORMS.get(options.model, "auto"))
-    else:
-        source = local(options.model)
-        name = Path(source).resolve().name
+    source = str(vlm_path(options.model)) if options.model in VLMS else local(options.model)
+    here = embedded_of(str(Path(source).resolve()))  # by its folder, too
+    name = here.replace("embedded", "embedded-vlm") or Path(source).resolve().name
+    if here and options.boxes == "auto":
+        options = replace(options, boxes=BOX_FORMS.get(here, "auto"))
     trust = options.trust_remote_code
     config = _read(read, AutoConfig, source, trust)
     require_layers(config, source)
@@ -61,13 +58,13 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm | ServedVlm:
     spare = _require_memory(config, source, options, device)
     processor = _read(read_processor, AutoProcessor, source, trust)
     model = _read_model(config, source, options, device, spare)
-    if demonstration and device.type == "cpu" and model.dtype == torch.float32:
+    if here and device.type == "cpu" and model.dtype == torch.float32:
         fused(model.model.vision_tower)
     prompter = Prompter(
         processor, family, config.image_token_id, device, model.dtype, options.image_tokens, options.view_tokens
     )
     _try_out(prompter, processor, source)
-    return TransformersVlm(model, processor.tokenizer, prompter, name, demonstration, options)
+    return TransformersVlm(model, processor.tokenizer, prompter, name, bool(here), options)
 
 
 def _load_served(options: VlmOptions) -> ServedVlm:
