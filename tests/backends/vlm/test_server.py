@@ -330,6 +330,8 @@ def test_what_is_refused_for_another_reason_is_not_forgotten(server: Server) -> 
         (sends([]), "expected a chat completion with a choice"),
         (sends(b"null"), "expected a chat completion with a choice"),
         (sends({"choices": []}), "expected a chat completion with a choice"),
+        (sends({"error": "no\nmemory\x1b[31m"}), "the server sent none but no memory [31m"),
+        (says(None, refusal="I\ncan't \x07help"), "refusal: I can't help"),
         (sends({"choices": "abc"}), "expected a chat completion with a choice"),
         (sends({"choices": [{"message": "red box"}]}), "expected a chat completion with a choice"),
         (says(["red", "box"]), "content as text, got list"),

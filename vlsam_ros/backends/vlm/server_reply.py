@@ -50,7 +50,9 @@ def read(completion: Any, most_tokens: int, max_repeats: int) -> Reply:
         message, ended = choice["message"], choice.get("finish_reason")
         content = message.get("content")
     except (AttributeError, IndexError, KeyError, TypeError):
-        raise VlmError("expected a chat completion with a choice, the server sent none") from None
+        error = completion.get("error") if isinstance(completion, dict) else None
+        said = f" but {_line(error)}" if error else ""
+        raise VlmError(f"expected a chat completion with a choice, the server sent none{said}") from None
     if not isinstance(content, (str, type(None))):
         raise VlmError(f"expected a chat completion's content as text, got {type(content).__name__}")
     if why := _instead(message, bool(content), ended):
@@ -84,7 +86,7 @@ def until_repeated(text: str, most: int) -> tuple[str, bool]:
 def _instead(message: Mapping[str, Any], said: bool, ended: Any) -> str:
     """What there is instead of an answer; empty if there is one."""
     if refusal := message.get("refusal"):
-        return f"refusal: {str(refusal)[:200]}"
+        return f"refusal: {_line(refusal)}"
     if ended == "content_filter":
         return "stopped by the server's filter"
     if said:
@@ -134,3 +136,8 @@ def _bytes(token: Mapping[str, Any]) -> bytes:
 def _readable(text: str) -> str:
     """The text with blanks for control characters and halves of characters."""
     return "".join(c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cs") else " " for c in text)
+
+
+def _line(said: Any) -> str:
+    """The beginning of what a server says instead of an answer, on one line."""
+    return " ".join(_readable(str(said)).split())[:200]
