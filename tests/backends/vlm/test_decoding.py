@@ -28,8 +28,9 @@ VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
 VIEWS = [VIEW, VIEW[::-1].copy(), VIEW[:, ::-1].copy()]
 QUESTIONS = ["List every object.", "What is on the road, near or far away?", "?"]
 BATCH = [n for n, family in FAMILIES.items() if family.reuse == "batch" and n not in tiny_models.HYBRIDS]
-COMPILED = [name for name in BATCH if name not in ("idefics3", "smolvlm")]
-SLOW = (*tiny_models.TWINS, "qwen3_vl_moe", "granite4_vision", "mistral3")  # whose language models are much like others
+COMPILED = [name for name in BATCH if name not in ("idefics3", "smolvlm", "video_llama_3")]
+ALIKE = ("llava_next", "internvl", "qwen3_vl_moe", "granite4_vision", "mistral3")
+SLOW = (*tiny_models.TWINS, *ALIKE)  # whose language models are, or are much like, others'
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,11 @@ def test_a_compiled_step_writes_what_an_uncompiled_one_writes(
         for a, b in zip(heats(ours), heats(theirs), strict=True):
             np.testing.assert_allclose(a, b, atol=1e-4)  # stretched to [0, 1], from rows that agree to 1e-5
     assert graphs() == made, "a frame compiled"
+
+
+@pytest.mark.parametrize("family", COMPILED)
+def test_every_family_of_a_batch_is_compiled(folder: Callable, family: str) -> None:
+    assert load(folder(family), compile="on")._batch.compiled
 
 
 def test_each_warm_up_makes_a_step_of_its_own(folder: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
