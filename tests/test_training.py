@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from training import vlm
+from training import answers, vlm
 from training.data import Views, write_shard
 from training.loop import Muon, Run
 from training.sam import decode
@@ -34,17 +34,17 @@ def test_the_trained_flow_is_the_detectors() -> None:
     torch.testing.assert_close(trained, flow([answer], [start], AttentionOptions())[0], rtol=1e-5, atol=1e-6)
 
 
-def thing(name: str, *edges: int) -> vlm.Seen:
+def thing(name: str, *edges: int) -> answers.Seen:
     cover = np.zeros((16, 28), np.float32)
     top, left, bottom, right = edges or (0, 0, 16, 16)
     cover[top // 8 : -(-bottom // 8), left * 28 // 128 : -(-right * 28 // 128)] = 1
-    return vlm.Seen(name, cover, edges or (0, 0, 16, 16))
+    return answers.Seen(name, cover, edges or (0, 0, 16, 16))
 
 
 def test_sequences_name_every_kind_once_and_know_their_rows() -> None:
-    tokenizer = vlm.build_processor().tokenizer
-    question, answer = vlm.exchange([thing("stone"), thing("traffic cone"), thing("stone")], 0)
-    tokens, start, looks = vlm.sequence(tokenizer, question, answer)
+    tokenizer = answers.build_processor().tokenizer
+    question, answer = answers.exchange([thing("stone"), thing("traffic cone"), thing("stone")], 0)
+    tokens, start, looks = answers.sequence(tokenizer, question, answer)
     assert tokenizer.decode(tokens[start:], skip_special_tokens=True) == "traffic cone, stone"
     assert [tokenizer.decode([tokens[r] for r in look.rows]) for look in looks] == ["traffic cone", "stone"]
     assert [look.before for look in looks] == [[look.rows[0] - 1] for look in looks]
@@ -55,15 +55,15 @@ def test_sequences_name_every_kind_once_and_know_their_rows() -> None:
 @pytest.mark.parametrize("names", [[], ["stone"], ["stone", "dog", "car"]])
 def test_answers_are_true_and_every_word_is_known(names: list[str]) -> None:
     np.random.seed(0)
-    tokenizer = vlm.build_processor().tokenizer
+    tokenizer = answers.build_processor().tokenizer
     asked = set()
     for _ in range(100):
-        for question, answer in vlm.exchanges([thing(name) for name in names], boxes=True):
-            tokens, _, looks = vlm.sequence(tokenizer, question, answer)
+        for question, answer in answers.exchanges([thing(name) for name in names], boxes=True):
+            tokens, _, looks = answers.sequence(tokenizer, question, answer)
             assert tokenizer.unk_token_id not in tokens
             said = [text for text, _ in answer]
             where = [text.rpartition("> ")[2] for text in said]
-            if question in vlm.QUESTIONS or question == BOXES:
+            if question in answers.QUESTIONS or question == BOXES:
                 asked.add("boxes" if question == BOXES else "list")
                 assert sorted(where) == sorted(names or ["none"]) and len(looks) == len(names)
             elif question.startswith("detect"):
@@ -72,18 +72,18 @@ def test_answers_are_true_and_every_word_is_known(names: list[str]) -> None:
                 assert where == (of or ["none"]) and len(looks) == len(of)
             elif said != ["sky", "road"]:
                 asked.add(said[0])
-                assert said == ["yes" if any(question == vlm.VERIFY.format(name=n) for n in names) else "no"]
+                assert said == ["yes" if any(question == answers.VERIFY.format(name=n) for n in names) else "no"]
     assert asked == {"list", "boxes", "no", "none"} | ({"yes", "box"} if names else set())
 
 
 def test_boxes_are_read_as_they_were_written() -> None:
     """The order: by kind, then from left to right; the largest ones, if there are many."""
-    tokenizer = vlm.build_processor().tokenizer
+    tokenizer = answers.build_processor().tokenizer
     things = [thing("stone", 8, 90, 40, 120), thing("car", 0, 64, 127, 127), thing("stone", 16, 3, 32, 20)]
-    question, answer = vlm.exchange([*things, *[thing("dog", 8, 8, 9, 9)] * 3], 3)
+    question, answer = answers.exchange([*things, *[thing("dog", 8, 8, 9, 9)] * 3], 3)
     assert [name.rpartition(" ")[2] for name, _ in answer] == ["car", "dog", "dog", "dog", "stone", "stone"]
-    assert len(vlm.exchange(things * 7, 3)[1]) == vlm.MOST_BOXES
-    tokens, start, looks = vlm.sequence(tokenizer, *vlm.exchange(things, 3))
+    assert len(answers.exchange(things * 7, 3)[1]) == answers.MOST_BOXES
+    tokens, start, looks = answers.sequence(tokenizer, *answers.exchange(things, 3))
     text = tokenizer.decode(tokens[start:], skip_special_tokens=True)
     layout = ImageLayout(np.arange(448).reshape(16, 28), (0, 0, 448, 256))
     spans = ((0, 1),) * (len(tokens) - start)
@@ -116,7 +116,7 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Views:
 
 def test_objects_are_seen_where_they_are(views: Views) -> None:
     for _, ids, objects in (views[i] for i in range(len(views))):
-        for item, own in zip(objects, vlm.seen(ids, objects), strict=True):
+        for item, own in zip(objects, answers.seen(ids, objects), strict=True):
             rows, columns = np.nonzero(ids == item["id"])
             sides = np.array([rows.min() / 2, columns.min() / 3.5, (rows.max() + 1) / 2, (columns.max() + 1) / 3.5])
             assert np.abs(np.array(own.edges) + 0.5 - sides).max() <= 0.5 + 1e-6
@@ -126,7 +126,7 @@ def test_objects_are_seen_where_they_are(views: Views) -> None:
 @pytest.fixture(scope="module")
 def trainee() -> vlm.Trainee:
     torch.manual_seed(0)
-    processor = vlm.build_processor()
+    processor = answers.build_processor()
     trainee = vlm.Trainee(processor, boxes=True).eval()
     trainee.start_from_shipped(processor.tokenizer)
     return trainee
@@ -135,13 +135,14 @@ def trainee() -> vlm.Trainee:
 @torch.inference_mode()
 def test_sequences_behind_one_picture_do_not_see_each_other(trainee: vlm.Trainee, views: Views) -> None:
     np.random.seed(0)
-    tokenizer = vlm.build_processor().tokenizer
+    tokenizer = answers.build_processor().tokenizer
     items = [views[i] for i in range(2)]
     sequences = [
-        [vlm.sequence(tokenizer, *e) for e in vlm.exchanges(vlm.seen(ids, o), boxes=True)] for _, ids, o in items
+        [answers.sequence(tokenizer, *e) for e in answers.exchanges(answers.seen(ids, o), boxes=True)]
+        for _, ids, o in items
     ]
-    shared = sequences[0][0][0].index(trainee.vlm.config.image_token_id) + vlm.PATCHES
-    batch = vlm.Batch.of(sequences, shared, tokenizer.pad_token_id)
+    shared = sequences[0][0][0].index(trainee.vlm.config.image_token_id) + answers.PATCHES
+    batch = answers.Batch.of(sequences, shared, tokenizer.pad_token_id)
     pixels = vlm.pixel_values([image for image, *_ in items])
     out = trainee.vlm(
         input_ids=batch.ids,
@@ -181,7 +182,7 @@ def test_a_step_teaches_boxes_without_the_trunk(trainee: vlm.Trainee, views: Vie
     items = [remembered[i] for i in range(len(views))]
     assert items[0][0].shape == (192, 16, 28) and remembered[0][0] is items[0][0]
     np.random.seed(0)
-    losses = vlm.losses_of(trunk, vlm.build_processor().tokenizer, items, 0.5)
+    losses = vlm.losses_of(trunk, answers.build_processor().tokenizer, items, 0.5)
     assert {"text", "places", "flow", "direct", "search"} <= set(losses)
     sum(losses.values()).backward()
     learning = {name for name, p in trunk.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}

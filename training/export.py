@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from training import sam, vlm
+from training.answers import build_processor
 from vlsam_ros.embedded import VLMS, WEIGHTS
 
 
@@ -31,7 +32,7 @@ def main() -> None:
             continue
         state = torch.load(args.runs / run / "checkpoint.pt", weights_only=True)["modules"]
         if run in VLMS.values():
-            processor = vlm.build_processor()
+            processor = build_processor()
             speaker = vlm.Trainee(processor, boxes=any("tower.places" in name for name in state))
             speaker.load_state_dict(state)
             speaker.vlm.half().save_pretrained(args.out / run)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from ..config import Config, profile_path
 from ..data import Answer, Detection, Detections, Mask, NamedMap, Prompts
-from ..embedded import BOX_OF, BOXES
+from ..embedded import BOX_OF, BOXES, VLMS
 from ..localisation import native
 from ..localisation.prompts import coverage
 from ..localisation.refine import cascade
@@ -157,9 +157,11 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Measure the embedded pair's parts on held-out synthetic views.")
     parser.add_argument("--views", type=int, default=300, help="views of 448 × 256")
+    parser.add_argument("--model", default="embedded", choices=VLMS, help="which VLM; embedded-boxes writes boxes, too")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    figures = measure(load(Config.from_file(profile_path("embedded"))), args.views)
+    options = {"vlm.model": args.model, "vlm.max_new_tokens": 96}
+    figures = measure(load(Config.from_file(profile_path("embedded"), options)), args.views)
     print(f"\n{args.views} views of 448 × 256, {len(NAMES)} kinds\n")
     for name, value in figures.items():
         print(f"{name:24} {value:7.3f}")
