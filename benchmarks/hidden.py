@@ -18,10 +18,11 @@ from torch.nn.functional import normalize
 
 from benchmarks.common import finish, header, table
 from vlsam_ros.backends import load_vlm
+from vlsam_ros.backends.vlm.capture import decoder_layers
 from vlsam_ros.config import AttentionOptions, QuestionOptions, VlmOptions
 from vlsam_ros.data import Answer, Hidden, Mask
 from vlsam_ros.localisation.prompts import coverage
-from vlsam_ros.recognition.attention import maps, token_rows
+from vlsam_ros.recognition.attention import maps, on_grid, token_rows
 from vlsam_ros.recognition.questions import parse_names
 from vlsam_ros.synthetic.scene import HELD_OUT
 from vlsam_ros.synthetic.views import described, make_view
@@ -74,7 +75,7 @@ def main() -> None:
 def names(model: str, views: int) -> Iterator[Asked]:
     """Every name that is asked for in each view."""
     vlm, options = load_vlm(VlmOptions(model=model)), QuestionOptions()
-    layers = vlm.answer(make_view(HELD_OUT).image, ["?"])[0].layers
+    layers = len(decoder_layers(vlm._model))  # type: ignore[union-attr]
     for seed in range(HELD_OUT, HELD_OUT + views):
         view = make_view(seed)
         ids, objects = described(view)
@@ -119,7 +120,7 @@ def uncentred(answer: Answer, asked: Asked) -> np.ndarray:
     hidden = answer.hidden
     assert isinstance(hidden, Hidden)
     name = hidden.answer[[row - answer.first_row for row in asked.rows]].mean(0)
-    return (normalize(hidden.image, dim=-1) @ normalize(name, dim=-1)).numpy().reshape(answer.layout.grid_hw)
+    return on_grid(answer.layout, (normalize(hidden.image, dim=-1) @ normalize(name, dim=-1))[None].numpy())[0]
 
 
 def auc(positive: np.ndarray, negative: np.ndarray) -> float:

@@ -137,9 +137,7 @@ def maps(
     else:
         starts = [_start(answer, asked[place]) for place, answer in sequences.items()]
         told = flow(some, starts, done, [answer.layout.positions for answer in some])
-    seen = {
-        place: _on_grid(answer.layout, rows.numpy()) for place, answer, rows in zip(places, some, told, strict=True)
-    }
+    seen = {place: on_grid(answer.layout, rows.numpy()) for place, answer, rows in zip(places, some, told, strict=True)}
     for place, heats in seen.items():
         if not np.isfinite(heats).all():
             raise VlmError(f"the attention over {sequences[place].question!r} is not finite")
@@ -149,7 +147,7 @@ def maps(
             if beside is not None and beside.shape[1:] == heats.shape[1:]:
                 heats = np.maximum(_shares(heats) - _shares(beside), 0)
             if done.preset == "product":
-                alike = _on_grid(answered[v][i].layout, similarity(answered[v][i], asked[v, i]).numpy())
+                alike = on_grid(answered[v][i].layout, similarity(answered[v][i], asked[v, i]).numpy())
                 heats = np.stack([normalised(a) * normalised(b) for a, b in zip(heats, alike, strict=True)])
             out[v][i] = np.stack([normalised(smoothed(heat, done.sigma)) for heat in heats])
     return out
@@ -163,7 +161,7 @@ def _start(answer: Answer, rows: Sequence[Sequence[int]]) -> Tensor:
     return start
 
 
-def _on_grid(layout: ImageLayout, heats: np.ndarray) -> np.ndarray:
+def on_grid(layout: ImageLayout, heats: np.ndarray) -> np.ndarray:
     """What went to the image's tokens (R, M) on the layout's grid: float32 (R, h, w)."""
     if layout.spread is not None:
         return (heats @ layout.spread.reshape(len(layout.spread), -1)).reshape(-1, *layout.grid_hw)
