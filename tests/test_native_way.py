@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fakes import FakeGrounder, FakeSegmenter, FakeVlm, WritingVlm, picture
 
+from vlsam_ros import pipeline
 from vlsam_ros.config import Config
 from vlsam_ros.data import Answer, Detections, Witness
 from vlsam_ros.errors import ConfigError, VlmError
@@ -270,3 +271,22 @@ def test_no_segmenter_where_a_grounder_outlines_itself() -> None:
     for mode, grounder in (("grounder", FakeGrounder()), ("attention", None), ("both", outlining)):
         with pytest.raises(ConfigError, match="expected a segmenter"):
             VLSam(FakeVlm(), None, Config.from_flat({"grounder.mode": mode}), grounder)
+
+
+def test_only_devices_of_models_that_run_here_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server's VLM, and a segmenter that there is none of, need no card."""
+    monkeypatch.setattr("vlsam_ros.backends.load_vlm", lambda options: WritingVlm(attends=False))
+    monkeypatch.setattr("vlsam_ros.backends.load_segmenter", lambda options: FakeSegmenter())
+    monkeypatch.setattr("vlsam_ros.backends.load_grounder", lambda options: FakeGrounder(masks=True))
+    no_card = "cuda:7"
+    served = {"vlm.model": "openai:http://127.0.0.1:9/v1#m", "vlm.device": no_card, "grounder.mode": "native"}
+    assert pipeline.load(Config.from_flat(served)).vlm.boxes == "paligemma"
+    bare = {"grounder.mode": "grounder", "segmenter.model": "none", "segmenter.device": no_card}
+    assert pipeline.load(Config.from_flat(bare)).segmenter is None
+    for wrong in (
+        served | {"vlm.replay": "/m"},
+        served | {"segmenter.device": no_card},
+        bare | {"grounder.device": no_card},
+    ):
+        with pytest.raises(ConfigError, match="device"):
+            pipeline.load(Config.from_flat(wrong))

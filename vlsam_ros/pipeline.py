@@ -406,13 +406,17 @@ def load(config: Config | None = None) -> VLSam:
     """
     from .backends import load_grounder, load_segmenter, load_vlm
     from .backends.devices import pick_device
+    from .backends.vlm.address import SCHEME
 
     config = config or Config()
     grounds = "grounder" in config.grounder.ways
-    devices = {"vlm": config.vlm.device, "segmenter": config.segmenter.device}
-    devices |= {"grounder": config.grounder.device} if grounds else {}
-    for group, device in devices.items():
-        pick_device(device, f"{group}.device")  # before gigabytes are read
+    here = {
+        "vlm": config.vlm.replay != "none" or not config.vlm.model.startswith(SCHEME),
+        "segmenter": config.segmenter.model != "none",
+        "grounder": grounds,
+    }
+    for group in (group for group, runs in here.items() if runs):
+        pick_device(getattr(config, group).device, f"{group}.device")  # before gigabytes are read
     if config.vlm.threads:
         import torch
 
