@@ -14,7 +14,7 @@ import numpy as np
 
 from .backends.interfaces import Grounder, Segmenter, Vlm
 from .config import Config
-from .data import Answer, Detection, Detections, Grounded, NamedMap, Pixels, View, check_image
+from .data import Answer, Detection, Detections, NamedMap, Pixels, View, check_image
 from .ensemble.merge import merge
 from .ensemble.schedule import Pace, Step, left_out, plan, until_spent
 from .ensemble.tiling import lift, views
@@ -25,13 +25,16 @@ from .localisation.grounding import detections, names_in
 from .localisation.refine import refine
 from .recognition.attention import fuse, named_maps, wants_background, wants_hidden
 from .recognition.questions import ParsedName, parse_names, questions_for
-from .recognition.unanswered import no_answer
+from .recognition.unanswered import cut_off, no_answer
 from .recognition.verify import verify
 
 FULL_HD = (1080, 1920)
 
 HEAT_CELL_PX = 8
 """Frame pixels on a side of one cell of the fused heat map."""
+
+Named = Mapping[str, tuple[str, float]]
+"""The names in the answers about a view: each with the question that brought it and its certainty."""
 
 STAGES: dict[str, type[VlsamError]] = {
     "vlm": VlmError,
@@ -289,7 +292,7 @@ class VLSam:
 
     def look(self, views: Sequence[np.ndarray], questions: Sequence[str], timings: dict[str, float]) -> list[Look]:
         """What comes of each view (H, W, 3). No answer's Q and K outlive it."""
-        config, aside, ways = self.config, self._aside(), self.config.grounder.ways
+        config, aside = self.config, self._aside()
         with _timed(timings, "vlm"):
             hidden = self._attends and wants_hidden(config.attention)
             states = {"hidden": config.attention.hidden_layer} if hidden else {}
@@ -311,33 +314,16 @@ class VLSam:
         for own, beside in zip(doubts, background, strict=True):
             own += [(beside.question, beside.failed)] if beside else []
         tokens = [len(own[0].layout.positions) for own in answered]
-        places: list[dict[str, Asked]] = [{} for _ in views]
-        if "native" in ways:
-            for i, (place, more, problems) in enumerate(self._written(views, answered, names, timings)):
-                places[i]["native"] = place
-                said[i] += more
-                doubts[i] += problems
+        places = self._places(views, answered, names, said, doubts, timings)
         del answered, background
-        if self.grounder:
-            with _timed(timings, "grounder"):
-                located = self.grounder.locate_views(views, [list(own) for own in names])
-            for found_there, asked_for, each in zip(located, names, places, strict=True):
-                each["grounder"] = found_there, {name: n for n, name in enumerate(asked_for)}
         looks = []
-        with _timed(timings, "segmenter"):
-            instances = [
-                *(detections(self.segmenter, views, [p[way][0] for p in places], names, config, way)
-                  for way in ("grounder", "native") if way in ways),
-                *([refine(self.segmenter, views, maps, config)] if "attention" in ways and self.segmenter else []),
-            ]  # fmt: skip
-        for i, pixels in enumerate(views):
-            found = [d for own in instances for d in own[i]]
-            placed = {d.label for d in found}
-            if "attention" in ways:
+        for i, instances in enumerate(self._outlined(views, maps, names, places, timings)):
+            if "attention" in config.grounder.ways:
+                placed = {d.label for d in instances}
                 doubts[i] += [(q, f"no place for {n!r}") for n, (q, _) in names[i].items() if n not in placed]
-            found = witnessed(found, maps[i] if self._attends else None, places[i])
+            found = witnessed(instances, maps[i] if self._attends else None, places[i])
             with _timed(timings, "verify"):
-                verdicts, found = verify(self.vlm, pixels, found, config)
+                verdicts, found = verify(self.vlm, views[i], found, config)
             said[i] += [(a.question, a.text) for a in verdicts]
             doubts[i] += [(a.question, a.failed) for a in verdicts]
             del verdicts
@@ -350,46 +336,60 @@ class VLSam:
         unsaid = answer.failed or no_answer(answer.text, answer.truncated, self.config.questions)
         return unsaid or cut_off(answer)
 
-    def _written(
+    def _places(
         self,
         views: Sequence[np.ndarray],
         answered: Sequence[Sequence[Answer]],
-        names: Sequence[Mapping[str, tuple[str, float]]],
+        names: Sequence[Named],
+        said: Sequence[list[tuple[str, str]]],
+        doubts: Sequence[list[tuple[str, str]]],
         timings: dict[str, float],
-    ) -> Iterator[tuple[Asked, list[tuple[str, str]], list[tuple[str, str]]]]:
-        """The VLM's own boxes of the names in each view; what it said for that, and what is wrong with it.
-
-        Where nothing of an answer could be read it counts as not asked: that contradicts nobody.
-        """
-        options, questions = self.config.native, self.config.questions
-        for pixels, own, asked in zip(views, answered, names, strict=True):
-            with _timed(timings, "vlm"):
-                later = [name for name, (question, _) in asked.items() if question != self._all_at_once]
-                requests = [native.ask_for(name, self._form, options) for name in later]
-                more = self.vlm.answer(pixels, requests) if requests else []
-            doubts, found = [(answer.question, answer.failed or cut_off(answer)) for answer in more], []
-            given: list[tuple[Answer, Answer | dict[str, Answer], set[str]]] = [
-                (a, a, asked.keys() - later) for a in own if a.question == self._all_at_once
-            ]
-            given += [(answer, {name: answer}, {name}) for name, answer in zip(later, more, strict=True)]
-            heard: set[str] = set()
-            for answer, about, wanted in given:
-                if not answer.failed:
-                    places, problems = native.grounded(
-                        about, list(asked), self._form, options, questions, pixels.shape[:2]
+    ) -> list[dict[str, Asked]]:
+        """What all ways but the attention find in each view; what the VLM says for that goes to `said` and `doubts`."""
+        config = self.config
+        places: list[dict[str, Asked]] = [{} for _ in views]
+        if "native" in config.grounder.ways:
+            for i, pixels in enumerate(views):
+                asked = {name: question for name, (question, _) in names[i].items()}
+                with _timed(timings, "vlm"):
+                    heard = native.ask(
+                        self.vlm,
+                        pixels,
+                        answered[i],
+                        asked,
+                        self._all_at_once,
+                        self._form,
+                        config.native,
+                        config.questions,
                     )
-                    found.append(places)
-                    doubts += [(answer.question, problem) for problem in problems]
-                    heard |= wanted if len(places) or not problems else set()
-            numbers = {name: n for n, name in enumerate(asked) if name in heard}
-            yield (Grounded.joined(found), numbers), [(a.question, a.text) for a in more], doubts
+                places[i]["native"] = heard.places, heard.numbers
+                said[i].extend(heard.said)
+                doubts[i].extend(heard.problems)
+        if self.grounder:
+            with _timed(timings, "grounder"):
+                located = self.grounder.locate_views(views, [list(own) for own in names])
+            for found, own, each in zip(located, names, places, strict=True):
+                each["grounder"] = found, {name: n for n, name in enumerate(own)}
+        return places
 
-
-def cut_off(answer: Answer) -> str:
-    """Why an answer has no end; empty if it has one."""
-    if not answer.truncated:
-        return ""
-    return "cut off, as it repeats itself" if answer.looped else "cut off at vlm.max_new_tokens"
+    def _outlined(
+        self,
+        views: Sequence[np.ndarray],
+        maps: Sequence[Sequence[NamedMap]],
+        names: Sequence[Named],
+        places: Sequence[Mapping[str, Asked]],
+        timings: dict[str, float],
+    ) -> list[list[Detection]]:
+        """The instances of each view, of all ways."""
+        with _timed(timings, "segmenter"):
+            found = [
+                detections(self.segmenter, views, [own[way][0] for own in places], names, self.config, way)
+                for way in ("grounder", "native")
+                if way in self.config.grounder.ways
+            ]
+            if "attention" in self.config.grounder.ways and self.segmenter:
+                found.append(refine(self.segmenter, views, maps, self.config))
+        return [[d for own in found for d in own[i]] for i in range(len(views))]
 
 
 def needs_segmenter(config: Config, grounder: Grounder | None) -> bool:

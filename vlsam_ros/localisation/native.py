@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from ..backends.interfaces import Vlm
 from ..config import NativeOptions, QuestionOptions
 from ..data import Answer, Grounded, Shown
 from ..recognition.answers import ParsedName, parse_names
 from ..recognition.attention import token_rows
 from ..recognition.refusals import REFUSAL, denies, heard
 from ..recognition.text import plain, thoughts
+from ..recognition.unanswered import cut_off
 from .box_entry import SYNTAXES, Entry, Span
 from .box_formats import Form, form_named, looks, shares
 from .box_syntax import entries
@@ -67,6 +70,62 @@ def ask_for(name: str, form: str, options: NativeOptions) -> str:
 def ask_all(form: str, options: NativeOptions) -> str:
     """The question about all names and boxes at once."""
     return options.question or form_named(form).question
+
+
+class Heard(NamedTuple):
+    """What a VLM wrote of the places in one view.
+
+    Attributes:
+        places: in pixels of the view.
+        numbers: each name whose boxes were asked for, and could be read, with its number in `places`.
+        said: question and text of what it was asked for that.
+        problems: question and what is wrong with its answer.
+    """
+
+    places: Grounded
+    numbers: dict[str, int]
+    said: list[tuple[str, str]]
+    problems: list[tuple[str, str]]
+
+
+def ask(
+    vlm: Vlm,
+    pixels: np.ndarray,
+    answers: Sequence[Answer],
+    names: Mapping[str, str],
+    at_once: str | None,
+    form: str,
+    options: NativeOptions,
+    questions: QuestionOptions,
+) -> Heard:
+    """Where the VLM itself says that the named things are in a view, uint8 (H, W, 3).
+
+    Where nothing of an answer could be read it counts as not asked: that contradicts nobody.
+
+    Args:
+        answers: what it has said about the view.
+        names: each with the question that brought it; those that `at_once` has not are asked for one by one.
+        at_once: the question whose answer has boxes, too; None if there is none.
+
+    Raises:
+        VlmError: the VLM failed.
+    """
+    later = [name for name, question in names.items() if question != at_once]
+    more = vlm.answer(pixels, [ask_for(name, form, options) for name in later]) if later else []
+    given: list[tuple[Answer, Answer | dict[str, Answer], set[str]]] = [
+        (answer, answer, names.keys() - later) for answer in answers if answer.question == at_once
+    ]
+    given += [(answer, {name: answer}, {name}) for name, answer in zip(later, more, strict=True)]
+    problems = [(answer.question, answer.failed or cut_off(answer)) for answer in more]
+    found, heard = [], set[str]()
+    for answer, about, wanted in given:
+        if not answer.failed:
+            places, wrong = grounded(about, list(names), form, options, questions, pixels.shape[:2])
+            found.append(places)
+            problems += [(answer.question, problem) for problem in wrong]
+            heard |= wanted if len(places) or not wrong else set()
+    numbers = {name: n for n, name in enumerate(names) if name in heard}
+    return Heard(Grounded.joined(found), numbers, [(a.question, a.text) for a in more], problems)
 
 
 def written(

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ..config import QuestionOptions
+from ..data import Answer
 from .answers import parse_names
 from .refusals import REFUSAL, UNDECIDED, denies, heard, sorry
 from .text import plain, thoughts
 
-__all__ = ["EMPTY", "REFUSAL", "REPETITION", "THOUGHT", "UNDECIDED", "no_answer"]
+__all__ = ["EMPTY", "REFUSAL", "REPETITION", "THOUGHT", "UNDECIDED", "cut_off", "no_answer"]
 
 EMPTY, THOUGHT, REPETITION = "empty", "a thought and no answer", "repetition"
 """What `no_answer` may say, beside `REFUSAL` and `UNDECIDED`."""
@@ -20,6 +21,13 @@ _LONGEST_UNIT = 64
 """Words, or characters, that a runaway answer may repeat."""
 _TAIL = 2048
 """Words, or characters, at its end that are looked at."""
+
+
+def cut_off(answer: Answer) -> str:
+    """Why an answer has no end; empty if it has one."""
+    if not answer.truncated:
+        return ""
+    return "cut off, as it repeats itself" if answer.looped else "cut off at vlm.max_new_tokens"
 
 
 def no_answer(text: str, truncated: bool, options: QuestionOptions) -> str:
