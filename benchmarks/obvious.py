@@ -26,15 +26,20 @@ class ObviousVlm:
 
     def __init__(self, vlm: TransformersVlm) -> None:
         self.name, self.demonstration, self._vlm = vlm.name, vlm.demonstration, vlm
+        self.attends, self.boxes = vlm.attends, vlm.boxes
 
     def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
         """See `Vlm`."""
         return [self._asked(view, question) for question in questions]
 
     def answer_views(
-        self, views: Sequence[np.ndarray], questions: Sequence[str], meanwhile: Callable[[], None] | None = None
+        self,
+        views: Sequence[np.ndarray],
+        questions: Sequence[str],
+        meanwhile: Callable[[], None] | None = None,
+        hidden: int | None = None,
     ) -> list[list[Answer]]:
-        """See `Vlm`."""
+        """See `Vlm`; without hidden states."""
         return [self.answer(view, questions) for view in views]
 
     def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
@@ -60,7 +65,7 @@ class ObviousVlm:
             prompt.opening,
             length=length,
             layout=prompt.layout,
-            layers=vlm._layers,
+            layers=len(vlm._layers),
             layer=partial(recorder.layer, row=0, keep=ids.new_ones(length, dtype=torch.bool)),
             truncated=truncated,
         )

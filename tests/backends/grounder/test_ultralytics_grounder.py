@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def load(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """File and options -> grounder. Text features keep their length, so that they are colours."""
-    monkeypatch.setattr("vlsam_ros.backends.grounder.ultralytics_grounder.normalize", lambda features, dim: features)
+    module = import_module("vlsam_ros.backends.grounder.ultralytics_grounder")
+    monkeypatch.setattr(module, "normalize", lambda features, dim: features)
 
     def loaded(file: str, **options: Any) -> Any:
         played.write(weights / file, **MODELS[file])

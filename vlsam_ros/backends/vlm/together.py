@@ -199,7 +199,7 @@ class Together:
         if isinstance(view, Pixels):
             view.kept[self] = seen
 
-    def _see(self, views: Sequence[np.ndarray], questions: Sequence[str], after: int | None) -> list[Seen]:
+    def _see(self, views: Sequence[np.ndarray], questions: Sequence[str], after: int | None = None) -> list[Seen]:
         """The prefixes of views, those that are alike as one batch, as far as memory allows."""
         prompts = [self._prompter(view, questions[:1]) for view in views]
         seen: dict[int, Seen] = {}
