@@ -16,10 +16,11 @@ import pytest
 import yaml
 from backports import zstd
 from mcap.opcode import Opcode
-from mcap.writer import CompressionType, IndexType
+from mcap.writer import CompressionType, IndexType, Writer
 from recordings import STRING, all_that_is_readable, mcap, qos, records, rosbag, string, written
 from rosbags.interfaces import QosDurability, QosReliability
 from rosbags.rosbag2 import CompressionMode, StoragePlugin
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from vlsam_ros.bags import reader
 from vlsam_ros.bags.cache import Cache
@@ -359,3 +360,30 @@ def test_our_messages_of_an_earlier_version_are_read(tmp_path: Path) -> None:
     (item,) = from_message(record.message()).items
     assert (item.label, item.xyxy, item.track, item.place) == ("stone", (1, 2, 3, 3), None, None)
     assert item.witnesses == ()
+
+
+def test_our_messages_are_read_by_the_recordings_own_definition(tmp_path: Path) -> None:
+    """As another version recorded them: with a field that there is not today, and without some of today's."""
+    name = "vlsam_ros/msg/Witness"
+    definition = "string way\nfloat64 surprise\nfloat32 score\n"
+    types = get_typestore(Stores.ROS2_JAZZY)
+    types.register(get_types_from_msg(definition, name))
+    message = types.types[name](way="native", surprise=0.75, score=0.5)
+    with (tmp_path / "other.mcap").open("wb") as file:
+        writer = Writer(file)
+        writer.start()
+        for topic, said in (
+            ("/good", definition),
+            ("/torn", "float32"),
+            ("/long", f"uint8[{1 << 40}] a\n{definition}"),
+        ):
+            schema = writer.register_schema(name, "ros2msg", said.encode())
+            channel = writer.register_channel(topic, "cdr", schema)
+            writer.add_message(channel, 1, bytes(types.serialize_cdr(message, name)), 1)
+        writer.finish()
+    found_in = {r.topic: r for r in read(tmp_path / "other.mcap")}
+    found = found_in["/good"].message()
+    assert (found.way, found.surprise, found.score) == ("native", 0.75, 0.5) and not hasattr(found, "iou")
+    for topic in ("/torn", "/long"):  # neither by that definition nor by ours
+        with pytest.raises(BagError, match="not a vlsam_ros/msg/Witness"):
+            found_in[topic].message()

@@ -99,8 +99,9 @@ class McapFile:
             self._damage.note("a message of a channel that is nowhere defined")
             return None
         schema = self._index.schemas.get(channel.schema_id)
-        type_name = schema.name if schema else ""
-        return Record(channel.topic, type_name, stamp_ns, content[MESSAGE.size :], channel.message_encoding)
+        type_name, definition = (schema.name, schema.data.decode(errors="replace")) if schema else ("", "")
+        data = content[MESSAGE.size :]
+        return Record(channel.topic, type_name, stamp_ns, data, channel.message_encoding, definition)
 
     def _content(self, stretch: Stretch) -> bytes:
         """A stretch's records, checked against its checksum.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from reprlib import repr as short
 from typing import Any
 
@@ -11,7 +11,7 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from rosbags.rosbag2.metadata import parse_qos
 
 from vlsam_ros.bags import yaml_text
-from vlsam_ros.bags.types import PACKAGE, earlier, store
+from vlsam_ros.bags.types import PACKAGE, earlier, recorded, store
 from vlsam_ros.errors import BagError
 
 CDR = "cdr"
@@ -56,16 +56,20 @@ class Topic:
 
 @dataclass(frozen=True)
 class Record:
-    """One message as recorded: topic, type (``package/msg/Name``), time of recording in ns, and its bytes."""
+    """One message as recorded: topic, type (``package/msg/Name``), time of recording in ns, and its bytes.
+
+    `definition` is the recording's own of the type; empty if it has none.
+    """
 
     topic: str
     type_name: str
     stamp_ns: int
     data: bytes
     encoding: str = CDR
+    definition: str = field(default="", repr=False, compare=False)
 
     def message(self) -> object:
-        """The deserialised message; one of ours by its definition of today, or by that of version 0.1.
+        """The deserialised message; one of ours by the recording's definition, by that of today, or of version 0.1.
 
         Raises:
             BagError: not CDR, the type is neither a common one nor ours, or the bytes don't fit it.
@@ -76,12 +80,14 @@ class Record:
             )
         if self.type_name not in store().types:
             raise BagError(f"{self.topic}: unknown message type {self.type_name!r}")
+        if self.type_name.startswith(f"{PACKAGE}/"):
+            for types in (recorded(self.definition, self.type_name) if self.definition else None, store(), earlier()):
+                with suppress(Exception):  # whatever the bytes make the parser run into
+                    if types:
+                        return types.deserialize_cdr(self.data, self.type_name)
         try:
             return store().deserialize_cdr(self.data, self.type_name)
-        except Exception as error:  # whatever the bytes make the parser run into
-            if self.type_name.startswith(f"{PACKAGE}/"):
-                with suppress(Exception):
-                    return earlier().deserialize_cdr(self.data, self.type_name)
+        except Exception as error:
             raise BagError(f"{self.topic}: not a {self.type_name}: {error}") from error
 
 
