@@ -98,7 +98,7 @@ class Count(TorchDispatchMode, Staged):
     def __init__(self) -> None:
         super().__init__()
         self.work: dict[str, Work] = defaultdict(Counter)
-        self._inference = torch.inference_mode()
+        self._inference: list[torch.inference_mode] = []
 
     def add(self, flops: int, tensors: list[Tensor]) -> None:
         """An operation on these tensors, read or written."""
@@ -106,12 +106,15 @@ class Count(TorchDispatchMode, Staged):
         self.work[self._stage][Op(flops, sum(map(_bytes, tensors)), single)] += 1
 
     def __enter__(self) -> Count:
-        self._inference.__enter__()  # where operations that are made of others come here whole, attention among them
+        self._inference.append(torch.inference_mode())  # one for each time: it is entered again inside itself
+        self._inference[
+            -1
+        ].__enter__()  # where operations that are made of others come here whole, attention among them
         return super().__enter__()
 
     def __exit__(self, *error: Any) -> None:
         super().__exit__(*error)
-        self._inference.__exit__(*error)
+        self._inference.pop().__exit__(*error)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

@@ -235,6 +235,7 @@ def test_bytes_are_those_that_are_moved(call: Callable[[torch.Tensor], object], 
     x = torch.empty(4, 6, device=META)
     with Count() as count:
         call(x)
+    assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()  # nothing of the block stays
     assert moved(count.work[""]) == bytes_moved
     assert moved(halved(count.work[""])) == bytes_moved // 2
 
@@ -247,3 +248,4 @@ def test_what_the_host_knows_stays_known() -> None:
         assert torch.ones(3).to(META).is_meta
         assert picked.sum().item() and picked.argmax(1).tolist() == [0, 0] and bool(picked.isfinite().all())
     assert sum(count.work[""].values()) > 0
+    assert torch.is_grad_enabled() and not torch.is_inference_mode_enabled()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -119,7 +120,9 @@ def wait_for(condition, seconds: float = 20.0) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
 def test_no_process_outlives_the_demo(number: signal.Signals, tmp_path: Path) -> None:
-    demo = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path / "out")], cwd=run.ROOT, stderr=subprocess.PIPE)
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "out")]
+    heard = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)  # also under nohup
+    demo = subprocess.Popen(command, cwd=run.ROOT, stderr=subprocess.PIPE, preexec_fn=heard)
     logs = [tmp_path / "out" / "logs" / f"{name}.log" for name in ("detector", "planner", "player")]
     wait_for(lambda: all(log.exists() and log.read_text().endswith("\n") for log in logs))
     pids, grandchildren = children_of(demo.pid), [int(log.read_text()) for log in logs]
