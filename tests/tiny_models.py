@@ -15,7 +15,20 @@ from safetensors.torch import load_file, save_file
 from tiny_newer import HYBRIDS as HYBRIDS
 from tiny_newer import NEWER, ministral3
 from tiny_newer import TWINS as TWINS
-from tiny_parts import IMAGE, NAMED, SPECIAL, SQUARE, TEXT, VIDEO, VISION, VOCABULARY, save, template, tokenizer
+from tiny_parts import (
+    IMAGE,
+    NAMED,
+    SPECIAL,
+    SQUARE,
+    TEXT,
+    VIDEO,
+    VISION,
+    VOCABULARY,
+    clip_processor,
+    save,
+    template,
+    tokenizer,
+)
 
 from vlsam_ros.embedded.tower import ConvVisionConfig
 
@@ -29,15 +42,7 @@ def llava(folder: Path, text: hf.PreTrainedConfig | None = None, tied: bool = Fa
         image_seq_length=16,
         tie_word_embeddings=tied,
     )
-    processor = hf.LlavaProcessor(
-        hf.CLIPImageProcessor(**SQUARE),
-        tokenizer(),
-        patch_size=7,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=template(IMAGE),
-    )
-    return save(config, processor, folder)
+    return save(config, clip_processor(), folder)
 
 
 def llava_sliding(folder: Path) -> Path:

@@ -6,7 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import transformers as hf
-from tiny_parts import IMAGE, NAMED, SPECIAL, SQUARE, TEXT, VIDEO, VISION, VOCABULARY, save, template, tokenizer
+from tiny_parts import (
+    IMAGE,
+    NAMED,
+    SPECIAL,
+    TEXT,
+    VIDEO,
+    VISION,
+    VOCABULARY,
+    clip_processor,
+    save,
+    template,
+    tokenizer,
+)
 
 ROPE = {"rope_type": "default", "mrope_section": [1, 1, 2], "rope_theta": 10000.0}
 EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
@@ -28,15 +40,7 @@ def vipllava(folder: Path) -> Path:
         image_seq_length=16,
         vision_feature_layer=[-2, -1],
     )
-    processor = hf.LlavaProcessor(
-        hf.CLIPImageProcessor(**SQUARE),
-        tokenizer(),
-        patch_size=7,
-        vision_feature_select_strategy="default",
-        num_additional_image_tokens=1,
-        chat_template=template(IMAGE),
-    )
-    return save(config, processor, folder)
+    return save(config, clip_processor(), folder)
 
 
 def qwen3_vl_moe(folder: Path) -> Path:

@@ -71,6 +71,18 @@ def tokenizer(named: dict[str, str] = NAMED) -> hf.PreTrainedTokenizerFast:
     )
 
 
+def clip_processor() -> hf.LlavaProcessor:
+    """LLaVA-1.5's, for 4 × 4 patches of 7 px and CLIP's class token."""
+    return hf.LlavaProcessor(
+        hf.CLIPImageProcessor(**SQUARE),
+        tokenizer(),
+        patch_size=7,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=template(IMAGE),
+    )
+
+
 def save(config: hf.PreTrainedConfig, processor: hf.ProcessorMixin, folder: Path, seed: int = 0) -> Path:
     """A checkpoint with random weights that attend to some tokens more than to others."""
     torch.manual_seed(seed)

@@ -121,6 +121,7 @@ def test_sizes_as_pycocotools_has_them(seed: int, geometry: metrics.Geometry) ->
     ours = metrics.agnostic(scored, geometry)
     theirs = by_pycocotools(scored, geometry)
     keys = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "mAR", "mARs", "mARm", "mARl")
+    keys += ("AP50s", "AP50m", "AP50l")
     assert [ours[k] for k in keys] == pytest.approx([math.nan if v < 0 else v for v in theirs], nan_ok=True)
 
 
@@ -151,4 +152,6 @@ def by_pycocotools(scored: list[Scored], geometry: str) -> list[float]:
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return [float(v) for v in evaluation.stats]
+    half = evaluation.eval["precision"][0, ..., -1]  # (recall, category, size)
+    sized = [known.mean() if (known := half[..., size][half[..., size] > -1]).size else -1 for size in (1, 2, 3)]
+    return [float(v) for v in (*evaluation.stats, *sized)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from reprlib import repr as short
 from typing import Any
@@ -80,15 +79,17 @@ class Record:
             )
         if self.type_name not in store().types:
             raise BagError(f"{self.topic}: unknown message type {self.type_name!r}")
+        known = [store()]
         if self.type_name.startswith(f"{PACKAGE}/"):
-            for types in (recorded(self.definition, self.type_name) if self.definition else None, store(), earlier()):
-                with suppress(Exception):  # whatever the bytes make the parser run into
-                    if types:
-                        return types.deserialize_cdr(self.data, self.type_name)
-        try:
-            return store().deserialize_cdr(self.data, self.type_name)
-        except Exception as error:
-            raise BagError(f"{self.topic}: not a {self.type_name}: {error}") from error
+            own = recorded(self.definition, self.type_name) if self.definition else None
+            known = [*([own] if own else []), store(), earlier()]
+        problems: list[Exception] = []
+        for types in known:
+            try:
+                return types.deserialize_cdr(self.data, self.type_name)
+            except Exception as error:  # whatever the bytes make the parser run into
+                problems.append(error)
+        raise BagError(f"{self.topic}: not a {self.type_name}: {problems[0]}") from problems[0]
 
 
 _NO_TIME = {"sec": 0, "nsec": 0}

@@ -20,7 +20,7 @@ LVIS_DETECTIONS = 300
 """Of a picture, over all categories."""
 
 OF_ALL = ("AP", "AP50", "AP75", "mAR", "AR50", "AR75", "AR1", "AR10")
-OF_SIZES = ("APs", "APm", "APl", "mARs", "mARm", "mARl")
+OF_SIZES = ("APs", "APm", "APl", "AP50s", "AP50m", "AP50l", "mARs", "mARm", "mARl")
 
 BEYOND_ALL_AREAS = 1e11
 """Of an object to be ignored, px²: COCO's evaluator ignores those outside 0 to 1e10."""
@@ -88,7 +88,7 @@ def coco_figures(
 ) -> Figures:
     """AP, AP50, AP75, mAR (100 detections, IoU 0.5:0.95), AR50, AR75, AR1 and AR10; NaN where nothing is labelled.
 
-    And AP and mAR of COCO's sizes: s under 32² px of box or mask, m from there, l from 96² on.
+    And AP, AP50 and mAR of COCO's sizes: s under 32² px of box or mask, m from there, l from 96² on.
 
     Args:
         name: an instance's category among `categories`. A region to be ignored that has none is one in each of them.
@@ -150,7 +150,7 @@ def _figures(precision: np.ndarray, recall: np.ndarray) -> Figures:
 
 def _of_sizes(precision: np.ndarray, recall: np.ndarray) -> Figures:
     """From precision and recall (…, size), the sizes being all, small, medium and large."""
-    values = [_mean(of[..., size]) for of in (precision, recall) for size in (1, 2, 3)]
+    values = [_mean(of[..., size]) for of in (precision, precision[0], recall) for size in (1, 2, 3)]
     return dict(zip(OF_SIZES, values, strict=True))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..output.folder import OutputFolder
+from . import metrics
 from .pictures import plots, worst
 from .published import PUBLISHED
 from .scoring import Result
@@ -145,7 +146,7 @@ def _anomalies(scores: dict[str, Any]) -> Iterator[Block]:
             text=f"{part['labelled']} labelled components of {labelled} px or more, and {part['found']} found ones of "
             f"{found} px or more; smaller ones don't count."
         )
-    sizes = ("AP", "AP50", "APs", "APm", "APl", "AR1", "AR10", "mAR", "mARs", "mARm", "mARl")
+    sizes = ("AP", "AP50", "AR1", "AR10", "mAR", *metrics.OF_SIZES)
     rows = ((g, *_cells(scores[g]["agnostic"], sizes)) for g in _geometries(scores))
     yield Block(table=(("as COCO counts", *sizes), *rows))
     yield Block(text="Sizes: s under 32² px of box or mask, m from there, l from 96² px on.")
