@@ -89,27 +89,33 @@ def test_a_box_where_the_attention_is_not_is_told_from_one_where_it_is() -> None
 
 
 SPOILT = {
-    "outside": ("<loc0000><loc0000><loc0100><loc9999> red box", True),
-    "cut off": ("<loc0307><loc0128><loc06", True),
-    "other names": ("<loc0307><loc0128><loc0614><loc0288> dragon", True),
-    "no numbers": ("<locNaN><loc0128><loc0614><loc0288> red box", True),
-    "a refusal": ("I'm sorry, I can't help with that.", True),
-    "none": ("none", False),
+    "outside": ("<loc0000><loc0000><loc0100><loc9999> red box", "box outside the picture", "box outside the picture"),
+    "cut off": ("<loc0307><loc0128><loc06", "box", "box without four numbers"),
+    "other names": ("<loc0307><loc0128><loc0614><loc0288> dragon", "of what was not asked for", ""),
+    "no numbers": ("<locNaN><loc0128><loc0614><loc0288> red box", "without four numbers", "without four numbers"),
+    "a refusal": ("I'm sorry, I can't help with that.", "refusal", ""),
+    "none": ("none", "", ""),
 }
+"""What is written of the red boxes, and what is said of it if it was asked for by name, and all at once."""
 
 
 @pytest.mark.parametrize("ask", ["names", "at once"])
-@pytest.mark.parametrize(("text", "said"), SPOILT.values(), ids=SPOILT)
-def test_what_is_wrong_with_boxes_is_said_and_costs_nothing_else(text: str, said: bool, ask: str) -> None:
+@pytest.mark.parametrize(("text", "by_name", "at_once"), SPOILT.values(), ids=SPOILT)
+def test_what_is_wrong_with_boxes_is_said_and_costs_nothing_else(
+    text: str, by_name: str, at_once: str, ask: str
+) -> None:
     vlm = WritingVlm(red_box=text)
     result = run("native", vlm, **{"native.ask": ask})
-    assert ("blue ball", 150, 30, 180, 50) in boxes(result)
-    if ask == "names":
-        assert bool(result.problems) == said and all("detect red box" in p for p in result.problems)
-        assert all(d.label == "blue ball" for d in result.items)
+    said = by_name if ask == "names" else at_once
+    assert len(result.problems) == bool(said) and all(said in problem for problem in result.problems)
+    asked = "detect red box" if ask == "names" else "detect every object"
+    assert all(asked in problem for problem in result.problems)
+    own_name = [("dragon", 40.0, 60.0, 90.0, 120.0)] if "dragon" in text and ask == "at once" else []
+    assert boxes(result) == [("blue ball", 150.0, 30.0, 180.0, 50.0), *own_name]
     vlm.said = {}
     detector = VLSam(vlm, FakeSegmenter(), Config.from_flat({"grounder.mode": "native", **ONE_VIEW}))
-    assert boxes(detector(IMAGE)) == EXPECTED and not detector(IMAGE).problems
+    again = detector(IMAGE)
+    assert boxes(again) == EXPECTED and not again.problems
 
 
 def test_a_thousand_boxes_are_bounded_and_said() -> None:
