@@ -39,6 +39,10 @@ PATIENCE_S = 60.0
 SIZE_HW = (10, 12)
 
 
+STARTED: list[subprocess.Popen[bytes]] = []
+"""Every detector of this run; those that a failed test left are killed after its module."""
+
+
 def start(log: Path, *arguments: str, under: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     """The fake detector; `under` is a command that becomes the one that follows it."""
     environment = os.environ | {
@@ -50,7 +54,8 @@ def start(log: Path, *arguments: str, under: Sequence[str] = ()) -> subprocess.P
     }
     command = [*under, sys.executable, str(Path(__file__).with_name("fake_detector.py")), "--ros-args", *arguments]
     with log.open("wb") as file:
-        return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+        STARTED.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment))
+    return STARTED[-1]
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, str]:

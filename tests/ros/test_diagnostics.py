@@ -259,6 +259,24 @@ def test_the_models_states_and_levels() -> None:
     assert now() == (OK, "unconfigured")
 
 
+def test_models_that_failed_have_failed_until_they_are_loaded_or_nobody_wants_them() -> None:
+    models = Rig().health.models
+    models.loading()
+    assert not models.has_failed
+    models.failed("ModelLoadError: no weights")
+    assert models.has_failed
+    models.loading()
+    assert models.has_failed, "another try changes nothing yet"
+    models.ready(1.0, Detections((0, 0)))
+    assert not models.has_failed
+    models.busy()
+    models.lost("WorkerLostError: killed", 1.0)
+    assert not models.has_failed, "they are loaded again by themselves"
+    models.failed("ModelLoadError: no weights")
+    models.unconfigured()
+    assert not models.has_failed
+
+
 def test_memory_is_that_of_the_processes() -> None:
     health = Health(cameras(["/a/image"]), OPTIONS, memory=lambda: {"models": 1234.4})
     values = health.models.report().values

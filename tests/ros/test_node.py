@@ -269,18 +269,6 @@ def test_wrong_parameter_ends_with_exit_code_2(tmp_path: Path, arguments: tuple[
     assert arguments[1].split(":=")[0] in text
 
 
-def test_a_missing_model_is_an_error_that_is_tried_again_and_exit_code_1(client: Client, tmp_path: Path) -> None:
-    process = start(tmp_path / "log", "-p", "vlm.model:=missing")
-    level, message, values = client.status("models")
-    client.until(lambda: client.status("models")[0] == 2, "an error")
-    level, message, values = client.status("models")
-    assert level == 2 and "no weights in 'missing'" in message and "no weights" in values["last error"]
-    client.until(lambda: (tmp_path / "log").read_text().count("no weights in 'missing'") > 1, "another try")
-    process.send_signal(signal.SIGINT)
-    assert process.wait(PATIENCE_S) == 1
-    assert "Traceback" not in (tmp_path / "log").read_text()
-
-
 def test_bag_player_gives_every_message_untouched_to_a_late_subscriber(tmp_path: Path) -> None:
     from rclpy.serialization import serialize_message
 

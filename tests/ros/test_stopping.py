@@ -65,6 +65,21 @@ def test_in_the_pause_between_two_tries(client: Client, camera: Any, tmp_path: P
     ends(detector, signal.SIGINT)
 
 
+@pytest.mark.parametrize(
+    ("moment", "times"), [("can't be configured: no weights in 'missing'", 2), ("loading missing", 3)]
+)
+def test_exit_code_1_where_the_models_could_not_be_loaded(
+    client: Client, tmp_path: Path, moment: str, times: int
+) -> None:
+    """Between two tries and in one; after the second, as each is an error of its own."""
+    detector = Detector(tmp_path, "vlm.model:=missing")
+    client.until(lambda: client.status("models")[0] == 2, "an error")
+    level, message, values = client.status("models")
+    assert level == 2 and "no weights in 'missing'" in message and "no weights" in values["last error"]
+    detector.wait_for(moment, times)
+    assert detector.end() == 1 and not detector.said("Traceback")
+
+
 def test_twice_leaves_the_frame_in_work(client: Client, camera: Any, tmp_path: Path) -> None:
     detector = ready(client, camera, tmp_path)
     client.occupy(detector, camera)

@@ -251,6 +251,7 @@ class ModelsHealth:
     Attributes:
         state: ``unconfigured``, ``loading``, ``ready``, ``busy``, ``restarting`` or ``failed``.
         names: a result without instances that names the models.
+        has_failed: they `failed`, and were not loaded since; loading them once more changes nothing yet.
     """
 
     def __init__(self, health: Health, memory: Callable[[], Mapping[str, float]]) -> None:
@@ -264,7 +265,7 @@ class ModelsHealth:
         self._restarts = 0
         self._trouble = ""
         """What broke the models' process, until there is a result again; or kept them from loading, until they have."""
-        self._not_loaded = False
+        self._not_loaded = self.has_failed = False
         self._error, self._error_at = "", ""
         self._beside_restarts = 0
         self._beside_trouble = self._beside_error = ""
@@ -272,6 +273,7 @@ class ModelsHealth:
     def unconfigured(self) -> None:
         """They are not loaded, as somebody wished."""
         self._become("unconfigured")
+        self.has_failed = False
         self._trouble = self._beside_trouble = ""
 
     def loading(self) -> None:
@@ -282,6 +284,7 @@ class ModelsHealth:
         """They are loaded, which took `load_s`, and called so."""
         with self._lock:
             self._become("ready")
+            self.has_failed = False
             self._load_s, self.names = load_s, names
             if self._not_loaded:
                 self._trouble, self._not_loaded = "", False
@@ -319,6 +322,7 @@ class ModelsHealth:
         with self._lock:
             self._went_wrong(error)
             self._become("failed")
+            self.has_failed = True
 
     def report(self) -> Report:
         """Their status now."""

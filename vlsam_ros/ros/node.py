@@ -349,7 +349,7 @@ def _run(node: DetectorNode, stop: threading.Event, hurry: threading.Event) -> i
 
     while not stop.is_set() and node.refused is None:
         spin()
-    session, failed = node.session, node.health.models.state == "failed"
+    session, failed = node.session, node.health.models.has_failed
     if session is not None:
         session.finish(hurry, spin)
         session.close()
