@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+LEAST_SIDE_PX = 1.0
+"""A grounder's box that is thinner inside the view is no place."""
+
+
 class Vlm(Protocol):
     """A vision-language model that can be asked about a view.
 
@@ -35,7 +39,7 @@ class Vlm(Protocol):
         Raises:
             VlmError: generation failed or the attention of some decoder layer was not recorded.
         """
-        ...
+        return self.answer_views([view], questions)[0]
 
     def answer_views(
         self,
@@ -61,7 +65,7 @@ class Vlm(Protocol):
 
     def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
         """Get ready for so many questions about so many views like these, so that no later call has to."""
-        ...
+        return
 
     def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
         """Free text about a view, and whether the limit cut it off; no attention is kept.

@@ -1,5 +1,6 @@
 """Recorded Q and K give the attention that transformers itself reports."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,9 @@ CASES = {**{name: (name, {}) for name in BUILDERS}, **SEARCHES}
 
 
 @pytest.fixture(scope="module", params=CASES)
-def vlm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TransformersVlm:
+def vlm(request: pytest.FixtureRequest, checkpoint: Callable[[str], Path]) -> TransformersVlm:
     name, options = CASES[request.param]
-    folder = BUILDERS[name](tmp_path_factory.mktemp("model"))
-    return load_vlm(VlmOptions(model=str(folder), device="cpu", max_new_tokens=6, **options))
+    return load_vlm(VlmOptions(model=str(checkpoint(name)), device="cpu", max_new_tokens=6, **options))
 
 
 def test_equals_the_attention_that_transformers_reports(vlm: TransformersVlm) -> None:

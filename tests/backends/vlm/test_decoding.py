@@ -33,13 +33,6 @@ ALIKE = ("llava_next", "internvl", "qwen3_vl_moe", "granite4_vision", "mistral3"
 SLOW = (*tiny_models.TWINS, *ALIKE)  # whose language models are, or are much like, others'
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    made: dict[str, Path] = {}
-    builders = {**tiny_models.BUILDERS, **tiny_models.VARIANTS}
-    return lambda name: made.get(name) or made.setdefault(name, builders[name](tmp_path_factory.mktemp(name)))
-
-
 def load(folder: Path, **options: object) -> TransformersVlm:
     return load_vlm(VlmOptions(**{"model": str(folder), "device": "cpu", "max_new_tokens": 6, **options}))
 
@@ -74,11 +67,11 @@ def graphs() -> int:
 
 @pytest.mark.parametrize("family", [name for name in COMPILED if name not in SLOW])
 def test_a_compiled_step_writes_what_an_uncompiled_one_writes(
-    folder: Callable, family: str, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Callable, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     torch._dynamo.reset()
-    vlm, plain = load(folder(family), compile="on"), load(folder(family), compile="off")
+    vlm, plain = load(checkpoint(family), compile="on"), load(checkpoint(family), compile="off")
     vlm.warm_up(VIEWS[:1], QUESTIONS[:2])
     vlm.warm_up(VIEWS, QUESTIONS)
     assert vlm._batch.compiled and not plain._batch.compiled
@@ -97,14 +90,14 @@ def test_a_compiled_step_writes_what_an_uncompiled_one_writes(
 
 
 @pytest.mark.parametrize("family", COMPILED)
-def test_every_family_of_a_batch_is_compiled(folder: Callable, family: str) -> None:
-    assert load(folder(family), compile="on")._batch.compiled
+def test_every_family_of_a_batch_is_compiled(checkpoint: Callable, family: str) -> None:
+    assert load(checkpoint(family), compile="on")._batch.compiled
 
 
-def test_each_warm_up_makes_a_step_of_its_own(folder: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_warm_up_makes_a_step_of_its_own(checkpoint: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     torch._dynamo.reset()
-    vlm, runs = load(folder("llava"), compile="on"), []
+    vlm, runs = load(checkpoint("llava"), compile="on"), []
     for views, questions in ((VIEWS[:1], QUESTIONS[:1]), (VIEWS[:2], QUESTIONS[:1]), (VIEWS, QUESTIONS)):
         vlm.warm_up(views, questions)
     write = vlm._batch._decoder.write
@@ -115,9 +108,9 @@ def test_each_warm_up_makes_a_step_of_its_own(folder: Callable, monkeypatch: pyt
     assert runs == [(9, 3, True), (2, 2, True), (1, 1, True)]
 
 
-def test_the_compiler_itself_gives_the_same(folder: Callable) -> None:
+def test_the_compiler_itself_gives_the_same(checkpoint: Callable) -> None:
     torch._dynamo.reset()
-    vlm, plain = load(folder("llava"), compile="on"), load(folder("llava"), compile="off")
+    vlm, plain = load(checkpoint("llava"), compile="on"), load(checkpoint("llava"), compile="off")
     vlm.warm_up(VIEWS, QUESTIONS)
     assert vlm._batch.compiled
     same(vlm.answer_views(VIEWS, QUESTIONS), plain.answer_views(VIEWS, QUESTIONS))
@@ -125,21 +118,21 @@ def test_the_compiler_itself_gives_the_same(folder: Callable) -> None:
 
 @pytest.mark.parametrize("family", [name for name in BATCH if name not in COMPILED])
 def test_a_family_that_can_not_be_compiled_says_so_once(
-    folder: Callable, family: str, caplog: pytest.LogCaptureFixture
+    checkpoint: Callable, family: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    vlm, plain = load(folder(family), compile="on"), load(folder(family))
+    vlm, plain = load(checkpoint(family), compile="on"), load(checkpoint(family))
     vlm.warm_up(VIEWS, QUESTIONS)
     same(vlm.answer_views(VIEWS, QUESTIONS), plain.answer_views(VIEWS, QUESTIONS))
     (said,) = warnings(caplog)
     assert f"models of type '{family}' can't be compiled" in said
 
 
-def test_on_a_cpu_auto_does_not_compile(folder: Callable) -> None:
-    assert not load(folder("llava"))._batch.compiled
+def test_on_a_cpu_auto_does_not_compile(checkpoint: Callable) -> None:
+    assert not load(checkpoint("llava"))._batch.compiled
 
 
 def test_a_compiler_that_fails_costs_nothing_but_time(
-    folder: Callable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    checkpoint: Callable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any, **__: Any) -> Callable:
         def call(**_: Any) -> None:
@@ -148,19 +141,19 @@ def test_a_compiler_that_fails_costs_nothing_but_time(
         return call
 
     monkeypatch.setattr(torch, "compile", broken)
-    vlm = load(folder("llava"), compile="on")
+    vlm = load(checkpoint("llava"), compile="on")
     vlm.warm_up(VIEWS, QUESTIONS)
     vlm.warm_up(VIEWS, QUESTIONS)
-    same(vlm.answer_views(VIEWS, QUESTIONS), load(folder("llava")).answer_views(VIEWS, QUESTIONS))
+    same(vlm.answer_views(VIEWS, QUESTIONS), load(checkpoint("llava")).answer_views(VIEWS, QUESTIONS))
     (said,) = warnings(caplog)
     assert said.endswith("fit into the memory: CUDA out of memory while capturing the graph")
 
 
 def test_a_driver_that_fails_in_the_middle_costs_one_frame(
-    folder: Callable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    checkpoint: Callable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
-    vlm = load(folder("llava"), compile="on")
+    vlm = load(checkpoint("llava"), compile="on")
     vlm.warm_up(VIEWS, QUESTIONS)
     vlm.answer_views(VIEWS, QUESTIONS)
 
@@ -170,16 +163,16 @@ def test_a_driver_that_fails_in_the_middle_costs_one_frame(
     vlm._batch._decoder.step = broken
     with pytest.raises(VlmError, match="unspecified launch failure"):
         vlm.answer_views(VIEWS, QUESTIONS)
-    same(vlm.answer_views(VIEWS, QUESTIONS), load(folder("llava")).answer_views(VIEWS, QUESTIONS))
+    same(vlm.answer_views(VIEWS, QUESTIONS), load(checkpoint("llava")).answer_views(VIEWS, QUESTIONS))
     assert ["unspecified launch failure" in said for said in warnings(caplog)] == [True]
 
 
 def test_what_no_compiled_step_holds_runs_uncompiled_or_in_parts(
-    folder: Callable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    checkpoint: Callable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
     torch._dynamo.reset()
-    vlm, plain = load(folder("qwen2_5_vl"), compile="on"), load(folder("qwen2_5_vl"))
+    vlm, plain = load(checkpoint("qwen2_5_vl"), compile="on"), load(checkpoint("qwen2_5_vl"))
     vlm.warm_up(VIEWS[:2], QUESTIONS[:1])
     made, long = graphs(), ["What lies on the road? " * 8]
     same(vlm.answer_views(VIEWS, QUESTIONS), plain.answer_views(VIEWS, QUESTIONS))  # 9 rows on a step of 2
@@ -220,9 +213,9 @@ def ending(lengths: Sequence[int]) -> Callable:
 @pytest.mark.parametrize("pipelined", [False, True])
 @pytest.mark.parametrize("lengths", [(0, 1, 2, 5), (6, 6, 6, 6), (0, 0, 0, 0), (5, 0, 0, 0), (3, 9, 1, 1)])
 def test_rows_that_have_ended_leave_and_change_nothing(
-    folder: Callable, lengths: Sequence[int], pipelined: bool, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Callable, lengths: Sequence[int], pipelined: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vlm = load(folder("qwen2_vl"))
+    vlm = load(checkpoint("qwen2_vl"))
     questions = ["A?", "What is on the road?", "List all.", "Is there anything?"]
     expected = []
     for question, length in zip(questions, lengths, strict=True):
@@ -241,9 +234,9 @@ def test_rows_that_have_ended_leave_and_change_nothing(
     assert sizes[-1] <= 2 or sorted(lengths)[1] >= max(lengths) - 1
 
 
-def test_rows_that_end_leave_those_alone_that_a_grammar_holds(folder: Callable) -> None:
+def test_rows_that_end_leave_those_alone_that_a_grammar_holds(checkpoint: Callable) -> None:
     pytest.importorskip("xgrammar")
-    vlm = load(folder("llava"), answers="json", max_new_tokens=24, temperature=2.0)
+    vlm = load(checkpoint("llava"), answers="json", max_new_tokens=24, temperature=2.0)
     quote = torch.zeros(vlm._model.config.get_text_config().vocab_size)
     quote[vlm._tokenizer('"', add_special_tokens=False)["input_ids"]] = 8.0  # so that names end
     vlm._model.get_output_embeddings().register_forward_hook(lambda *a: a[2] + quote)
@@ -264,9 +257,9 @@ class _Event:
 
 @pytest.mark.parametrize("family", ["qwen2_5_vl", "qwen3_vl"])
 def test_views_with_nearly_as_many_tokens_are_one_batch_and_others_apart(
-    folder: Callable, family: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    checkpoint: Callable, family: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    vlm = load(folder(family))
+    vlm = load(checkpoint(family))
     cell = 2 * vlm._prompter._processor.image_processor.patch_size
     views = [np.resize(VIEW, (h * cell, w * cell, 3)) for h, w in ((3, 5), (2, 8), (8, 9), (3, 5))]
     runs: list[int] = []
@@ -281,9 +274,9 @@ def test_views_with_nearly_as_many_tokens_are_one_batch_and_others_apart(
         same(answers, [vlm.answer(view, QUESTIONS) for view in views])
 
 
-def test_views_that_are_answered_are_not_counted_again(folder: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_views_that_are_answered_are_not_counted_again(checkpoint: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor are prefixes, which are there: only the answers that are still to be written, and those of one batch."""
-    vlm, kept = load(folder("qwen2_5_vl")), []
+    vlm, kept = load(checkpoint("qwen2_5_vl")), []
     views = [np.resize(VIEW, (side, side, 3)) for side in (60, 60, 400)]
     need = together.generation
     monkeypatch.setattr(together, "generation", lambda *a: kept.append(a[-1]) or need(*a))
@@ -294,20 +287,22 @@ def test_views_that_are_answered_are_not_counted_again(folder: Callable, monkeyp
     assert vlm.answer_views([], QUESTIONS) == []
 
 
-def test_meanwhile_comes_between_the_views_and_the_answers(folder: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    vlm, order = load(folder("llava")), []
+def test_meanwhile_comes_between_the_views_and_the_answers(
+    checkpoint: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vlm, order = load(checkpoint("llava")), []
     for owner, name in ((vlm._batch, "_prefix"), (vlm._batch._decoder, "write")):
         call = getattr(owner, name)
         monkeypatch.setattr(owner, name, lambda *a, call=call, name=name: order.append(name) or call(*a))
     vlm.answer_views(VIEWS, QUESTIONS, lambda: order.append("meanwhile"))
     assert order == ["_prefix", "meanwhile", "write"]
     apart: list[int] = []
-    load(folder("gemma3")).answer_views(VIEWS[:2], QUESTIONS[:1], lambda: apart.append(1))
+    load(checkpoint("gemma3")).answer_views(VIEWS[:2], QUESTIONS[:1], lambda: apart.append(1))
     assert apart == [1]
 
 
-def test_a_view_is_seen_once_while_its_pixels_live(folder: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    vlm, sizes = load(folder("qwen2_5_vl")), []
+def test_a_view_is_seen_once_while_its_pixels_live(checkpoint: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    vlm, sizes = load(checkpoint("qwen2_5_vl")), []
     prefix = vlm._batch._prefix
     monkeypatch.setattr(vlm._batch, "_prefix", lambda *a: sizes.append(len(a[0])) or prefix(*a))
     expected, views = vlm.answer_views(VIEWS, QUESTIONS), [view.view(Pixels) for view in VIEWS]
@@ -329,9 +324,9 @@ def test_a_view_is_seen_once_while_its_pixels_live(folder: Callable, monkeypatch
 
 @pytest.mark.parametrize("family", ["gemma3", "gemma4", "paligemma", "blip-2", "instructblip"])
 def test_the_vision_encoder_of_a_model_that_reads_a_view_again_runs_once(
-    folder: Callable, family: str, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Callable, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vlm, other = load(folder(family)), load(folder(family))
+    vlm, other = load(checkpoint(family)), load(checkpoint(family))
     encoder = vlm._model.get_encoder(modality="image")
     runs, layer = [], next(m for m in encoder.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear))
     layer.register_forward_hook(lambda *_: runs.append(1))
@@ -353,9 +348,9 @@ def test_the_vision_encoder_of_a_model_that_reads_a_view_again_runs_once(
 
 @pytest.mark.parametrize("family", ["qwen2_vl", "qwen2_5_vl", "qwen3_vl"])
 @pytest.mark.parametrize("tokens", [12, 24, 30])
-def test_views_of_one_aspect_have_as_many_tokens(folder: Callable, family: str, tokens: int) -> None:
+def test_views_of_one_aspect_have_as_many_tokens(checkpoint: Callable, family: str, tokens: int) -> None:
     """Whatever their sizes; and each map still covers its view."""
-    vlm = load(folder(family), view_tokens=tokens)
+    vlm = load(checkpoint(family), view_tokens=tokens)
     sizes = [(900, 1600), (315, 560), (316, 560), (100, 178), (45, 80), (495, 880)]
     prompts = [vlm._prompter(np.resize(VIEW, (*size, 3)), ["?"]) for size in sizes]
     assert all(prompts[0].alike(other) for other in prompts[1:])
@@ -367,8 +362,8 @@ def test_views_of_one_aspect_have_as_many_tokens(folder: Callable, family: str, 
 
 
 @pytest.mark.parametrize("family", ["llava", "internvl", "smolvlm", "llava_next"])
-def test_families_of_a_fixed_number_keep_it(folder: Callable, family: str) -> None:
-    plain, vlm = load(folder(family)), load(folder(family), view_tokens=4096)
+def test_families_of_a_fixed_number_keep_it(checkpoint: Callable, family: str) -> None:
+    plain, vlm = load(checkpoint(family)), load(checkpoint(family), view_tokens=4096)
     same(vlm.answer_views(VIEWS[:1], QUESTIONS[:1]), plain.answer_views(VIEWS[:1], QUESTIONS[:1]))
 
 
@@ -417,9 +412,9 @@ def test_what_repeats_itself(words: str, most: int, loops: bool) -> None:
 
 @pytest.mark.parametrize("family", ["llava", "qwen3_vl", "gemma3", "paligemma"])  # together, in groups, alone
 def test_an_answer_that_repeats_itself_ends_and_says_so(
-    folder: Callable, family: str, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Callable, family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vlm = load(folder(family), max_repeats=4)
+    vlm = load(checkpoint(family), max_repeats=4)
     part = vlm._tokenizer(" cone,", add_special_tokens=False)["input_ids"]
     tiny_models.say(vlm, part * 20, monkeypatch)
     for answer in vlm.answer(VIEW, QUESTIONS):
@@ -433,8 +428,8 @@ def test_an_answer_that_repeats_itself_ends_and_says_so(
     assert [(a.looped, len(a.token_spans)) for a in vlm.answer(VIEW, QUESTIONS[:1])] == [(False, 64)]
 
 
-def test_padding_after_an_answer_that_has_ended_is_no_loop(folder: Callable) -> None:
-    vlm = load(folder("gemma3"), max_new_tokens=24)
+def test_padding_after_an_answer_that_has_ended_is_no_loop(checkpoint: Callable) -> None:
+    vlm = load(checkpoint("gemma3"), max_new_tokens=24)
     words = vlm._tokenizer(" cone, dog and a cat on the road with bins", add_special_tokens=False)["input_ids"]
     generate = vlm._model.generate
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_cogvlm
 import tiny_models
 import torch
 
@@ -27,15 +27,13 @@ QUESTIONS = ["What is on the road, near or far away?", "?"]
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TransformersVlm]:
+def models(checkpoint: Callable[[str], Path]) -> Callable[[str], TransformersVlm]:
     loaded: dict[str, TransformersVlm] = {}
 
     def get(name: str) -> TransformersVlm:
         if name not in loaded:
-            build = {**tiny_models.BUILDERS, **tiny_models.VARIANTS, "cogvlm": tiny_cogvlm.build}[name]
-            folder = build(tmp_path_factory.mktemp(name))
             options = {"max_new_tokens": 5, "trust_remote_code": name == "cogvlm"}
-            loaded[name] = load_vlm(VlmOptions(model=str(folder), device="cpu", **options))
+            loaded[name] = load_vlm(VlmOptions(model=str(checkpoint(name)), device="cpu", **options))
         return loaded[name]
 
     return get

@@ -31,13 +31,12 @@ SAID = "two traffic cones, a dog and a café"
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TransformersVlm]:
+def models(checkpoint: Callable[[str], Path]) -> Callable[[str], TransformersVlm]:
     loaded: dict[str, TransformersVlm] = {}
 
     def get(name: str) -> TransformersVlm:
         if name not in loaded:
-            build = {**tiny_models.BUILDERS, **tiny_models.VARIANTS, "cogvlm": tiny_cogvlm.build}[name]
-            loaded[name] = load(build(tmp_path_factory.mktemp(name)), trust_remote_code=name == "cogvlm")
+            loaded[name] = load(checkpoint(name), trust_remote_code=name == "cogvlm")
         return loaded[name]
 
     return get

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_cogvlm
 import tiny_models
 from transformers import AddedToken, LlamaConfig
 
@@ -104,10 +104,9 @@ SHOWN = {
 
 
 @pytest.mark.parametrize("name", [*SHOWN, *(name for name in FAMILIES if name not in SHOWN)])
-def test_the_picture_that_it_was_shown(tmp_path: Path, name: str) -> None:
-    build = {**tiny_models.BUILDERS, **tiny_models.VARIANTS, "cogvlm": tiny_cogvlm.build}[name]
+def test_the_picture_that_it_was_shown(checkpoint: Callable[[str], Path], name: str) -> None:
     trust = name == "cogvlm"
-    vlm = load_vlm(VlmOptions(model=str(build(tmp_path)), device="cpu", max_new_tokens=2, trust_remote_code=trust))
+    vlm = load_vlm(VlmOptions(model=str(checkpoint(name)), device="cpu", max_new_tokens=2, trust_remote_code=trust))
     assert vlm.attends and vlm.boxes == FAMILY_FORMS.get(name, "")
     for answer in (*vlm.answer(VIEW, ["?"]), *vlm.read([VIEW], ["?"], [["dog"]])[0]):
         shown = answer.shown

@@ -32,14 +32,13 @@ def load(folder: Path, **options: object) -> TransformersVlm:
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], TransformersVlm]:
+def models(checkpoint: Callable[[str], Path]) -> Callable[[str], TransformersVlm]:
     """Builder's name -> its model, loaded once."""
     loaded: dict[str, TransformersVlm] = {}
 
     def get(name: str) -> TransformersVlm:
         if name not in loaded:
-            build = {**tiny_models.BUILDERS, **tiny_models.VARIANTS}[name]
-            loaded[name] = load(build(tmp_path_factory.mktemp(name)))
+            loaded[name] = load(checkpoint(name))
         return loaded[name]
 
     return get

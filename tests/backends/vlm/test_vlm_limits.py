@@ -36,19 +36,6 @@ QUESTIONS = ["List every object.", "What is on the road, near or far away?", "?"
 ONE_VIEW = {"views.far": 0, "views.tile_rows": 0}
 
 
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Builder's name -> its folder, made once."""
-    made: dict[str, Path] = {}
-
-    def get(name: str) -> Path:
-        if name not in made:
-            made[name] = tiny_models.BUILDERS[name](tmp_path_factory.mktemp(name))
-        return made[name]
-
-    return get
-
-
 def load(folder: Path, **options: object) -> TransformersVlm:
     return load_vlm(VlmOptions(**{"model": str(folder), "device": "cpu", "max_new_tokens": 6, **options}))
 

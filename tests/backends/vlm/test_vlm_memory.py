@@ -1,5 +1,6 @@
 """What a VLM's memory is reckoned to be, against the tensors themselves; and what happens when there is too little."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ QUESTIONS = ["What is here?", "List it.", "?"]
 
 
 @pytest.fixture(scope="module", params=["llava", "qwen2_5_vl", "paligemma", "blip-2"])
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_models.BUILDERS[request.param](tmp_path_factory.mktemp("model"))
+def folder(request: pytest.FixtureRequest, checkpoint: Callable[[str], Path]) -> Path:
+    return checkpoint(request.param)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

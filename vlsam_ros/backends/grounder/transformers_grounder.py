@@ -16,15 +16,12 @@ from ...config import GrounderOptions
 from ...data import Grounded, Mask, check_image
 from ...errors import GrounderError, failures
 from ..encoding import Encoder, Encoding
-from ..interfaces import Grounder
+from ..interfaces import LEAST_SIDE_PX, Grounder
 from .families import Family, Look, Proposals
 from .names import Recent, plain
 
 MASKS_AT_ONCE = 16
 """Masks that are scaled together: at 4K they take half a gigabyte."""
-
-LEAST_SIDE_PX = 1.0
-"""A box that is thinner inside the view is no place."""
 
 
 class TransformersGrounder(Grounder):

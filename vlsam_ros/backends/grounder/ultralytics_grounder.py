@@ -23,7 +23,7 @@ from ...config import GrounderOptions
 from ...data import Grounded, Mask, check_image
 from ...errors import ConfigError, GrounderError, ModelLoadError, failures
 from ..checkpoint import reason
-from ..interfaces import Grounder
+from ..interfaces import LEAST_SIDE_PX, Grounder
 from .names import Recent, plain, singular
 
 THRESHOLD = 0.25
@@ -45,9 +45,6 @@ ENCODERS = {
 
 MOST_BOXES = 300
 """In a view, of all names together, as ultralytics has it: it makes all their masks on the view's pixels at once."""
-
-LEAST_SIDE_PX = 1.0
-"""A box that is thinner inside the view is no place."""
 
 
 class UltralyticsGrounder(Grounder):

@@ -28,6 +28,7 @@ from torch.nn import functional
 
 from ...data import Answer, Hidden, ImageLayout, Shown, check_image
 from ...errors import VlmError, failures
+from ..interfaces import Vlm
 from .capture import Call, Recorder, middle, states
 from .certainty import finite_logits
 from .memory import generation, require_for_answers
@@ -43,7 +44,7 @@ VISION = 1
 """Token type of the image's tokens."""
 
 
-class CogVlm:
+class CogVlm(Vlm):
     """Greedy answers, each by itself."""
 
     demonstration, attends, boxes = False, True, ""
@@ -52,10 +53,6 @@ class CogVlm:
         self.name, self._model, self._tokenizer, self._limit = name, model, tokenizer, max_new_tokens
         self._ends = end_tokens(model, tokenizer)
         self._control, self._decode = control_tokens(tokenizer), decoder(tokenizer)
-
-    def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
-        """Answer each question about an RGB uint8 view (H, W, 3), in order; see `answer_views`."""
-        return self.answer_views([view], questions)[0]
 
     def answer_views(
         self,
@@ -105,9 +102,6 @@ class CogVlm:
                 asked = enumerate(zip(questions, own, strict=True))
                 answered.append([self._ask(picture, q, text, left - i, after) for i, (q, text) in asked])
         return answered
-
-    def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
-        """Nothing: its own code is not compiled."""
 
     def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
         """Free text about an RGB uint8 view (H, W, 3), and whether the limit cut it off; see `interfaces.Vlm`."""

@@ -18,6 +18,7 @@ import numpy as np
 from ...config import VlmOptions
 from ...data import Answer, ImageLayout, Pixels, Shown, check_image
 from ...errors import VlmError
+from ..interfaces import Vlm
 from .address import embedded_of
 from .forms import form_of_name
 from .server_client import Client
@@ -53,7 +54,7 @@ class Reader(Protocol):
         ...
 
 
-class ServedVlm:
+class ServedVlm(Vlm):
     """Answers that a server writes, as many at once as it may be asked for, with its certainty where it tells.
 
     They have attention if there is a local copy that reads them. An answer that the server did not give says why.
@@ -72,10 +73,6 @@ class ServedVlm:
         self.boxes = own if options.boxes == "auto" else options.boxes
         self._client, self._options, self._replay = client, options, replay
         weakref.finalize(self, client.close)
-
-    def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
-        """Answer each question about an RGB uint8 view (H, W, 3), in order; see `answer_views`."""
-        return self.answer_views([view], questions)[0]
 
     def answer_views(
         self,
@@ -114,9 +111,6 @@ class ServedVlm:
             [_told(answer, reply, _shown(view, picture)) for answer, reply in zip(own, said, strict=True)]
             for view, picture, own, said in zip(views, pictures, answers, replies, strict=True)
         ]
-
-    def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
-        """Nothing: servers get ready by themselves."""
 
     def write(self, view: np.ndarray, request: str, max_new_tokens: int) -> tuple[str, bool]:
         """Free text about an RGB uint8 view (H, W, 3), and whether the limit cut it off; see `interfaces.Vlm`."""

@@ -12,7 +12,7 @@ from math import exp
 from typing import Any
 
 from ...errors import VlmError
-from .repeats import LEAST, Repeats
+from .repeats import Repeats
 
 CHARS_PER_TOKEN = 32
 """Longer answers than so many characters for each token that was allowed are cut."""
@@ -76,10 +76,11 @@ def until_repeated(text: str, most: int) -> tuple[str, bool]:
         words = [f"#{word}" if word.isdigit() else word for word in words]
     known = list(dict.fromkeys(words))
     number = {word: i for i, word in enumerate(known)}
-    tokens, repeats = [number[word] for word in words], Repeats(lambda ids: known[ids[0]], most)
-    for count in range(LEAST, len(tokens) + 1):
-        if repeats(tokens[:count]):
-            return text[: pieces[count - 1].start()].rstrip(), True
+    tokens, repeats = list[int](), Repeats(lambda ids: known[ids[0]], most)
+    for piece, word in zip(pieces, words, strict=True):
+        tokens.append(number[word])
+        if repeats(tokens):
+            return text[: piece.start()].rstrip(), True
     return text, False
 
 

@@ -17,6 +17,7 @@ from transformers.cache_utils import DynamicLayer
 from ...config import VlmOptions
 from ...data import Answer, Hidden, Pixels, check_image
 from ...errors import ConfigError, VlmError, failures
+from ..interfaces import Vlm
 from .capture import attending, decoder_layers, listening, middle, recording, states
 from .certainty import NOT_FINITE, Certainty, finite_logits, likely
 from .decoding import Limits, Row
@@ -30,7 +31,7 @@ from .text import answered, decoder, end_tokens
 from .together import Together
 
 
-class TransformersVlm:
+class TransformersVlm(Vlm):
     """Answers with the Q and K of every decoder layer that has attention; questions about a view share its prefix.
 
     Q and K are recorded while the model answers. Where those would not be whole (layers that see a window, a chunk or
@@ -93,10 +94,6 @@ class TransformersVlm:
         if self._reuse == "batch":
             search, held = model.generation_config, self._grammar.processor if self._grammar else None
             self._batch = Together(model, prompter, search, self._limits, self._decode, held, options.compile)
-
-    def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
-        """Answer each question about an RGB uint8 view (H, W, 3), in order; see `answer_views`."""
-        return self.answer_views([view], questions)[0]
 
     def answer_views(
         self,
