@@ -365,11 +365,17 @@ class ScoreOptions:
     )
     bias: float = option(0.0, "bias of the logistic mapping", low=-100.0, high=100.0)
     attention: float = option(
-        1.0, "weight of the attention at the seed, or of the grounder's score", low=0.0, high=100.0
+        1.0,
+        "weight of the attention at the seed, or of the score of a box that the grounder or the VLM gave",
+        low=0.0,
+        high=100.0,
     )
     iou: float = option(1.0, "weight of the segmenter's predicted IoU", low=0.0, high=100.0)
     consistency: float = option(
-        1.0, "weight of the agreement of mask and map, or of the mask's box and the grounder's", low=0.0, high=100.0
+        1.0,
+        "weight of the agreement of mask and map, or of the mask's box and the one that the grounder or the VLM gave",
+        low=0.0,
+        high=100.0,
     )
     certainty: float = option(
         0.0, "weight of the probability that the VLM gave to the name's words", low=0.0, high=100.0
@@ -412,7 +418,7 @@ class VerifyOptions:
 
     min_consistency: float = option(
         0.0,
-        "an instance whose mask agrees less with the attention map (or the grounder's box) is dropped",
+        "an instance whose mask agrees less with the attention map, or with the grounder's or VLM's box, is dropped",
         low=0.0,
         high=1.0,
     )

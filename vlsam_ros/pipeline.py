@@ -417,10 +417,6 @@ def load(config: Config | None = None) -> VLSam:
     }
     for group in (group for group, runs in here.items() if runs):
         pick_device(getattr(config, group).device, f"{group}.device")  # before gigabytes are read
-    if config.vlm.threads:
-        import torch
-
-        torch.set_num_threads(config.vlm.threads)
     grounder = load_grounder(config.grounder) if grounds else None
     segmenter = load_segmenter(config.segmenter) if needs_segmenter(config, grounder) else None
     detector = VLSam(load_vlm(config.vlm), segmenter, config, grounder)

@@ -17,12 +17,16 @@ PIP_NAMES = {"segment_anything": "segment-anything", "PIL": "pillow", "cv2": "op
 
 
 def load_vlm(options: VlmOptions) -> Vlm:
-    """The VLM that the options name, ready to answer.
+    """The VLM that the options name, ready to answer; sets the CPU threads of all models, `vlm.threads`.
 
     Raises:
         ModelLoadError: a package, the model's files or its chat template are missing, or its family isn't supported.
         ConfigError: the device or the quantisation isn't available on this machine.
     """
+    if options.threads:
+        import torch
+
+        torch.set_num_threads(options.threads)
     return _load(".vlm.loading", options)
 
 

@@ -166,7 +166,7 @@ def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Names
         table = []
         for row in rows(profile, questions_of(profile)):
             options = Config.from_flat(row.options)
-            detect = partial(look, VLSam(whole.vlm, whole.segmenter, options, whole.grounder))
+            detect = looking(VLSam(whole.vlm, whole.segmenter, options, whole.grounder), data)
             file = out.claim(f"{name}/{row.file}")
             with writing(file):
                 failed += predictions.predict(data.frames, detect, file, header(data, options))
@@ -178,6 +178,13 @@ def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Names
     rates = {name: {r["title"]: round(r["mAR"], 4) for r in table} for name, table in tables.items()}
     print(json.dumps(without_nan(rates)))
     return 1 if failed else 0
+
+
+def looking(detector: VLSam, data: Dataset) -> Callable[[Frame], Detections]:
+    """How the detector looks at frames, ready for those of the data."""
+    for frame in data.frames[:1]:
+        detector.warm_up(frame.size_hw)
+    return partial(look, detector)
 
 
 def look(detector: VLSam, frame: Frame) -> Detections:

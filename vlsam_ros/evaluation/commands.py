@@ -37,7 +37,7 @@ def add(commands: Any, model: Callable[[argparse.ArgumentParser], None], configu
         ("oracle", oracle, "outline the true boxes with the segmenter: the upper bound"),
         ("score", score, "figures and a report of predictions; needs no model and no GPU"),
         ("run", everything, "predict, oracle and score into one folder"),
-        ("calibrate", calibrate, "fit the score's weights to predictions (made with a low merge.min_score)"),
+        ("calibrate", calibrate, "fit score.* and fusion.* to predictions (made with a low merge.min_score)"),
     ):
         command = parts.add_parser(name, help=what, description=what)
         command.set_defaults(run=partial(_run, run, configured))

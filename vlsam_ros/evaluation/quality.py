@@ -1,7 +1,8 @@
 """The embedded pair's parts on held-out views: `python -m vlsam_ros.evaluation.quality`, a table and one JSON line.
 
 Views are 448 × 256 pictures, where the pair works, with seeds and looks that no training saw; the options are those of
-config/embedded.yaml. An object lower than 10 px in a view, or seen to less than 30 %, is neither asked for nor wrong.
+config/embedded.yaml with room for 96 tokens an answer. An object lower than 10 px in a view, or seen to less than 30 %,
+is neither asked for nor wrong.
 Whole frames are what `vlsam evaluate` measures.
 """
 

@@ -15,7 +15,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from ..config import Config
 from ..errors import ConfigError, DataError
 from ..output.folder import OutputFolder, unique, writing
 from . import calibration, dataset, operating, predictions, scoring
-from .ablate import FLOOR, Row, figures, look
+from .ablate import FLOOR, Row, figures, looking
 from .commands import header
 from .dataset import Dataset, must_have_pictures
 from .names import by_words
@@ -116,7 +115,7 @@ def run(configured: Callable[[argparse.Namespace], Config], args: argparse.Names
         file = out.claim(row.file)
         memory, before = _Memory(), file.stat().st_size if file.exists() else 0
         with writing(file):
-            detect = partial(look, VLSam(vlm, own, options, grounder))
+            detect = looking(VLSam(vlm, own, options, grounder), data)
             failed += predictions.predict(data.frames, detect, file, header(data, options))
         gib = memory.peak_gib() if file.stat().st_size > before else math.nan  # of an earlier run it is not known
         table.append({"title": row.title} | figures(data, file) | more(data, file) | {"gib": gib})
@@ -138,7 +137,7 @@ def _fitted(
     options = Config.from_flat(row.options)
     file = out.claim(f"calibration/{row.file}")
     with writing(file):
-        detect: Callable[..., Any] = partial(look, VLSam(vlm, segmenter, options, grounder))
+        detect = looking(VLSam(vlm, segmenter, options, grounder), data)
         lost = predictions.predict(data.frames, detect, file, header(data, options))
     scored = scoring.paired(data, predictions.read(file, data).found, by_words)
     try:

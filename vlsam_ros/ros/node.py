@@ -114,10 +114,11 @@ class DetectorNode(LifecycleNodeMixin, Node):
             self.health.enabled = True
             self.session = Session(self, self.config, seen, self._load, self.health)
             models = self.session.worker.models
+            others = (models.grounder, "grounder"), (models.segmenter, "segmenter")
             if models.demonstration:
                 self.get_logger().warning(DEMONSTRATION)
             self.get_logger().info(
-                plain("loading " + " and ".join(filter(None, (models.vlm, models.grounder, models.segmenter))))
+                plain(f"loading {models.vlm} (VLM)" + "".join(f", {n} ({what})" for n, what in others if n))
             )
             self._heartbeat.close()  # its rate and QoS are options
             self._heartbeat = Heartbeat(
