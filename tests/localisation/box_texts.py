@@ -741,3 +741,107 @@ CASES = [
     }.items()
     for row in rows
 ]
+
+PLACE = (100, 100, 300, 200)
+CAR = [("car", PLACE)]
+FOREIGN = "1 box expected as <box>[[x1,y1,x2,y2]]</box>, got "
+
+OTHERS = [
+    Case(form, kind, text, places, problems[0] if problems else [])
+    for form, kind, text, places, *problems in (
+        # Marks and tags of other families, which mean by themselves what they say
+        ("qwen3", "another mark", "<bbox>[[100,200,300,400]]</bbox>", [("", PLACE)]),
+        ("qwen3", "GLM's answer", "<|begin_of_box|>[[100,200,300,400]]", [("", PLACE)]),
+        ("qwen3", "DeepSeek's", "<|det|>[[100,200,999,999]]", [("", (100000 / 999, 100000 / 999, 1000, 500))]),
+        ("qwen3", "Molmo 2's", '<points coords="1 1 500 500">', [("", (500, 250))]),
+        ("qwen3", "tracks", '<tracks coords="1 1 500 500">', [("", (500, 250))]),
+        ("qwen3", "Florence's", "car<loc_100><loc_200><loc_300><loc_1023>", [("car", (100.5, 100.25, 300.5, 500))]),
+        (
+            "qwen3",
+            "PaliGemma's",
+            "<loc0100><loc0200><loc0300><loc0400> car",
+            [("car", (195.3125, 48.828125, 390.625, 146.484375))],
+        ),
+        ("internvl", "Qwen2's", "<|box_start|>(100,200),(300,400)", [("", PLACE)]),
+        ("internvl", "Moondream's", '{"x_min":.1,"y_min":.2,"x_max":.3,"y_max":.4,"label":"car"}', CAR),
+        ("internvl", "Molmo's", '<point x="50" y="30">', [("", (500, 150))]),
+        ("internvl", "Molmo's in thousandths", '<point x="500" y="300">', [], [FOREIGN + '<point x="…" y="…">']),
+        (
+            "internvl",
+            "corners by name in thousandths",
+            '{"left":100,"top":200,"right":300,"bottom":400}',
+            [],
+            [FOREIGN + "JSON with x_min, y_min, x_max, y_max"],
+        ),
+        # Which number is which
+        ("gemini", "a list has y first", "car [200,100,400,300]", CAR),
+        ("gemini", "a point has y first", '{"point":[200,100],"label":"car"}', [("car", (100, 100))]),
+        (
+            "gemini",
+            "Qwen's key for points",
+            '{"point_2d":[200,100],"label":"car"}',
+            [],
+            ["1 box expected as JSON with box_2d, got JSON with bbox_2d or point_2d"],
+        ),
+        ("qwen3", "below 0 is no share", '{"bbox_2d":[-0.2,0.1,0.5,0.5]}', [("", (0, 0, 1, 1))]),
+        ("qwen3", "a point is no share", '{"point_2d":[0.5,0.5]}', [("", (0.5, 0.25))]),
+        ("qwen3", "exponents", "[1e2,+2e2,300,4E+2]", [("", PLACE)]),
+        # How far beyond the picture
+        ("qwen3", "far to the left", '{"bbox_2d":[-300,100,200,400]}', [], [f"1 box {OUTSIDE}"]),
+        ("qwen3", "far to the right", '{"bbox_2d":[100,100,1300,400]}', [], [f"1 box {OUTSIDE}"]),
+        ("qwen3", "a slip to the left", '{"bbox_2d":[-200,100,200,400]}', [("", (0, 50, 200, 200))]),
+        ("qwen3", "a slip to the right", '{"bbox_2d":[100,100,1200,400]}', [("", (100, 50, 1000, 200))]),
+        # JSON
+        ("qwen3", "a tuple", '{"bbox":[(100,200,300,400)],"label":"car"}', CAR),
+        ("qwen3", "corners in tuples", '{"bbox":[(100,200),(300,400)],"label":"car"}', CAR),
+        ("qwen3", "corners in tuples after a blank", '{"bbox":[ (100,200),(300,400)],"label":"car"}', CAR),
+        ("qwen3", "corners in tuples, no key", "[(100,200),(300,400)]", [], ["no boxes"]),
+        ("qwen3", "edges by name", '{"left":100,"top":200,"right":300,"bottom":400,"label":"car"}', CAR),
+        ("qwen3", "xmin", '{"xmin":100,"ymin":200,"xmax":300,"ymax":400,"label":"car"}', CAR),
+        ("qwen3", "x1", '{"x1":100,"y1":200,"x2":300,"y2":400,"label":"car"}', CAR),
+        ("qwen3", "two points", '{"points":[[500,300],[100,200]]}', [("", (500, 150)), ("", (100, 100))]),
+        ("qwen3", "x and y", '{"x":500,"y":300,"label":"car"}', [("car", (500, 150))]),
+        ("qwen3", "a size", '{"x":500,"y":300,"width":100,"height":200,"label":"car"}', [], ["no boxes"]),
+        ("qwen3", "a label first", '["car",100,200,300,400]', CAR),
+        (
+            "qwen3",
+            "a list of labels",
+            '{"bboxes":[[100,200,300,400],[1,2,31,42]],"labels":["car","dog"]}',
+            [*CAR, ("dog", (1, 1, 31, 21))],
+        ),
+        ("qwen3", "too many labels", '{"bboxes":[[100,200,300,400]],"labels":["car","dog"]}', [("", PLACE)]),
+        ("qwen3", "a name and a label", '{"bbox":[100,200,300,400],"name":"Herbie","label":"car"}', CAR),
+        ("qwen3", "null in a list", "[100,null,300,400]", [], [f"1 box {NUMBERS}"]),
+        (
+            "qwen3",
+            "numbered",
+            '[["car 1",100,200,300,400],["car 2",100,200,300,400]]',
+            [("car 1", PLACE)],
+            [f"1 box {AGAIN}"],
+        ),
+        # Text
+        ("internvl", "a point and a box", "<box>[[10,20],[100,200,300,400]]</box>", [("", (10, 10)), ("", PLACE)]),
+        ("molmo2", "pictures", '<points coords="1 1 500 500;2 1 100 100">', [("", (500, 250)), ("", (100, 50))]),
+        (
+            "qwen3",
+            "a list before a pair",
+            "car [100,200,300,400] and dog (5,6),(70,80)",
+            [*CAR, ("and dog", (5, 3, 70, 40))],
+        ),
+        (
+            "qwen3",
+            "two after one label",
+            "cars: [100,200,300,400], [1,2,31,42]",
+            [("cars", PLACE), ("cars", (1, 1, 31, 21))],
+        ),
+        (
+            "qwen3",
+            "vowel signs at the end",
+            "ही: [100,200,300,400]\nहे: [1,2,31,42]",
+            [("ही", PLACE), ("हे", (1, 1, 31, 21))],
+        ),
+        ("qwen3", "a long label", "x" * 62 + ": [100,200,300,400]", [("x" * 62, PLACE)]),
+        ("qwen3", "too long a label", "x" * 63 + ": [100,200,300,400]", [("", PLACE)]),
+    )
+]
+"""Rare texts, and those that another family would write."""

@@ -10,20 +10,22 @@ from time import process_time
 
 import numpy as np
 import pytest
-from box_texts import CASES, GLM, Case
+from box_texts import CASES, GLM, OTHERS, Case
+from fakes import WritingVlm
 
 from vlsam_ros.backends.vlm.forms import FAMILY_FORMS, form_of_name
 from vlsam_ros.config import BOX_FORMATS, NativeOptions, QuestionOptions
 from vlsam_ros.data import Answer, ImageLayout, Shown
 from vlsam_ros.errors import ConfigError
 from vlsam_ros.localisation.box_formats import FORMS
-from vlsam_ros.localisation.native import ask_all, ask_for, grounded, names, written
+from vlsam_ros.localisation.native import ask, ask_all, ask_for, grounded, names, written
 from vlsam_ros.recognition.answers import parse_names
 
 WIDTH, HEIGHT = 1000, 500
 SHOWN = Shown((WIDTH // 2, HEIGHT // 2), (0, 0, WIDTH, HEIGHT))
 OPTIONS, QUESTIONS = NativeOptions(), QuestionOptions()
-IDS = [f"{c.form}: {c.kind}" for c in CASES]
+BOTH = [*CASES, *OTHERS]
+IDS = [f"{c.form}: {c.kind}" for c in BOTH]
 
 
 def answer(text: str, shown: Shown | None = SHOWN, **rest: object) -> Answer:
@@ -48,7 +50,7 @@ def item(box: Sequence[object], label: str = "car") -> str:
     return json.dumps({"bbox_2d": list(box), "label": label}, ensure_ascii=False)
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("case", BOTH, ids=IDS)
 def test_what_families_write(case: Case) -> None:
     found, problems = written(answer(case.text), case.form, 64)
     assert [(w.label, w.point) for w in found] == [(label, len(place) == 2) for label, place in case.places]
@@ -63,14 +65,14 @@ def test_what_families_write(case: Case) -> None:
     assert problems == case.problems
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("case", BOTH, ids=IDS)
 def test_the_characters_of_numbers_and_labels(case: Case) -> None:
     for w in written(answer(case.text), case.form, 64)[0]:
         assert any(c.isdigit() for c in case.text[slice(*w.span)])
         assert case.text[slice(*w.label_span)] == w.label if w.label_span else w.label == ""
 
 
-@pytest.mark.parametrize("case", CASES, ids=IDS)
+@pytest.mark.parametrize("case", BOTH, ids=IDS)
 def test_names_of_plain_questions_hold_no_number_and_no_mark(case: Case) -> None:
     """A model may answer a plain question with boxes, too."""
     labels = [label for label, _ in case.places]
@@ -84,7 +86,7 @@ def test_names_of_plain_questions_hold_no_number_and_no_mark(case: Case) -> None
 
 OPEN_ENDED = ("inventions", "out of range", "an attribute twice", "without the picture's number")
 """Kinds of which only the end tells what they are."""
-CLOSED = [c for c in CASES if not c.kind.startswith(OPEN_ENDED)]
+CLOSED = [c for c in BOTH if not c.kind.startswith(OPEN_ENDED)]
 
 
 @pytest.mark.parametrize("case", CLOSED, ids=lambda c: f"{c.form}: {c.kind}")
@@ -337,6 +339,18 @@ def test_several_boxes_of_a_label_are_one_name() -> None:
     assert [both[slice(*s)] for s in spans] == ["car", "car"]
 
 
+def test_the_characters_of_a_name_are_those_within_its_label() -> None:
+    text = item([100, 200, 300, 400], "a red car")
+    ((name, spans),) = [(n.name, n.spans) for n in names(answer(text), "qwen3", QUESTIONS)]
+    assert (name, [text[slice(*s)] for s in spans]) == ("red car", ["red car"])
+
+
+def test_so_many_different_labels_are_read() -> None:
+    labels = [f"{'bdfgklmnpr'[i // 30]}o{'bdfgklmnpr'[i // 3 % 10]}{'aou'[i % 3]} car" for i in range(300)]
+    text = f"[{', '.join(item([i, 0, i + 9, 9], label) for i, label in enumerate(labels))}]"
+    assert [n.name for n in names(answer(text), "qwen3", QuestionOptions(max_names=999))] == labels[:256]
+
+
 def test_a_label_that_the_limit_broke_off_is_no_name() -> None:
     text = "<loc0256><loc0128><loc0768><loc0512> car ; <loc0000><loc0000><loc0512><loc0256> traffic co"
     assert [n.name for n in names(answer(text, truncated=True), "paligemma", QUESTIONS)] == ["car"]
@@ -373,7 +387,8 @@ def test_each_name_from_its_own_answer() -> None:
     ("label", "counts"),
     [
         ("car", True), ("Cars", True), ("red car", True), ("car 3", True), ("", True), ("object", True),
-        ("truck", False), ("汽车", False), ("carpet", False), ("x" * 10_000, False), ("\x00\x1b", True),
+        ("truck", False), ("streetcar", False), ("汽车", False), ("carpet", False), ("x" * 10_000, False),
+        ("\x00\x1b", True),
     ],
 )  # fmt: skip
 def test_which_labels_mean_the_name_that_was_asked_for(label: str, counts: bool) -> None:
@@ -384,6 +399,17 @@ def test_which_labels_mean_the_name_that_was_asked_for(label: str, counts: bool)
 def test_the_head_of_a_name_means_it() -> None:
     found, _ = grounded({"police car": answer(item([100, 200, 300, 400]))}, ["police car"], "qwen3", OPTIONS)
     assert found.names.tolist() == [0]
+    assert len(grounded({"streetcar": answer(item([100, 200, 300, 400]))}, ["streetcar"], "qwen3", OPTIONS)[0]) == 0
+
+
+@pytest.mark.parametrize(("most_chars", "counts"), [(100, True), (QUESTIONS.max_label_chars, False)])
+def test_labels_are_read_as_the_names_were(most_chars: int, counts: bool) -> None:
+    name = "overturned articulated refrigerated semitrailer lorry combination"
+    said, questions = answer(item([100, 200, 300, 400], name)), QuestionOptions(max_label_chars=most_chars)
+    view = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    heard = ask(WritingVlm(), view, [said], {name: "Where?"}, "Where?", "qwen3", OPTIONS, questions)
+    assert heard.places.xyxy.tolist() == ([[100, 100, 300, 200]] if counts else [])
+    assert heard.problems == ([] if counts else [("Where?", "1 box of what was not asked for")])
 
 
 def test_all_at_once() -> None:

@@ -78,7 +78,7 @@ class _Reader:
             if label or len(children) != 2:  # "(3, 4)" in a sentence is no point
                 yield self._numbers("list", node, label)
             return
-        if len(children) == 5 and not keyed and (listed := self._named_list(children)):
+        if len(children) == 5 and not keyed and (listed := self._named_list(node)):
             yield listed
             return
         yield from self._named(node, keyed, label)
@@ -125,13 +125,15 @@ class _Reader:
                 elif child.of is not None:
                     yield from self._valued(key, child, own, [])
 
-    def _named_list(self, children: Sequence[Node]) -> Entry | None:
+    def _named_list(self, node: Node) -> Entry | None:
         """Of a list of four numbers and a label, at either end."""
+        children = node.of or []
         for label, bare in ((children[-1], children[:-1]), (children[0], children[1:])):
             parts = [self.text[n.start : n.end] for n in bare if n.of is None]
             if label.quoted and len(parts) == 4 and all(number(p) is not None for p in parts):
                 own = trimmed(self.text, (label.start, label.end))
-                return entry("list", parts, (bare[0].start, bare[-1].end), own, self.text)
+                broken = not node.closed and label is children[0]
+                return entry("list", parts, (bare[0].start, bare[-1].end), own, self.text, broken)
         return None
 
     def _named(self, node: Node, keyed: dict[str, Node], label: Span | None) -> Iterator[Entry]:
@@ -144,7 +146,7 @@ class _Reader:
         if len(known) == len(corners) or (known and all(number(p) is not None for p in parts)):
             whole = len(known) == len(corners)
             span = min(n.start for n in known), max(n.end for n in known)
-            broken = not node.closed and (not whole or span[1] == len(self.text))
+            broken = not node.closed and (len(parts) < len(_CORNERS) or span[1] == len(self.text))
             yield entry("named", parts if whole else [], span, label, self.text, broken)
 
     def _numbers(self, syntax: str, node: Node, label: Span | None) -> Entry:
