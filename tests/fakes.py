@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from vlsam_ros.backends.interfaces import Grounder
+from vlsam_ros.config import GrounderOptions
 from vlsam_ros.data import Answer, Grounded, Hidden, ImageLayout, LayerQK, Mask, Prompts, Segments, Shown
 
 COLOURS = {"red box": (255, 0, 0), "blue ball": (0, 0, 255), "green cone": (0, 255, 0)}
@@ -207,6 +208,9 @@ class FakeGrounder(Grounder):
 
     def __init__(self, score: float = 0.7, masks: bool = False) -> None:
         self.score, self.outlines, self.asked = score, masks, []
+
+    def configure(self, options: GrounderOptions) -> None:
+        self.options = options
 
     def locate(self, view: np.ndarray, names: Sequence[str]) -> Grounded:
         self.asked.append(list(names))

@@ -53,6 +53,44 @@ def test_one_generation_gives_three_witnesses(ask: str) -> None:
         assert all(w.evidence > 0.1 for w in d.witnesses) and d.certainty < 1, d.witnesses
 
 
+def test_all_at_once_is_asked_only_for_boxes() -> None:
+    assert {d.label for d in run("attention", FakeVlm(), **{"native.ask": "at once"}).items} == set(BOXES)
+
+
+@pytest.mark.parametrize(
+    ("options", "questions"),
+    [
+        ({"native.ask": "at once"}, ["detect every object"]),
+        ({"native.ask": "at once", "questions.mode": "generated"}, ["detect every object"]),
+        ({"native.ask": "names"}, ["A?", "B?"]),
+        ({"questions.mode": "generated", "questions.generated": 3}, ["A?", "B?", "A?"]),
+    ],
+)
+def test_the_questions_of_the_options_are_warmed_up(options: dict, questions: list[str]) -> None:
+    class Logged(WritingVlm):
+        def warm_up(self, views: Sequence[np.ndarray], questions: Sequence[str]) -> None:
+            self.asked += questions
+
+    vlm = Logged()
+    given = {"grounder.mode": "native", "questions.questions": ["A?", "B?"], **ONE_VIEW, **options}
+    VLSam(vlm, FakeSegmenter(), Config.from_flat(given)).warm_up((200, 320))
+    assert vlm.asked == questions
+
+
+@pytest.mark.parametrize(
+    ("mode", "checks", "looks"), [("native", False, False), ("native", True, True), ("attention+native", False, True)]
+)
+def test_hidden_states_are_asked_for_only_if_somebody_looks(mode: str, checks: bool, looks: bool) -> None:
+    class Logged(WritingVlm):
+        def answer_views(self, *given: object, **states: int) -> list[list[Answer]]:
+            self.states = states
+            return super().answer_views(*given, **states)
+
+    vlm, layer = Logged(), Config().attention.hidden_layer
+    run(mode, vlm, **{"attention.preset": "hidden", "fusion.attention_checks": checks})
+    assert vlm.states == ({"hidden": layer} if looks else {})
+
+
 class FakeNative(WritingVlm):
     """Cells so small that the maps of two red boxes are apart."""
 
@@ -118,6 +156,18 @@ def test_what_is_wrong_with_boxes_is_said_and_costs_nothing_else(
     assert boxes(again) == EXPECTED and not again.problems
 
 
+def test_a_box_answer_that_was_cut_off_is_said_and_its_whole_boxes_count() -> None:
+    class Cut(WritingVlm):
+        def answer(self, view: np.ndarray, questions: list[str]) -> list[Answer]:
+            return [replace(a, truncated=a.question == "detect red box") for a in super().answer(view, questions)]
+
+    result = run("native", Cut())
+    assert boxes(result) == EXPECTED
+    assert result.problems == ("full: detect red box: cut off at vlm.max_new_tokens",)
+    (text,) = (text for view, question, text in result.answers if (view, question) == ("full", "detect red box"))
+    assert text.count("<loc") == 8
+
+
 def test_a_thousand_boxes_are_bounded_and_said() -> None:
     rng = np.random.default_rng(0)
     corners = rng.integers(0, 500, (1000, 2))
@@ -127,17 +177,33 @@ def test_a_thousand_boxes_are_bounded_and_said() -> None:
 
 
 def test_more_questions_are_asked_for_their_boxes_one_by_one() -> None:
-    vlm = WritingVlm()
-    config = Config.from_flat({"grounder.mode": "native", "native.ask": "at once", **ONE_VIEW})
-
     class Shy(WritingVlm):
+        def __init__(self, failed: str = "", also: str | None = None) -> None:
+            super().__init__()
+            self.failed, self.text = failed, also
+
         def _written(self, view: np.ndarray, name: str) -> str:
             return "" if name == "blue ball" and self.asked[-1:] == ["What else?"] else super()._written(view, name)
 
+        def answer(self, view: np.ndarray, questions: Sequence[str]) -> list[Answer]:
+            out = super().answer(view, questions)
+            return [replace(a, failed=self.failed) if a.question == "detect blue ball" else a for a in out]
+
+    def seen(mode: str, vlm: WritingVlm) -> Detections:
+        config = Config.from_flat({"grounder.mode": mode, "native.ask": "at once", **ONE_VIEW})
+        return VLSam(vlm, FakeSegmenter(), config, FakeGrounder())(IMAGE, extra=["What else?"] * 2)
+
     vlm = Shy()
-    result = VLSam(vlm, FakeSegmenter(), config)(IMAGE, extra=["What else?"])
-    assert boxes(result) == EXPECTED
-    assert [q for q in vlm.asked if q != "What else?"] == ["detect every object", "detect blue ball"]
+    assert boxes(seen("native", vlm)) == EXPECTED
+    assert vlm.asked == ["detect every object", "What else?", "detect blue ball"]
+
+    failing = seen("grounder+native", Shy(failed="503"))
+    ways = {d.label: [w.way for w in d.witnesses] for d in failing.items}
+    assert ways == {"red box": ["grounder", "native"], "blue ball": ["grounder"]}
+
+    plain = Shy(also="green cone, <loc0154><loc0480><loc0256><loc0576> blue ball")
+    seen("native", plain)
+    assert plain.asked[2:] == ["detect green cone", "detect blue ball"]
 
 
 @pytest.mark.parametrize("fails", [1, 2], ids=["the background's", "all"])
@@ -177,7 +243,7 @@ def test_a_failed_box_answer_is_said() -> None:
 
     result = run("native", Failing())
     assert boxes(result) == [e for e in EXPECTED if e[0] == "blue ball"]
-    assert any("detect red box: 503" in p for p in result.problems)
+    assert result.problems == ("full: detect red box: 503",)
 
     both = run("grounder+native", Failing(), FakeGrounder())
     assert boxes(both) == EXPECTED and len(both.problems) == 1  # said once

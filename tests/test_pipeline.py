@@ -271,6 +271,10 @@ def test_options_change_between_two_frames():
     detector = VLSam(FakeVlm(), FakeSegmenter(), ONE_VIEW)
     detector.configure(Config.from_flat({**ONE_VIEW.flat(), "questions.ignore": ["red box"]}))
     assert set(detector(image).labels) == {"blue ball"}
+    grounder = FakeGrounder()
+    detector = VLSam(FakeVlm(), FakeSegmenter(), Config.from_flat({"grounder.mode": "grounder"}), grounder)
+    detector.configure(Config.from_flat({"grounder.mode": "grounder", "grounder.threshold": 0.9}))
+    assert grounder.options.threshold == 0.9
 
 
 def test_a_view_is_one_array_in_all_steps_of_a_frame():

@@ -36,6 +36,7 @@ def found(*rows: tuple[tuple[float, ...], float, int], points: list[bool] | None
         ((10, 10, 20, 20), 1.0, 1 / 1.6),
         ((60, 20, 70, 30), 0.8, 1.0),
         ((12, 12, 15, 15), 1.0, 1 / 1.6),  # smaller than a cell: fills it
+        ((17, 10, 30, 20), 0.6, 0.9 / 1.6),  # less than half of the best cell
         ((10, 10, 30, 30), 1.0, 0.0),  # half of it is where nobody looked
         ((40, 0, 50, 10), 0.0, 0.0),
         ((200, 200, 210, 210), 0.0, 0.0),  # beyond what the map covers
@@ -59,13 +60,16 @@ def test_the_box_that_bears_a_mask_out_best_speaks_for_its_way() -> None:
     assert beside("grounder", boxes, 0, own) == Witness("grounder", pytest.approx(0.9), pytest.approx(0.5))
     assert beside("grounder", boxes, 1, own) == Witness("grounder", 1.0, 1.0)
     assert beside("native", boxes, 2, own) == Witness("native", 0.0, 0.0)  # asked for, and found nowhere
-    assert beside("native", found(((50, 50, 60, 60), 0.9, 0)), 0, own).evidence == 0
+    assert beside("native", found(((50, 50, 60, 60), 0.9, 0)), 0, own) == Witness("native", 0.0, 0.0)
     assert beside("native", found(), 0, own) == Witness("native", 0.0, 0.0)
 
 
-def test_a_point_fits_if_the_mask_holds_it() -> None:
-    points = found(((19.5, 19.5, 20.5, 20.5), 0.7, 0), ((49.5, 9.5, 50.5, 10.5), 0.9, 0), points=[True, True])
-    assert beside("native", points, 0, mask(10, 10, 30, 30)) == Witness("native", pytest.approx(0.7), 1.0)
+@pytest.mark.parametrize(
+    ("where", "score", "fit"), [((10, 10, 30, 30), 0.7, 1.0), ((40, 10, 60, 20), 0.9, 1.0), ((10, 40, 20, 60), 0, 0)]
+)
+def test_a_point_fits_if_the_mask_holds_it(where: tuple, score: float, fit: float) -> None:
+    points = found(((19.5, 19.5, 20.5, 20.5), 0.7, 0), ((49.5, 14.5, 50.5, 15.5), 0.9, 0), points=[True, True])
+    assert beside("native", points, 0, mask(*where)) == Witness("native", pytest.approx(score), fit)
 
 
 def test_ways_that_were_not_asked_are_no_witnesses() -> None:
@@ -104,6 +108,7 @@ def test_who_agrees_raises_and_who_contradicts_lowers() -> None:
     assert agrees > silent > contradicts
     assert agrees == pytest.approx(1 / (1 + math.exp(-4 * 0.6)))
     assert score(Witness("native", 1.0, 1.0)) == silent  # has no weight here
+    assert fused({"grounder": 0.5, "native": 0.9}, [], options) == pytest.approx(1 / (1 + math.exp(-0.8)))
     evidence = np.linspace(0, 1, 11)
     assert np.all(np.diff([score(Witness("attention", float(e), 1.0)) for e in evidence]) > 0)
 
