@@ -139,8 +139,17 @@ def test_what_the_machine_has_not_got_is_a_config_error(saved: Path, device: str
 
 
 def test_the_familys_threshold_is_the_default(saved: Path) -> None:
-    assert load(saved).threshold == FAMILIES["owlv2"].threshold == 0.1
+    assert load(saved).threshold == 0.1
     assert load(saved, threshold=0.0).threshold == 0.0
+    assert {name: family.threshold for name, family in FAMILIES.items()} == {
+        "grounding-dino": 0.25,
+        "mm-grounding-dino": 0.25,
+        "owlv2": 0.1,
+        "owlvit": 0.1,
+        "omdet-turbo": 0.3,
+        "sam3": 0.3,
+        "sam3_video": 0.3,
+    }
 
 
 def test_the_published_sam3_is_detector_and_tracker_in_one(tmp_path: Path) -> None:

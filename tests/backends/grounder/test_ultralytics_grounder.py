@@ -8,9 +8,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import played_ultralytics as played
 import pytest
+import torch
 
 from vlsam_ros.backends import load_grounder
 from vlsam_ros.config import GrounderOptions
@@ -92,6 +94,32 @@ def test_names_are_read_once_and_told_when_they_change(file: str, load: Callable
     assert [entry[1:] for entry in grounder._yolo.log if entry[0] == "text"] == [("car",), ("traffic cone",)]
 
 
+@pytest.mark.parametrize("file", MODELS)
+def test_as_many_other_names_are_told_anew(file: str, load: Callable) -> None:
+    grounder = load(file)
+    for name in ("car", "traffic cone", "car"):
+        expected = [[x0 - 1, y0 - 1, x1 + 1, y1 + 1] for x0, y0, x1, y1 in PLACES[name]]
+        assert grounder.locate(picture(), [name]).xyxy.tolist() == expected
+
+
+def test_names_are_told_again_after_that_failed_half_way(load: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    grounder = load("yoloe.pt")
+    cars = grounder.locate(picture(), ["car"]).xyxy
+    tell = grounder._yolo.set_classes
+
+    def broken(*given: Any) -> None:
+        tell(*given)
+        grounder._yolo.predictor = None
+        raise RuntimeError("CUDA out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(grounder._yolo, "set_classes", broken)
+        with pytest.raises(GrounderError, match="out of memory"):
+            grounder.locate(picture(), ["traffic cone"])
+    np.testing.assert_array_equal(grounder.locate(picture(), ["car"]).xyxy, cars)
+    assert len(grounder.locate(picture(), ["traffic cone"])) == 1
+
+
 def test_tags_of_a_fixed_vocabulary_may_be_plural_or_have_synonyms(load: Callable) -> None:
     grounder = load("yoloe-seg-pf.pt")
     view = picture()
@@ -109,6 +137,69 @@ def test_threshold_and_most_boxes(load: Callable) -> None:
     view = picture()
     view[:, :12] = played.COLOURS["car"]  # to the edge, where its box is cut
     assert grounder.locate(view, ["car"]).xyxy[0].tolist() == [0, 0, 41, 40]
+
+
+@pytest.mark.parametrize("file", MODELS)
+def test_the_most_boxes_are_those_of_a_name(file: str, load: Callable) -> None:
+    view = picture()
+    view[5:15, 90:95] = played.COLOURS["person"]
+    assert load(file, max_boxes=1).locate(view, ["person", "car", "traffic cone"]).names.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "xyxy, kept",
+    [
+        ((-9, 10, 0.5, 30), False),
+        ((-9, 10, 1, 30), True),
+        ((99.5, 10, 120, 30), False),
+        ((10, -9, 30, 0.5), False),
+        ((10, 39.5, 30, 60), False),
+        ((10, 39, 30, 60), True),
+        ((120, 10, 140, 30), False),
+    ],
+)
+def test_what_is_too_thin_within_the_view_is_left_out(
+    xyxy: tuple[float, ...], kept: bool, load: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grounder = load("yolo.pt")
+    predict = grounder._yolo.predict
+
+    def moved(*given: Any, **options: Any) -> Any:
+        (result,) = predict(*given, **options)
+        result.boxes.xyxy[0] = torch.tensor(xyxy)
+        return [result]
+
+    monkeypatch.setattr(grounder._yolo, "predict", moved)
+    assert grounder.locate(picture(), ["car"]).scores.tolist() == pytest.approx([0.9, 0.8] if kept else [0.8])
+
+
+@pytest.mark.parametrize("dtype", ["auto", "float32", "float16"])
+@pytest.mark.parametrize("max_boxes, most", [(1, 300), (400, 400)])
+def test_what_the_package_is_told(
+    dtype: str, max_boxes: int, most: int, load: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grounder, told = load("yoloe-seg.pt", dtype=dtype, max_boxes=max_boxes), {}
+    predict = grounder._yolo.predict
+    monkeypatch.setattr(grounder._yolo, "predict", lambda *given, **all: told.update(all) or predict(*given, **all))
+    grounder.locate(picture(), ["car"])
+    assert told == {
+        "conf": 0.25,
+        "classes": [0],
+        "max_det": most,
+        "device": torch.device("cpu"),
+        "retina_masks": True,
+        "save": False,
+        "verbose": False,
+        **({"half": True} if dtype == "float16" else {}),
+    }
+
+
+def test_text_features_have_length_one(weights: Path) -> None:
+    module = import_module("vlsam_ros.backends.grounder.ultralytics_grounder")
+    features = torch.tensor([[3.0, 4.0], [0.0, 0.5]], dtype=torch.float16)
+    encoder = module.TextEncoder(lambda tokens: features, played.tokenize, torch.device("cpu"))
+    found = encoder.encode_text(encoder.tokenize(["car", "dog"]))
+    torch.testing.assert_close(found, torch.tensor([[0.6, 0.8], [0.0, 1.0]]))
 
 
 def test_a_failure_is_typed_and_the_next_view_works(load: Callable) -> None:
@@ -191,6 +282,20 @@ def test_the_package_calls_nobody(load: Callable, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(package.utils, "ONLINE", True, raising=False)
     with pytest.raises(ModelLoadError, match="imported before .*YOLO_OFFLINE=true"):
         load("world.pt")
+
+
+def test_the_package_leaves_opencv_its_threads(load: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    utils = sys.modules["ultralytics.utils"]
+    there = utils.downloads
+    imported = property(lambda _: cv2.setNumThreads(0) or there)  # as the real one does
+    monkeypatch.setattr(type(utils), "downloads", imported, raising=False)
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        load("yolo.pt")
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_nothing_else_imports_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

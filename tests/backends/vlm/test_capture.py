@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
+import transformers
 
 from vlsam_ros.backends import load_vlm
-from vlsam_ros.backends.vlm.capture import Recorder, recording
+from vlsam_ros.backends.vlm.capture import Call, Recorder, middle, recording, states
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
 from vlsam_ros.config import VlmOptions
-from vlsam_ros.errors import VlmError
+from vlsam_ros.errors import ConfigError, VlmError
 from vlsam_ros.recognition.flow import scores
 
 VIEW = np.random.default_rng(0).integers(0, 255, (60, 100, 3), dtype=np.uint8)
@@ -68,11 +69,37 @@ def test_raises_when_the_model_escapes_recording(tmp_path: Path) -> None:
         vlm.answer(VIEW, QUESTIONS)
 
 
-@pytest.mark.parametrize(("layers", "length"), [(1, 0), (1, 5), (2, 4)])
+@pytest.mark.parametrize(("layers", "length"), [(1, 5), (2, 0), (2, 4), (2, 6), (3, 5)])
 def test_a_recorder_that_missed_something_fails_the_check(layers: int, length: int) -> None:
     recorder = Recorder()
     with pytest.raises(VlmError, match="expected the attention"):
         recorder.check(range(layers), length)
+    for layer in range(2):
+        for new in (3, 2):
+            part = torch.zeros(1, 2, new, 4)
+            recorder.add(layer, Call(part, part, None, 1.0, None))
+    recorder.check(range(2), 5)
+    with pytest.raises(VlmError, match=r"recorded \(layer: tokens\) {0: 5, 1: 5}"):
+        recorder.check(range(layers), length)
+
+
+@pytest.mark.parametrize("after", [0, 1, None])
+def test_nothing_is_kept_of_layers_once_it_is_over(after: int | None) -> None:
+    layers = [torch.nn.Identity(), torch.nn.Identity()]
+    with pytest.raises(ZeroDivisionError), states(layers, after) as found:
+        for layer in layers:
+            layer(torch.zeros(1, 2, 4))
+        raise ZeroDivisionError
+    layers[after or 0](torch.zeros(1, 2, 4))
+    assert len(found) == (after is not None) and not any(layer._forward_hooks for layer in layers)
+
+
+def test_the_layer_that_is_meant() -> None:
+    config = transformers.Qwen2Config(num_hidden_layers=5)
+    assert [middle(after, config) for after in (None, -1, 0, 4)] == [None, 2, 0, 4]
+    for after in (5, 6):
+        with pytest.raises(ConfigError, match=f"expected less than 5, got {after}"):
+            middle(after, config)
 
 
 def _tokens(vlm: TransformersVlm, question: str) -> torch.Tensor:

@@ -133,6 +133,25 @@ def test_what_a_model_can_not_write_is_no_part_of_a_text(tmp_path: Path) -> None
     assert vlm.read([VIEW], ["?"], [["<ref>a dog</ref>"]])[0][0].text == "a dog"
 
 
+def test_the_form_of_each_family() -> None:
+    families = {
+        "qwen2": ["qwen2_vl"],
+        "qwen2.5": ["qwen2_5_vl"],
+        "qwen3": ["qwen3_vl", "qwen3_vl_moe", "qwen3_5", "qwen3_5_moe"],
+        "internvl": ["internvl", "internvl_chat"],
+        "molmo": ["molmo"],
+        "molmo2": ["molmo2"],
+        "paligemma": ["paligemma"],
+        "gemma": ["gemma4"],
+        "glm": ["glm4v", "glm4v_moe", "glm46v"],
+        "deepseek": ["deepseek_vl_v2"],
+        "kosmos": ["kosmos-2"],
+        "moondream": ["moondream1"],
+        "florence": ["florence2"],
+    }
+    assert {family: form for form, own in families.items() for family in own} == FAMILY_FORMS
+
+
 def test_the_form_of_boxes_can_be_said(tmp_path: Path) -> None:
     vlm = load_vlm(VlmOptions(model=str(tiny_models.llava(tmp_path)), device="cpu", boxes="qwen3"))
     assert vlm.boxes == "qwen3"

@@ -12,8 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import tiny_cogvlm
@@ -37,9 +40,9 @@ from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm import loading, server_client
 from vlsam_ros.backends.vlm.address import Address, name_of, parsed
 from vlsam_ros.backends.vlm.server import ServedVlm, size_sent
-from vlsam_ros.backends.vlm.server_client import FAILURES, Breaker, Client, Failure
+from vlsam_ros.backends.vlm.server_client import FAILURES, Breaker, Client, Door, Failure
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
-from vlsam_ros.config import Config, VlmOptions
+from vlsam_ros.config import BOX_FORMATS, Config, VlmOptions
 from vlsam_ros.data import Answer, ImageLayout, LayerQK, Pixels
 from vlsam_ros.errors import BadImageError, ConfigError, ModelLoadError, VlmError
 from vlsam_ros.pipeline import VLSam
@@ -177,6 +180,12 @@ def test_a_server_that_is_down_and_comes_up() -> None:
         assert load_vlm(options).answer(VIEW, ["What?"])[0].text == "red box"
 
 
+def test_a_server_that_can_not_tell_its_models_at_first(server: Server) -> None:
+    busy = [refuses(503)] * 2
+    server.listing = lambda handler: (busy.pop() if busy else lists("tiny"))(handler)
+    assert load(server, server_retries=2).name == "tiny" and len(server.requests) == 3
+
+
 def test_answers_are_in_order_and_asked_for_together(server: Server) -> None:
     views = [np.full((40, 60, 3), shade, np.uint8) for shade in (0, 100, 200)]
 
@@ -193,6 +202,8 @@ def test_answers_are_in_order_and_asked_for_together(server: Server) -> None:
     first = server.asked[0].body
     assert [part["type"] for part in first["messages"][0]["content"]] == ["image_url", "text"]
     assert (first["model"], first["max_tokens"], first["temperature"], first["logprobs"]) == ("tiny", 64, 0.0, True)
+    load(server, temperature=0.7).answer(VIEW, ["a"])
+    assert server.asked[-1].body["temperature"] == 0.7
     assert vlm.answer_views([], ["a"]) == [] and vlm.answer_views(views[:1], []) == [[]]
     with pytest.raises(BadImageError):
         vlm.answer(VIEW[..., 0], ["a"])
@@ -211,14 +222,15 @@ def test_marks_that_steer_a_chat_are_taken_out_of_questions(server: Server) -> N
     assert server.asked[0].question == " What  is <ref>it</ref>, 3 < 5 > 2?"
 
 
-def test_pictures_are_sent_once_and_as_they_should_be(server: Server) -> None:
+def test_pictures_are_sent_once_and_as_they_should_be(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     view = np.repeat(np.repeat(rng.integers(0, 256, (30, 50, 3), np.uint8), 10, 0), 10, 1)
-    vlm = load(server, server_image_quality=0)
+    vlm, encode, encoded = load(server, server_image_quality=0), cv2.imencode, []
+    monkeypatch.setattr(cv2, "imencode", lambda kind, *given: encoded.append(kind) or encode(kind, *given))
     pixels = view.view(Pixels)
     for _ in range(2):
         (answer,) = vlm.answer(pixels, ["a"])
-    assert np.array_equal(server.asked[0].picture, view) and len(pixels.kept) == 1
+    assert np.array_equal(server.asked[0].picture, view) and len(pixels.kept) == 1 and encoded == [".png"]
     assert answer.shown.size_wh == (500, 300) and answer.shown.xyxy == (0.0, 0.0, 500.0, 300.0)
     sizes = []
     for quality in (90, 20):
@@ -247,13 +259,23 @@ def test_the_form_of_boxes(server: Server) -> None:
     url = server.url
     forms = [
         load_vlm(VlmOptions(model=f"openai:{url}#{name}", boxes=boxes)).boxes
-        for name, boxes in (("Qwen/Qwen2.5-VL-7B-Instruct", "auto"), ("qwen3-vl:4b", "auto"), ("mine", "molmo"))
+        for name, boxes in (
+            ("Qwen/Qwen2.5-VL-7B-Instruct", "auto"),
+            ("qwen3-vl:4b", "auto"),
+            ("Qwen/QVQ-72B-Preview", "auto"),
+            ("mine", "molmo"),
+            ("mine", "auto"),
+        )
     ]
-    assert forms == ["qwen2.5", "qwen3", "molmo"]
-    load_vlm(VlmOptions(model=f"openai:{url}#OpenGVLab/InternVL3-8B")).answer(VIEW, ["a"])
-    assert server.asked[-1].body["skip_special_tokens"] is False  # its boxes stand between such tokens
-    load_vlm(VlmOptions(model=f"openai:{url}#mine")).answer(VIEW, ["a"])
-    assert "skip_special_tokens" not in server.asked[-1].body
+    assert forms == ["qwen2.5", "qwen3", "qwen2", "molmo", ""]
+
+
+def test_marks_that_are_special_tokens_are_asked_for(server: Server) -> None:
+    marked = {"qwen2", "internvl", "paligemma", "glm", "kosmos", "deepseek", "florence"}
+    vlm = load(server)
+    for vlm.boxes in ("", *BOX_FORMATS):
+        vlm.answer(VIEW, ["a"])
+        assert server.asked[-1].body.get("skip_special_tokens") is (False if vlm.boxes in marked else None)
 
 
 @pytest.mark.parametrize(
@@ -340,6 +362,7 @@ def test_what_is_refused_for_another_reason_is_not_forgotten(server: Server) -> 
         (says(None, reasoning_content="a red box"), "a thought and no answer"),
         (says("", reasoning="a red box"), "a thought and no answer"),
         (says(None, tool_calls=[{"function": {"name": "look"}}]), "a call of a tool and no answer"),
+        (says(None, function_call={"name": "look"}), "a call of a tool and no answer"),
         (says("red box", "content_filter"), "stopped by the server's filter"),
         (sends(b'{"choices": "' + b"x" * (5 << 20)), "at most 4 MB"),
         (sends(b"anything", Content_Encoding="gzip"), "not compressed"),
@@ -373,6 +396,36 @@ def test_what_is_tried_again(server: Server, script: object) -> None:
     server.scripts.extend([script] * 3)
     assert load(server).answer(VIEW, ["a"])[0].failed
     assert len(server.asked) == 6
+
+
+def test_each_pause_before_another_try_is_twice_as_long(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses, sleep = [], asyncio.sleep
+
+    async def paused(seconds: float, *given: object) -> None:
+        pauses.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr(server_client, "FIRST_PAUSE_S", 0.5)
+    monkeypatch.setattr(server_client.random, "uniform", lambda least, most: most)
+    server.default = refuses(503, "busy")
+    vlm = load(server, server_retries=3)
+    monkeypatch.setattr(asyncio, "sleep", paused)
+    assert vlm.answer(VIEW, ["a"])[0].failed == "refused (503): busy"
+    assert [pause for pause in pauses if pause] == [0.5, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "header, seconds",
+    [("", 0), ("3", 3), ("2.5", 2.5), ("-3", 0), ("inf", 0), ("nan", 0), ("soon", 0),
+     ("Fri, 01 Jan 2021 00:00:00 GMT", 0), ("Fri, 01 Jan 2100 00:00:00 -0000", 0)],
+)  # fmt: skip
+def test_how_long_a_server_wants_to_be_left_alone(header: str, seconds: float) -> None:
+    assert server_client._seconds(header) == seconds
+
+
+def test_a_server_may_say_until_when_it_wants_to_be_left_alone() -> None:
+    until = datetime.now(timezone.utc) + timedelta(seconds=5)
+    assert 3.5 < server_client._seconds(format_datetime(until, usegmt=True)) <= 5
 
 
 def test_other_refusals_are_not_tried_again(server: Server) -> None:
@@ -445,6 +498,15 @@ def test_a_server_that_fails_again_and_again_is_left_alone_for_a_while(
     assert len(server.asked) == 9
 
 
+def test_a_server_that_hangs_is_left_alone_too(server: Server) -> None:
+    server.default = waits(9.0, says("late"))
+    vlm = load(server, server_parallel=1, server_timeout_s=0.1)
+    assert [a.failed for a in vlm.answer(VIEW, [*"abcd"])] == [
+        *["no answer within 0.1 s"] * 3,
+        "not asked, as the server fails again and again (no answer within 0.1 s)",
+    ]
+
+
 def test_a_server_is_left_alone_for_a_minute_at_most() -> None:
     breaker, now = Breaker(), 0.0
     for _ in range(FAILURES):
@@ -488,6 +550,14 @@ def test_no_other_host_is_called(server: Server, monkeypatch: pytest.MonkeyPatch
         assert "secret" not in str(request.headers) and "Stainless-Os" not in str(request.headers)
         assert request.headers["Host"] == server.url.split("/")[2]
         assert request.headers["Authorization"] == "Bearer none"
+
+
+@pytest.mark.parametrize("url", ["https://127.0.0.1:1/v1", "http://127.0.0.2:1/v1", "http://127.0.0.1:2/v1"])
+def test_a_request_to_another_host_goes_nowhere(url: str) -> None:
+    door = Door(KEY)
+    door.origin = "http", "127.0.0.1", 1
+    with pytest.raises(Failure, match="was to go to another host"):
+        asyncio.run(door.send(door.build_request("GET", url)))
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused_and_that_is_said(
@@ -564,9 +634,11 @@ def test_other_work_goes_on_meanwhile(server: Server) -> None:
     def broken() -> None:
         raise VlmError("out of memory")
 
+    server.default = waits(9.0, says("late"))
     with pytest.raises(VlmError, match="out of memory"):
         vlm.answer_views([VIEW], [*"abc"], broken)
     assert nothing_goes_on(vlm)
+    server.default = says("red box")
     assert vlm.answer(VIEW, ["a"])[0].text == "red box"
 
 
@@ -627,10 +699,11 @@ def test_a_check_that_failed_drops_nothing_and_is_said(server: Server) -> None:
 class FakeReader:
     """A local copy that knows words and counts what it was asked."""
 
-    demonstration, boxes = False, "qwen3"
+    boxes = "qwen3"
 
-    def __init__(self) -> None:
+    def __init__(self, demonstration: bool = False, truncated: bool = False) -> None:
         self.asked: list[tuple[object, ...]] = []
+        self.demonstration, self._truncated = demonstration, truncated
 
     def read(self, views, questions, texts, meanwhile=None, hidden=None) -> list[list[Answer]]:
         self.asked.append((len(views), list(questions), [list(own) for own in texts], hidden))
@@ -638,7 +711,7 @@ class FakeReader:
         return [
             [
                 Answer(q, text, words(text), 4, 4 + len(words(text)), layout, 2, lambda _: LayerQK(None, None, 1.0),
-                       probabilities=(0.9,) * len(words(text)))
+                       truncated=self._truncated, probabilities=(0.9,) * len(words(text)))
                 for q, text in zip(questions, own, strict=True)
             ]
             for own in texts
@@ -660,6 +733,13 @@ def test_a_local_copy_reads_what_the_server_wrote(server: Server) -> None:
     assert first.probabilities == pytest.approx((0.5, 0.25)) and not first.truncated
     assert other.probabilities == (0.9, 0.9) and other.truncated, "other tokens: the copy's own certainty"
     assert failed.failed and failed.text == "" and first.shown.size_wh == (128, 96)
+
+
+@pytest.mark.parametrize("so", [False, True])
+def test_what_a_local_copy_is_and_cuts_off_counts(server: Server, so: bool) -> None:
+    options = VlmOptions(model=server.model)
+    vlm = ServedVlm(Client(parsed(server.model), options), "tiny", options, FakeReader(so, truncated=so))
+    assert (vlm.demonstration, vlm.answer(VIEW, ["a"])[0].truncated) == (so, so)
 
 
 def test_a_local_copy_is_loaded_as_the_options_say(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

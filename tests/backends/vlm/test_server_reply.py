@@ -98,10 +98,23 @@ BOXES = "".join(f'{{"bbox_2d": [{x}, 20, {x + 9}, 60], "label": "car"}}, ' for x
         ("car, " * 50, 0, None),
         ("".join(f"{i}. car " for i in range(50)), 6, "0. car 1. car 2. car 3. car 4. car 5."),
         (BOXES, 6, None),
+        ("".join(f"car({x} 20 {x + 9} 60), " for x in range(10, 200, 11)), 6, None),
         ('{"bbox_2d": [1, 2, 3, 4]}, ' * 50, 6, ('{"bbox_2d": [1, 2, 3, 4]}, ' * 6).rstrip(", ")[:-1]),
         ("_" * 500, 6, None),
     ],
-    ids=["empty", "one", "different", "few", "loop", "off", "numbered", "boxes", "one box", "a rule"],
+    ids=[
+        "empty",
+        "one",
+        "different",
+        "few",
+        "loop",
+        "off",
+        "numbered",
+        "boxes",
+        "boxes of blanks",
+        "one box",
+        "a rule",
+    ],
 )
 def test_repetitions_end_an_answer(text: str, most: int, kept: str | None) -> None:
     got, looped = until_repeated(text, most)

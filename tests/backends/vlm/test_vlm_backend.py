@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from transformers.models.llava_next.modeling_llava_next import unpad_image
 
 from vlsam_ros.backends import load_vlm
 from vlsam_ros.backends.vlm import text, together, transformers_vlm
-from vlsam_ros.backends.vlm.layouts import FAMILIES, _unpadded, merged, processed_part
+from vlsam_ros.backends.vlm.layouts import FAMILIES, _pooled_part, _unpadded, merged, processed_part, shaped
 from vlsam_ros.backends.vlm.text import token_spans
 from vlsam_ros.backends.vlm.transformers_vlm import TransformersVlm
 from vlsam_ros.config import AttentionOptions, QuestionOptions, VlmOptions
@@ -109,6 +110,38 @@ def test_what_is_left_without_padding_is_what_the_library_leaves(best_hw: tuple[
         edges = [(14 * left, x0), (14 * (left + columns), x1)], [(14 * top, y0), (14 * (top + rows), y1)]
         for axis, start, side, full in zip(edges, (start_x, start_y), resized[::-1], (width, height), strict=True):
             assert [at for _, at in axis] == pytest.approx([(px - start) * full / side for px, _ in axis], abs=1e-6)
+
+
+def test_patches_that_do_not_fill_the_last_cell_have_one() -> None:
+    processor = SimpleNamespace(image_processor=SimpleNamespace(downsample_factor=2))
+    layout = shaped(processor, {"spatial_shapes": torch.tensor([[5, 4]])}, np.arange(7, 13), (50, 40))
+    assert layout.columns.tolist() == [[7, 8], [9, 10], [11, 12]] and layout.xyxy == (0, 0, 40, 50)
+
+
+def test_pools_that_patches_do_not_fill_reach_beyond_the_view() -> None:
+    """Seven of 8 rows, the odd one at the end; 5 of 8 columns, one before and two after."""
+    assert _pooled_part((7, 5), (4, 2), (2, 4), (70, 50)) == pytest.approx((-10, 0, 70, 80))
+
+
+@pytest.mark.parametrize(
+    "lengths, groups",
+    [
+        ([10, 100], [[0], [1]]),
+        ([100, 10], [[1], [0]]),
+        ([10, 12, 13], [[0, 1], [2]]),
+        ([100, 125, 126, 150], [[0, 1], [2, 3]]),
+        ([40, 40, 40], [[0, 1, 2]]),
+    ],
+    ids=str,
+)
+def test_views_are_one_batch_only_without_much_padding(
+    lengths: list[int], groups: list[list[int]], caplog: pytest.LogCaptureFixture
+) -> None:
+    batch = object.__new__(together.Together)
+    batch._said = set()
+    seen = {i: SimpleNamespace(prefix=range(length), view=0) for i, length in enumerate(lengths)}
+    assert [*batch._close(seen)] == groups
+    assert ("one after the other" in caplog.text) == (len(groups) > 1)
 
 
 REUSE = {

@@ -18,7 +18,7 @@ CHARS_PER_TOKEN = 32
 """Longer answers than so many characters for each token that was allowed are cut."""
 
 _PIECE = re.compile(r"\w+|[^\w\s]")
-_COORDINATES = re.compile(r"\d\D{1,3}\d+(?:\.\d+)?\D{1,3}\d")
+_COORDINATES = re.compile(r"\d\D{1,3}\d+\D{1,3}\d")
 """Three numbers side by side."""
 
 
