@@ -239,7 +239,12 @@ def test_sigterm_ends_it_cleanly_after_the_current_frame(
     client.until(lambda: len(client.detections) > before, "the last frame's detections")
     assert detector.wait(10.0) == 0  # well within 2 s on a machine that is not busy
     text = (folder / "log").read_text()
-    assert "embedded demonstration models" in text and "loading" in text and "ready" in text and "stopped" in text
+    assert (
+        "embedded demonstration models" in text
+        and "loading embedded (VLM), embedded (segmenter)" in text
+        and "ready" in text
+        and "stopped" in text
+    )
     assert "nobody expected this" in text and text.count("Traceback") == 1
 
 
