@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from PIL import Image
 from tests.fakes import BoxSegmenter, FakeVlm, picture
 from tests.labelled import SIZE
 from vlsam_ros import cli
-from vlsam_ros.errors import DataError
+from vlsam_ros.errors import BadImageError, DataError
 from vlsam_ros.evaluation import anomaly_names, label_pictures, scoring
 from vlsam_ros.evaluation.dataset import ANOMALY, VOID, Dataset, Instance, load
 from vlsam_ros.evaluation.names import by_words
@@ -81,13 +81,15 @@ def test_smiyc(tmp_path: Path) -> None:
 
 
 def test_smiyc_obstacles_are_webp_and_some_are_left_out(tmp_path: Path) -> None:
-    folder = smiyc(tmp_path / "RoadObstacle21", "validation_1", "validation_23", suffix=".webp", test=0)
+    names = [f"validation_{n}" for n in (1, 18, 19, 20, 21, 29, 30)]
+    folder = smiyc(tmp_path / "anomaly" / "RoadObstacle21", *names, suffix=".webp", test=0)
     data = load(f"smiyc:{folder}")
-    assert (data.track, [f.name for f in data.frames]) == ("obstacle", ["validation_1"])
+    kept = [f"validation_{n}" for n in (1, 18, 20, 30)]
+    assert (data.track, [f.name for f in data.frames]) == ("obstacle", kept)
     assert data.warnings == {
-        "pictures that the benchmark's validation split leaves out, left out (first: validation_23)": 1
+        "pictures that the benchmark's validation split leaves out, left out (first: validation_19)": 3
     }
-    assert len(load(f"smiyc:anomaly:{folder}").frames) == 2  # whatever the folder is called
+    assert len(load(f"smiyc:anomaly:{folder}").frames) == 7  # whatever the folder is called
 
 
 def test_pictures_may_lie_elsewhere(tmp_path: Path) -> None:
@@ -187,6 +189,8 @@ def test_what_pictures_are_known_by() -> None:
         Path(f"a{end}.png") for end in ("_labels_semantic", "_labels_semantic_color", "_instanceIds", "_gtFine_color")
     )
     assert label_pictures.pictures([*labels, Path("b.txt"), Path("x/c.jpg"), Path("y/c.png")]) == {"c": Path("x/c.jpg")}
+    every = {"a": Path("a.jpeg"), "b": Path("b.JPG"), "c": Path("c.webp"), "d": Path("d.PNG")}
+    assert label_pictures.pictures(every.values()) == every
 
 
 IDS: dict[str, tuple[dict[str, int], int, int, str]] = {
@@ -208,6 +212,15 @@ def test_oodis_ids(case: str, tmp_path: Path) -> None:
     assert sum(not i.ignore for i in truth) == objects
     assert sum(int(coco.area(i.rle)) for i in truth if i.ignore) == void
     assert [w for w in +data.warnings if said not in w or not said] == [] and bool(+data.warnings) == bool(said)
+
+
+def test_oodis_classes_that_are_not_judged(tmp_path: Path) -> None:
+    """Those that Cityscapes' evaluators leave out, the anomalies' own and one that it doesn't have."""
+    rows = np.repeat(np.arange(SIZE[0], dtype=np.uint16)[:, None].clip(max=34), SIZE[1], axis=1)
+    Image.fromarray(rows).save(tmp_path / "a_instanceIds.png")
+    (void,) = load(f"oodis:{tmp_path}").frames[0].truth()
+    judged = rows[~coco.decode(void.rle).astype(bool)]
+    assert np.unique(judged).tolist() == [7, 8, 11, 12, 13, 17, *range(19, 26), 27, 28, 31, 32, 33]
 
 
 def test_oodis_labels_twice(tmp_path: Path) -> None:
@@ -236,6 +249,14 @@ def test_oodis_boxes(tmp_path: Path) -> None:
     first, second = data.frames[0].truth()
     assert (first.xyxy, first.category, first.rle, second.xyxy) == ((4, 6, 24, 36), ANOMALY, None, (50, 10, 66, 26))
     assert not data.frames[1].truth() and data.frames[0].for_models().shape == (*SIZE, 3) and not data.warnings
+
+
+def test_oodis_boxes_are_of_the_size_that_is_stated(tmp_path: Path) -> None:
+    stated = [{"id": "donkey0001.png", "height": 40, "width": 70}, {"id": "cow0000.png"}]
+    data = load(f"oodis:{label_json(tmp_path, images=stated)}")
+    assert [f.size_hw for f in data.frames] == [(40, 70), SIZE]
+    with pytest.raises(BadImageError, match=r"expected a picture of \(40, 70\)"):
+        data.frames[0].for_models()
 
 
 def test_oodis_boxes_of_unknown_pictures_are_counted(tmp_path: Path) -> None:
@@ -281,8 +302,8 @@ def test_names_of_what_does_not(name: str) -> None:
     assert not anomaly_names.is_known(name)
 
 
-def found(data: Dataset, *names: str) -> Predictions:
-    """In every frame, both objects with right masks under two names, and a third beside them."""
+def found(data: Dataset, *names: str, scores: Sequence[float] = (0.9, 0.8, 0.95)) -> Predictions:
+    """In every frame, both objects with right masks under two names, and beside them what has a third."""
     boxes = [*(b for boxes in BOXES.values() for b in boxes), (70, 2, 79, 12)]
 
     def item(name: str, b: tuple[int, int, int, int], score: float) -> Instance:
@@ -290,7 +311,7 @@ def found(data: Dataset, *names: str) -> Predictions:
         mask[b[1] : b[3], b[0] : b[2]] = 1
         return Instance(name, tuple(map(float, b)), coco.encode(np.asfortranarray(mask)), score)  # type: ignore[arg-type]
 
-    items = tuple(item(n, b, s) for n, b, s in zip(names, boxes, (0.9, 0.8, 0.95), strict=True))
+    items = tuple(item(n, b, s) for n, b, s in zip(names, boxes, scores, strict=False))
     return Predictions({}, {f.id: tuple(sorted(items, key=lambda i: -i.score)) for f in data.frames})
 
 
@@ -313,6 +334,28 @@ def test_void_is_nothing_for_masks_and_no_excuse_for_boxes(tmp_path: Path) -> No
     scores = scoring.score(data, Predictions({}, {1: (below, *some.found[1][1:])}), by_words).scores
     assert scores["mask"]["agnostic"]["AP"] == 1 and scores["mask"]["false positives per frame"] == 0
     assert scores["box"]["agnostic"]["AP"] < 1 and scores["box"]["false positives per frame"] == 1
+
+
+def test_void_is_no_excuse_beside_the_oracle_either(tmp_path: Path) -> None:
+    data = load(f"smiyc:obstacle:{smiyc(tmp_path / 'a', 'x', test=0)}")
+    best = found(data, "dog", "boat")
+    below = Instance("thing", (10.0, 51.0, 20.0, 59.0), None, 0.99)
+    oracle = scoring.score(data, Predictions({}, {1: (below, *best.found[1])}), by_words, best).scores["oracle"]
+    assert oracle["box"]["AP"] == oracle["mask ratio"]["AP"] == 1 > oracle["box ratio"]["AP"]
+
+
+def test_components_are_cut_at_the_score_that_is_best_for_pixels(tmp_path: Path) -> None:
+    data = load(f"smiyc:obstacle:{smiyc(tmp_path / 'a', 'x', test=0)}")
+    figures = scoring.score(data, found(data, "dog", "boat", scores=(0.3, 0.2)), by_words).scores["anomalies"]
+    assert (figures["components"]["F1"], figures["pixels"]["threshold"]) == (1, 0.2)
+
+
+@pytest.mark.parametrize(("keep_known", "count"), [(False, 1), (True, 2)])
+def test_names_that_belong_there_are_left_out_of_what_was_dropped(keep_known: bool, count: int, tmp_path: Path) -> None:
+    data = load(f"smiyc:obstacle:{smiyc(tmp_path / 'a', 'x', test=0)}")
+    some = Predictions({}, {1: ()}, found(data, "dog", "car").found)
+    dropped = scoring.score(data, some, by_words, keep_known=keep_known).scores["dropped"]
+    assert (dropped["instances"], dropped["on an object"]) == (count, count)
 
 
 @pytest.fixture

@@ -75,7 +75,10 @@ CASES = {
     ),
     "half of it": (labels_of(THING), [(rectangle(4, 4, 12, 16), 0.9)], 0.0),  # an IoU of 0.5 is not greater than 0.5
     "too small to count": (labels_of(THING | rectangle(25, 20, 28, 23)), [(THING, 0.8)], 1.0),
+    "just large enough to count": (labels_of(THING | rectangle(25, 20, 30, 22)), [(THING, 0.8)], 0.5),
     "an empty mask": (labels_of(THING), [(np.zeros(SIZE, bool), 0.9), (THING, 0.8)], 1.0),
+    "a false one of the same score": (labels_of(THING), [(THING, 0.5), (rectangle(22, 0, 30, 8), 0.5)], 0.75),
+    "of the same score, before": (labels_of(THING), [(rectangle(22, 0, 30, 8), 0.5), (THING, 0.5)], 0.75),
 }  # fmt: skip
 
 
@@ -92,6 +95,11 @@ def test_a_match_comes_before_what_is_ignored(part: np.ndarray, alone: float) ->
     s = replace(s, truth=(*s.truth, *label_pictures.void(rectangle(0, 0, 24, 20))))
     assert anomaly_instances.figures([replace(s, found=s.found[:1])])["AP50"] == alone
     assert anomaly_instances.figures([s])["AP50"] == 1
+
+
+def test_ap_is_of_thresholds_from_a_half_in_steps_of_a_twentieth() -> None:
+    s = frame(labels_of(rectangle(0, 0, 10, 10)), [(rectangle(0, 0, 9, 8), 0.9)])  # IoU 0.72: 0.5 to 0.7 of ten
+    assert anomaly_instances.figures([s]) == pytest.approx({"AP": 0.5, "AP50": 1})
 
 
 def test_no_frames() -> None:

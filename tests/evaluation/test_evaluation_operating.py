@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from vlsam_ros.evaluation.dataset import Instance
 from vlsam_ros.evaluation.metrics import Scored
 from vlsam_ros.evaluation.operating import Matches, match
 from vlsam_ros.localisation.fusion import fused
-from vlsam_ros.localisation.score import score
+from vlsam_ros.localisation.score import PARTS, score
 
 
 def counts(frames: list[Scored], threshold: float) -> tuple[int, int, int]:
@@ -148,6 +149,7 @@ def test_fitted_scores_are_probabilities() -> None:
     assert fitted.error < 0.05 and fitted.fusion is None and options.mapping == "logistic" and options.iou < 0.5
     before = {"fusion.mapping": "logistic", "fusion.score": 9.0}  # of an earlier fit, to several ways
     assert Config.from_flat(before | fitted.options()).fusion.mapping == "independent"
+    assert "fusion.attention_checks" not in fitted.options()  # a choice, which no fit makes
     fresh = frames(1500)
     m: Matches = match(fresh, "box")
     parts = np.array([s.found[0].parts for s in sorted(fresh, key=lambda s: -s.found[0].score)])
@@ -174,6 +176,7 @@ def test_fusion_learns_whom_to_believe() -> None:
     assert fusion.attention > 5 and fusion.grounder < 1 and fusion.native == 0
     assert fusion.attention_mean == pytest.approx(0.5, abs=0.03)
     assert Config.from_flat(fitted.options()).fusion == fusion
+    assert "fusion.attention_checks" not in fitted.options()
     fresh = [s.found[0] for s in frames(500)]
 
     def score_of(item: Instance) -> float:
@@ -183,6 +186,59 @@ def test_fusion_learns_whom_to_believe() -> None:
     sure = [score_of(i) for i in fresh if i.evidence.get("attention", 0.5) > 0.9]
     false = [score_of(i) for i in fresh if i.evidence.get("attention", 0.5) < 0.1]
     assert min(sure) > 0.85 and max(false) < 0.15
+
+
+def noisy(count: int, *ways: str, seed: int = 0) -> list[Scored]:
+    """Frames with one detection each, right where its first part is high, as a rule, and ways that know nothing."""
+    rng, made = np.random.default_rng(seed), []
+    for number in range(1, count + 1):
+        parts = tuple(rng.random(4).tolist())
+        right, evidence = rng.random() < parts[0], dict(zip(ways, rng.random(len(ways)).tolist(), strict=True))
+        item = box("dog", 0, 0, 10, 10, parts[1], parts=parts, evidence=evidence)
+        made.append(scored(number, [box("dog", 0, 0, 10, 10)] if right else [], [item]))
+    return made
+
+
+def test_what_lies_on_ignored_regions_is_not_fitted() -> None:
+    region = (box("", 0, 0, 20, 20, ignore=True),)
+    ignored = [replace(s, truth=region) for s in noisy(200, "native", "grounder", seed=1)]
+    some = noisy(200, "native", "grounder")
+    assert calibration.fit([*some, *ignored], "box") == calibration.fit(some, "box")
+
+
+@pytest.mark.parametrize("ways", [(), ("native",)])
+def test_one_way_alone_is_not_fused(ways: tuple[str, ...]) -> None:
+    some = noisy(200, *ways)
+    fitted = calibration.fit(some, "box")
+    assert fitted.fusion is None and fitted.options()["fusion.mapping"] == "independent"
+    scores = score(np.array([s.found[0].parts for s in some]), fitted.score)
+    assert fitted.error == pytest.approx(operating.calibration_error(scores, rights(some)))
+
+
+def test_the_error_is_that_of_the_fused_scores() -> None:
+    some = noisy(200, "native", "grounder")
+    fitted = calibration.fit(some, "box")
+    assert fitted.fusion is not None
+    scores = score(np.array([s.found[0].parts for s in some]), fitted.score)
+    said = [[Witness(way, e, 1.0) for way, e in s.found[0].evidence.items()] for s in some]
+    final = [fused({"": float(s)}, witnesses, fitted.fusion) for s, witnesses in zip(scores, said, strict=True)]
+    assert fitted.error == pytest.approx(operating.calibration_error(np.array(final), rights(some)))
+    assert fitted.error != pytest.approx(operating.calibration_error(scores, rights(some)), abs=1e-3)
+
+
+def rights(some: list[Scored]) -> np.ndarray:
+    return np.array([bool(s.truth) for s in some])
+
+
+def test_weights_stay_finite_where_all_is_told_apart() -> None:
+    made = []
+    for number, part in enumerate(np.linspace(0, 1, 20).tolist(), 1):
+        item = box("dog", 0, 0, 10, 10, part, parts=(part,) * 4, evidence={"native": part, "grounder": part})
+        made.append(scored(number, [box("dog", 0, 0, 10, 10)] if part > 0.5 else [], [item]))
+    fitted = calibration.fit(made, "box")
+    options = fitted.options()
+    assert all(0 < options[f"score.{part}"] < 100 for part in PARTS) and -100 < options["score.bias"] < 0
+    assert all(options[f"fusion.{part}"] < 100 for part in ("score", "native", "grounder")) and fitted.error < 0.05
 
 
 def test_nothing_to_fit() -> None:
