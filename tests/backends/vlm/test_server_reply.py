@@ -102,19 +102,7 @@ BOXES = "".join(f'{{"bbox_2d": [{x}, 20, {x + 9}, 60], "label": "car"}}, ' for x
         ('{"bbox_2d": [1, 2, 3, 4]}, ' * 50, 6, ('{"bbox_2d": [1, 2, 3, 4]}, ' * 6).rstrip(", ")[:-1]),
         ("_" * 500, 6, None),
     ],
-    ids=[
-        "empty",
-        "one",
-        "different",
-        "few",
-        "loop",
-        "off",
-        "numbered",
-        "boxes",
-        "boxes of blanks",
-        "one box",
-        "a rule",
-    ],
+    ids=["empty", "one", "different", "few", "loop", "off", "numbered", "boxes", "blanks", "one box", "a rule"],
 )
 def test_repetitions_end_an_answer(text: str, most: int, kept: str | None) -> None:
     got, looped = until_repeated(text, most)
