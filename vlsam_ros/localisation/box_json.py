@@ -11,7 +11,7 @@ from .box_entry import NUMBER, Entry, Span, before_or_same, entry, label_text, n
 
 _TUPLE = re.compile(rf"\(\s*({NUMBER}(?:\s*,\s*{NUMBER}){{1,3}})\s*\)")
 _CORNER = rf"\(\s*({NUMBER})\s*,\s*({NUMBER})\s*\)"
-_PAIR = re.compile(rf"(?<!\[)(?<!\[ )(?<![\"']:)(?<![\"']: ){_CORNER}[\s,]{{0,8}}{_CORNER}", re.A)
+_PAIR = re.compile(rf"(?<!\[)(?<!\[ ){_CORNER}[\s,]{{0,8}}{_CORNER}", re.A)
 _OPEN = re.compile(r"[\[{]")
 _LABELS = (
     *("label", "name", "object name", "object", "item", "class", "class name", "category", "phrase", "ref", "type"),
