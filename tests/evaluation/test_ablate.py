@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from tests.fakes import FakeGrounder, FakeSegmenter, FakeVlm, WritingVlm
-from tests.labelled import coloured
+from tests.labelled import annotation, coloured, thing
 from vlsam_ros import cli
 from vlsam_ros.config import Config, profile_path
+from vlsam_ros.data import Detections
 from vlsam_ros.embedded import QUESTIONS
 from vlsam_ros.errors import VlmError
-from vlsam_ros.evaluation import ablate, ways
+from vlsam_ros.evaluation import ablate, dataset, predictions, ways
+from vlsam_ros.pipeline import VLSam
 
 ROWS = ways.rows
 PROFILES = ["embedded", "desktop", "jetson", "paper"]
@@ -127,6 +131,7 @@ def test_the_ways_beside_each_other_from_the_command_line(
 ) -> None:
     """A VLM that writes boxes and attends, and a grounder: all rows, fitted or not; a second run has nothing to do."""
     vlm, grounder = WritingVlm(), FakeGrounder()
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)  # these models take nothing of a GPU
     monkeypatch.setattr("vlsam_ros.evaluation.ways.load_vlm", lambda options: vlm)
     monkeypatch.setattr("vlsam_ros.evaluation.ways.load_segmenter", lambda options: FakeSegmenter())
     monkeypatch.setattr("vlsam_ros.evaluation.ways.load_grounder", lambda options: grounder)
@@ -141,7 +146,7 @@ def test_the_ways_beside_each_other_from_the_command_line(
         "attention + own boxes", "llmdet_tiny", "llmdet_tiny, checked by attention", "attention + llmdet_tiny",
         "llmdet_tiny + own boxes", "attention + llmdet_tiny + own boxes",
     ]  # fmt: skip
-    assert all(r["mAR"] == 1 and r["gib"] > 0 and r["false at 0.5"] == 0 for r in rates.values())
+    assert all(r["mAR"] == 1 and 0.05 < r["gib"] < 100 and r["false at 0.5"] == 0 for r in rates.values())
     table = (tmp_path / "out" / "ways.md").read_text()
     assert table.count("\n| ") == len(rates) + 1 and "names by fake-vlm" in table
     calls = vlm.calls
@@ -192,6 +197,157 @@ def test_nothing_to_compare_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert "nothing to compare" in capsys.readouterr().err
 
 
+def ways_with(vlm: FakeVlm, monkeypatch: pytest.MonkeyPatch, *titles: str) -> None:
+    """Models that know pictures by their colours, and those rows alone."""
+    monkeypatch.setattr("vlsam_ros.evaluation.ways.load_vlm", lambda options: vlm)
+    monkeypatch.setattr("vlsam_ros.evaluation.ways.load_segmenter", lambda options: FakeSegmenter())
+    monkeypatch.setattr("vlsam_ros.evaluation.ways.load_grounder", lambda options: FakeGrounder())
+    monkeypatch.setattr(ways, "rows", lambda *given: (r for r in ROWS(*given) if r.title in titles))
+
+
+def pictures(folder: Path, **changes: Any) -> str:
+    folder.mkdir()
+    return str(coloured(folder, **changes))
+
+
+def records(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+ONE_VIEW = ["--views.tile_rows", "0", "--views.far", "0", "--attention.sigma", "0"]
+
+
+def test_scores_are_fitted_to_the_masks_of_other_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
+    """There the boxes are right and of the masks one in four, and so much a score comes to mean."""
+    ways_with(FakeVlm(), monkeypatch, "attention", "x")
+    data, other = pictures(tmp_path / "data"), tmp_path / "other"
+    places = [(7, [4, 6, 20, 30]), (7, [50, 10, 16, 16]), (8, [30, 20, 24, 20]), (8, [2, 2, 16, 16])]
+    labels = [annotation(i, 5 if n % 2 else 9, box) for n, (i, box) in enumerate(places)]
+    images = [{"id": i, "file_name": f"{i}.png", "height": 60, "width": 80} for i in (7, 8)]
+    file = pictures(other, images=images, annotations=labels)
+    for a in labels[1:]:
+        x, y = a["bbox"][:2]
+        a["segmentation"] = [[x, y, x + 4, y, x + 4, y + 4, x, y + 4]]
+    Path(file).write_text(json.dumps(json.loads(Path(file).read_text()) | {"annotations": labels}))
+    args = ["--data", data, "--calibrate", file, *ONE_VIEW, "--grounders", "a/x", "--out", str(tmp_path / "out")]
+    assert cli.main(["ablate", "--ways", *args]) == 0
+    assert "not fitted" not in capsys.readouterr().err
+    for row in ("attention.jsonl", "x.jsonl"):
+        header, *seen = records(tmp_path / "out" / "calibration" / row)
+        assert header["data"].endswith(file) and [r["image"] for r in seen] == ["7.png", "8.png"]
+        assert len(scores_of(seen)) == 4 and min(scores_of(seen)) > 0.5
+        header, *fitted = records(tmp_path / "out" / row)
+        assert header["data"].endswith(data) and header["options"]["score.mapping"] == "logistic"
+        assert scores_of(fitted) == pytest.approx([0.25] * 3, abs=0.1)
+
+
+def scores_of(seen: list[dict[str, Any]]) -> list[float]:
+    return [i["score"] for r in seen for i in r["instances"]]
+
+
+class Blind(FakeVlm):
+    """Fails where there is nothing."""
+
+    def answer_views(self, views, *args, **more):
+        if not all(self._seen(view) for view in views):
+            raise VlmError("out of words")
+        return super().answer_views(views, *args, **more)
+
+
+FULL = {"images": [{"id": i, "file_name": f"{i}.png", "height": 60, "width": 80} for i in (1, 2)]}
+
+
+@pytest.mark.parametrize(
+    ("data", "fitted_on", "code"),
+    [(FULL, None, 0), ({}, None, 1), (FULL, FULL, 0), (FULL, {}, 1)],
+    ids=["none", "a frame", "none to fit", "a frame to fit"],
+)
+def test_frames_that_fail_are_in_the_exit_code(
+    data: dict[str, Any], fitted_on: dict[str, Any] | None, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ways_with(Blind(), monkeypatch, "attention")
+    args = ["--data", pictures(tmp_path / "data", **data), *ONE_VIEW, "--out", str(tmp_path / "out")]
+    fit = ["--calibrate", pictures(tmp_path / "other", **fitted_on)] if fitted_on is not None else []
+    assert cli.main(["ablate", "--ways", *args, *fit]) == code
+    made = [r for file in (tmp_path / "out").rglob("*.jsonl") for r in records(file)]
+    assert sum("error" in r for r in made) == code
+
+
+def test_recall_at_few_false_alarms_and_false_alarms_at_half_the_recall(tmp_path: Path) -> None:
+    """Of masks: of each object the upper left corner is right, and two false alarms have the boxes of objects."""
+    places = [(2, 2), (42, 2), (2, 32), (42, 32)]
+    images = [{"id": i, "file_name": f"{i}.png", "height": 60, "width": 80} for i in range(1, 11)]
+    labels = [annotation(n, 5, [x, y, 6, 6]) | {"bbox": [x, y, 20, 20]} for n, (x, y) in enumerate(places, 1)]
+    data, file = dataset.load(pictures(tmp_path / "data", images=images, annotations=labels)), tmp_path / "x.jsonl"
+    found = {
+        n: [thing("red box", x, y, x + 6, y + 6, s)]
+        for n, (x, y), s in zip(range(1, 5), places, (0.9, 0.7, 0.5, 0.4), strict=True)
+    }
+    for n, s in ((3, 0.8), (4, 0.6)):
+        x, y = places[n - 1]
+        found[n].append(thing("red box", x, y, x + 20, y + 20, s))
+    predictions.predict(data.frames, lambda f: Detections(f.size_hw, tuple(found.get(f.id, ()))), file, {})
+    assert ways.more(data, file) == {"recall at 0.1": 0.5, "false at 0.5": 0.1}
+
+
+@pytest.mark.parametrize("command", [["ablate"], ["ablate", "--ways", "--grounders", "a/x"]], ids=["steps", "ways"])
+def test_a_detector_is_warmed_up_for_the_datas_frames_before_it_looks(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    log: list[Any] = []
+
+    class Logged(VLSam):
+        def warm_up(self, *size_hw: tuple[int, int]) -> None:
+            log.append((self.config, *size_hw))
+
+        def __call__(self, *args: Any, **more: Any) -> Detections:
+            log.append(self.config)
+            return super().__call__(*args, **more)
+
+    ways_with(FakeVlm(), monkeypatch, "attention", "x")
+    monkeypatch.setattr("vlsam_ros.pipeline.VLSam", Logged)
+    monkeypatch.setattr("vlsam_ros.pipeline.load", lambda config: VLSam(FakeVlm(), FakeSegmenter(), config))
+    monkeypatch.setattr(ablate, "LADDER", ablate.LADDER[:2])
+    monkeypatch.setattr(ablate, "VARIANTS", ())
+    data, fit = pictures(tmp_path / "data"), pictures(tmp_path / "other") if "--ways" in command else None
+    more = ["--calibrate", fit] if fit else []
+    assert cli.main([*command, "--data", data, *more, *ONE_VIEW, "--out", str(tmp_path / "out")]) == 0
+    each = [log[i : i + 4] for i in range(0, len(log), 4)]
+    assert len(each) == (4 if fit else 2)
+    assert all(one == [(one[1], (60, 80)), *[one[1]] * 3] for one in each)
+
+
+@pytest.mark.parametrize(("given", "expected"), [("0", 2), ("3", 3)], ids=["torch's", "given"])
+def test_the_ways_have_the_threads_of_the_options(
+    given: str, expected: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    models = {".vlm.loading": FakeVlm(), ".segmenter.loading": FakeSegmenter()}
+    monkeypatch.setattr("vlsam_ros.backends._load", lambda module, options: models[module])
+    monkeypatch.setattr(ways, "rows", lambda *of: (r for r in ROWS(*of) if r.title == "attention"))
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        args = ["--data", pictures(tmp_path / "data"), *ONE_VIEW, "--out", str(tmp_path / "out")]
+        assert cli.main(["ablate", "--ways", *args, "--vlm.threads", given]) == 0
+        assert torch.get_num_threads() == expected
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("ask", ["names", "at once"])
+@pytest.mark.parametrize("grounder", ["", "/m/sam3"])
+def test_rows_decide_what_they_compare(grounder: str, ask: str) -> None:
+    """Whatever the profile says; but for its preset, if that is one of their own kind."""
+    own = {"fusion.attention_checks": True, "merge.min_score": 0.6, "attention.preset": "decaf", "native.ask": ask}
+    options = {r.title: r.options for r in ways.rows(Config.from_flat(own), grounder, True, True)}
+    assert {o["merge.min_score"] for o in options.values()} == {ablate.FLOOR}
+    checked = [title for title, o in options.items() if o["fusion.attention_checks"]]
+    assert checked == [f"{grounder and 'sam3' or 'own boxes'}, checked by attention"]
+    if not grounder:
+        asked = [options[f"own boxes, {how}"]["native.ask"] for how in ("name by name", "all at once")]
+        assert asked == ["names", "at once"] and options["attention"]["attention.preset"] == "decaf"
+
+
 def test_a_row_without_hidden_states_has_none() -> None:
     config = Config.from_flat({"attention.preset": "product"})
     presets = {r.title: r.options["attention.preset"] for r in ways.rows(config, "", True, False)}
@@ -205,6 +361,7 @@ def test_only_what_the_vlm_can_do_is_compared() -> None:
     assert titles[0] == [] and titles[1] == ["own boxes, name by name", "own boxes, all at once"]
     assert titles[2] == ["attention", "hidden states", "attention x hidden states"] and len(titles[3]) == 7
     assert titles[4] == ["sam3"] and titles[5] == ["sam3", "sam3 + own boxes"] and len(titles[7]) == 5
+    assert titles[6] == ["sam3", "sam3, checked by attention", "attention + sam3"]
     for row in ways.rows(config, "/m/sam3", True, True):
         assert Config.from_flat(row.options).grounder.model == "/m/sam3"
 
