@@ -766,8 +766,8 @@ OTHERS = [
         (
             "qwen3",
             "Kosmos'",
-            "<phrase>car</phrase><patch_index_0000><patch_index_0528>",
-            [("car", (15.625, 7.8125, 515.625, 257.8125))],
+            "<phrase>car</phrase><patch_index_0001><patch_index_0528>",
+            [("car", (46.875, 7.8125, 515.625, 257.8125))],
         ),
         ("internvl", "Moondream's", '{"x_min":.1,"y_min":.2,"x_max":.3,"y_max":.4,"label":"car"}', CAR),
         ("internvl", "Molmo's", '<point x="50" y="30">', [("", (500, 150))]),
@@ -816,6 +816,7 @@ OTHERS = [
             [],
             ["no boxes"],
         ),
+        ("qwen3", "a label last, not closed", '[100,200,300,400,"car"', CAR),
         ("qwen3", "a label first", '["car",100,200,300,400]', CAR),
         (
             "qwen3",
@@ -835,7 +836,12 @@ OTHERS = [
         ),
         # Text
         ("internvl", "a point and a box", "<box>[[10,20],[100,200,300,400]]</box>", [("", (10, 10)), ("", PLACE)]),
-        ("molmo2", "pictures", '<points coords="1 1 500 500;2 1 100 100">', [("", (500, 250)), ("", (100, 50))]),
+        (
+            "molmo2",
+            "pictures",
+            '<points coords="1 1 500 500;2 1 100 100\t3 1 300 20:4 1 90 80">',
+            [("", (500, 250)), ("", (100, 50)), ("", (300, 10)), ("", (90, 40))],
+        ),
         (
             "qwen3",
             "a list before a pair",
