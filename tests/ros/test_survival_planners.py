@@ -29,6 +29,8 @@ except ModuleNotFoundError:  # Humble
 
 DETECTIONS = "/vlsam_detector/detections"
 WATCH_S = 1.0
+AGAIN_S = 5.0
+"""A message that was lost on the way comes again within: with the next heartbeat of the middleware, every 3 s."""
 PLANNER = f"""
 import rclpy
 from vlsam_ros.msg import DetectedInstanceArray
@@ -71,7 +73,7 @@ def test_a_dead_reliable_planner_holds_nobody_up(client: Client, camera: Any, tm
         client.until(lambda: latencies(client, camera, 1) and (tmp_path / "got").read_text(), "the planner")
         planner.send_signal(signal.SIGSTOP)
         took_s = latencies(client, camera, 40)  # four times what its queue holds
-        assert np.median(took_s) < 0.2 and max(took_s) < 2.0, took_s
+        assert np.median(took_s) < 0.2 and max(took_s) < AGAIN_S, took_s
     finally:
         planner.kill()
         planner.wait()
