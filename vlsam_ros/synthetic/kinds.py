@@ -42,6 +42,10 @@ KINDS: tuple[Kind, ...] = (
     Kind("pallet", (0.5, 0.9)),
     Kind("tree branch", (0.4, 0.8)),
 )
-"""Index in this tuple + 1 is the class id; the order is also the order in which the embedded VLM lists names."""
+"""The kinds of the first world, in the order in which the embedded VLM lists names."""
 
-NAMES: tuple[str, ...] = tuple(kind.name for kind in KINDS)
+DEBRIS = Kind("debris", (0.3, 0.9))
+"""Something of no kind; it is in the wide world alone."""
+
+NAMES: tuple[str, ...] = (*(kind.name for kind in KINDS), DEBRIS.name)
+"""All names; index + 1 is the class id."""

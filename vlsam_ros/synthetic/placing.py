@@ -46,15 +46,10 @@ def _premultiplied(rgba: np.ndarray) -> np.ndarray:
     return cv2.merge([rgb, alpha])
 
 
-def _look(name: str, seed: int, height: float) -> np.ndarray:
-    """Premultiplied picture of an object, at least as high as asked for (up to 600 pixels)."""
-    return _drawn(name, seed, next((size for size in _SIZES if size >= height), _SIZES[-1]))
-
-
 @lru_cache(maxsize=64)
-def _drawn(name: str, seed: int, size: int) -> np.ndarray:
-    """One drawing per octave of sizes: a look does not flicker as the car comes closer, and is drawn once."""
-    return _premultiplied(draw(name, float(size), np.random.default_rng(seed)))
+def _drawn(name: str, seed: int, style: str, size: int) -> np.ndarray:
+    """Premultiplied; one drawing per octave of sizes: a look does not flicker as the car comes closer."""
+    return _premultiplied(draw(name, float(size), np.random.default_rng(seed), style))
 
 
 def _scenery_look(name: str, seed: int, height: float) -> np.ndarray:
@@ -109,10 +104,15 @@ def make_sprite(world: World, view: View, thing: Placed, labelled: bool, ego_m: 
     reach = 3.2 * height
     if height < 1 or x + reach < 0 or x - reach > w or y < -4 or y - height > h:
         return None
-    rgba = _look(thing.name, thing.seed, height) if labelled else _scenery_look(thing.name, thing.seed, height)
+    if labelled:
+        size = next((size for size in _SIZES if size >= height), _SIZES[-1])
+        rgba = _drawn(thing.name, thing.seed, thing.style, size)
+        height *= len(rgba) / size  # what lies is lower than its kind
+    else:
+        rgba = _scenery_look(thing.name, thing.seed, height)
     if height < 0.9 * len(rgba):
-        size = max(1, round(rgba.shape[1] * height / len(rgba))), max(1, round(height))
-        rgba = cv2.resize(rgba, size, interpolation=cv2.INTER_AREA)
+        shape = max(1, round(rgba.shape[1] * height / len(rgba))), max(1, round(height))
+        rgba = cv2.resize(rgba, shape, interpolation=cv2.INTER_AREA)
     rgba = cv2.copyMakeBorder(rgba, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     k, roll = height / (rgba.shape[0] - 2), world.camera.roll_rad
     c, s = k * math.cos(roll), k * math.sin(roll)

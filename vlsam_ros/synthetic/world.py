@@ -85,18 +85,34 @@ class Land:
 
 @dataclass(frozen=True)
 class Placed:
-    """Something on the ground: ``x_m`` right of the ego path, ``z_m`` forward; its look is a function of the seed."""
+    """Something on the ground: ``x_m`` right of the ego path, ``z_m`` forward; its look is a function of the seed.
+
+    ``style`` is one of ``sprites.STYLES``; a finish (``sprites.FINISHES``) belongs to the look, drawn from the seed.
+    """
 
     name: str
     x_m: float
     z_m: float
     height_m: float
     seed: int
+    style: str = "painted"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Families of backgrounds: names of ``backgrounds.GROUNDS`` and ``backgrounds.SKIES``; the rest follows the seed."""
+
+    ground: str
+    sky: str
+    seed: int
 
 
 @dataclass(frozen=True)
 class World:
-    """A whole scene; ``placed`` are labelled, ``scenery`` (upright) and ``flats`` (on the ground) are not."""
+    """A whole scene; ``placed`` are labelled, ``scenery`` (upright) and ``flats`` (on the ground) are not.
+
+    Without a ``setting`` ground and sky are those of the first world.
+    """
 
     seed: int
     camera: Camera
@@ -108,3 +124,4 @@ class World:
     placed: tuple[Placed, ...]
     scenery: tuple[Placed, ...]
     flats: tuple[Placed, ...]
+    setting: Setting | None = None

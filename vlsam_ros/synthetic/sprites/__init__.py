@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from . import debris, litter, living, scenery, traffic, vehicles
+from . import debris, flats, litter, living, scenery, solids, traffic, vehicles
 from .canvas import Canvas
 
 Painter = Callable[[Canvas, np.random.Generator], None]
@@ -49,18 +49,36 @@ DISTRACTORS: tuple[str, ...] = tuple(_DISTRACTORS)
 """Unlabelled things; manhole, stain, crack, patch and leaves lie flat and are drawn as seen from above."""
 
 
-def draw(kind: str, height_px: float, rng: np.random.Generator) -> np.ndarray:
+def draw(kind: str, height_px: float, rng: np.random.Generator, style: str = "painted") -> np.ndarray:
     """A random picture of the kind as straight-alpha RGBA, cropped to the object; its bottom row is on the ground.
 
     Args:
-        kind: one of the 18 names in ``synthetic.kinds``.
-        height_px: the height of the result.
+        kind: one of the names in ``synthetic.kinds``; ``debris`` in all styles but ``painted``.
+        height_px: the height of the kind as it stands; what lies comes out lower.
         rng: decides everything that varies.
+        style: one of ``STYLES``.
 
     Raises:
-        ValueError: the kind is unknown.
+        ValueError: the kind or the style is unknown.
     """
+    if style not in STYLES:
+        raise ValueError(f"cannot draw in the style {style!r}; choose one of: {', '.join(STYLES)}")
+    return STYLES[style](kind, height_px, rng)
+
+
+def _painted(kind: str, height_px: float, rng: np.random.Generator) -> np.ndarray:
     return _draw(_KINDS, kind, height_px, rng, contact=0.35)
+
+
+STYLES: dict[str, Callable[[str, float, np.random.Generator], np.ndarray]] = {
+    "painted": _painted,
+    "solids": solids.draw,
+    "flats": flats.draw,
+}
+"""Independent drawings of every kind."""
+
+UNSEEN_STYLES: frozenset[str] = frozenset()
+"""Those that no training sees."""
 
 
 def draw_distractor(name: str, height_px: float, rng: np.random.Generator) -> np.ndarray:
