@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -15,15 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, distributed, nn
 
-from training.data import Views
-
-MEAN = torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1)
-STD = torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1)
-
-
-def normalised(images: list[np.ndarray]) -> Tensor:
-    """RGB uint8 pictures (3, H, W) -> float32 (B, 3, H, W), as both embedded models take them."""
-    return (torch.from_numpy(np.stack(images)).float() - MEAN) / STD
+from training.data import Batch, Views
 
 
 def arguments(doc: str, run: str, minutes: float) -> argparse.ArgumentParser:
@@ -33,6 +25,8 @@ def arguments(doc: str, run: str, minutes: float) -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("runs") / run)
     parser.add_argument("--minutes", type=float, default=minutes, help="training time in all, also over restarts")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--batch", type=int, help="views a step; 64 on a GPU, a few on a CPU")
     help_bf16 = (
         "compute in bfloat16 where autocast does: twice as fast on a CPU with instructions for it, slower on others"
     )
@@ -45,6 +39,7 @@ def parsed(parser: argparse.ArgumentParser) -> argparse.Namespace:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True
     cv2.setNumThreads(1)
     return args
 
@@ -135,6 +130,7 @@ class Run:
         torch.manual_seed(seed)
         np.random.seed(seed)
         self.folder, self.modules, self.seconds, self.bf16 = folder, modules, args.minutes * 60, args.bf16
+        self.device = torch.device(args.device)
         self.lr, self.warm_up = lr, warm_up
         inner, outer = split(modules)
         self.optimisers = (
@@ -145,7 +141,7 @@ class Run:
         self.rank = join_workers()
         self.path = folder / "checkpoint.pt"
         if self.path.exists():
-            state = torch.load(self.path, weights_only=True)
+            state = torch.load(self.path, weights_only=True, map_location=self.device)
             modules.load_state_dict(state["modules"])
             for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(saved)
@@ -188,19 +184,19 @@ class Run:
         self,
         views: Views,
         batch: int,
-        loss_of: Callable[[list], dict[str, Tensor]],
+        loss_of: Callable[[Batch], dict[str, Tensor]],
         evaluate: Callable[[], dict[str, float]],
         every_minutes: float = 5.0,
     ) -> None:
         """Run to the end of the budget; `loss_of` gives named losses, already weighted."""
         due, sums, count, started = self.spent + 60 * every_minutes, {}, 0, time.perf_counter()
-        for items in batches(views, batch):
+        for items in views.batches(batch):
             if self.spent >= self.seconds:
                 break
             warm, p = min(1.0, (self.step + 1) / self.warm_up), self.progress
             for group in (g for optimiser in self.optimisers for g in optimiser.param_groups):
                 group["lr"] = self.lr * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * p)))
-            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 losses = loss_of(items)
             self.modules.zero_grad(set_to_none=True)
             sum(losses.values()).backward()
@@ -212,7 +208,7 @@ class Run:
             self.step, self.seen = self.step + 1, self.seen + len(items)
             self.spent += self.elapsed(started)
             for name, loss in losses.items():
-                sums[name] = sums.get(name, 0.0) + float(loss.detach())
+                sums[name] = sums.get(name, 0.0) + loss.detach()  # read when it is logged: a GPU does not wait
             count += 1
             if self.spent >= due and self.rank == 0:
                 due = self.spent + 60 * every_minutes
@@ -223,17 +219,3 @@ class Run:
         if self.rank == 0:
             self.log(**evaluate())
             self.save()
-
-
-def batches(views: Views, batch: int) -> Iterator[list]:
-    """Endless shuffled batches; picks up new shards at each epoch and every 500 batches."""
-    served = 0
-    while True:
-        for chunk in np.array_split(np.random.permutation(len(views)), max(1, len(views) // batch)):
-            yield [views[i] for i in chunk]
-            served += 1
-            if served % 500 == 0:
-                before = len(views)
-                views.refresh()
-                if len(views) != before:
-                    break

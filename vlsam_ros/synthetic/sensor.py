@@ -22,7 +22,7 @@ def _static(size: int = 512) -> np.ndarray:
 def sensor(picture: np.ndarray, world: World, view: View, ego_m: float) -> np.ndarray:
     """Rain streaks, vignette, gains, blur, noise and JPEG; blur and noise shrink with the view's scale. uint8 RGB."""
     cam, (x0, y0, x1, y1), (w, h) = world.sensor, view.window, view.size_wh
-    seed = [world.seed, round(ego_m * 1000), *(round(c) for c in view.window), w]
+    seed = [world.seed, round(ego_m * 1000), *(round(c) % 2**32 for c in view.window), w]
     rng = np.random.default_rng(seed)
     if world.weather.rain:
         _rain(picture, world, view, ego_m)
