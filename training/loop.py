@@ -6,9 +6,12 @@ import argparse
 import json
 import math
 import os
+import signal
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from threading import Event
 
 import cv2
 import numpy as np
@@ -92,26 +95,31 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         for group in self.param_groups:
+            alike: dict[torch.Size, list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
             for p in group["params"]:
                 if p.grad is None:
                     continue
                 mean = self.state[p].setdefault("momentum", torch.zeros_like(p))
                 mean.lerp_(p.grad, 1 - group["momentum"])
-                update = orthogonal(p.grad.lerp(mean, group["momentum"]).flatten(1))
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(update.view_as(p), alpha=-group["lr"] * 0.2 * max(update.shape) ** 0.5)
+                ahead = p.grad.lerp(mean, group["momentum"]).flatten(1)
+                alike[ahead.shape].append((p, ahead))
+            for shape, found in alike.items():
+                updates = orthogonal(torch.stack([ahead for _, ahead in found]))
+                for (p, _), update in zip(found, updates, strict=True):
+                    p.mul_(1 - group["lr"] * group["weight_decay"])
+                    p.add_(update.view_as(p), alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """About U·Vᵀ of a matrix U·S·Vᵀ, by five Newton-Schulz steps in bfloat16."""
+def orthogonal(matrices: Tensor) -> Tensor:
+    """About U·Vᵀ of matrices U·S·Vᵀ (..., M, N), by five Newton-Schulz steps in bfloat16."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.bfloat16()
-    x = x.T if len(matrix) > matrix.shape[1] else x
-    x = x / (x.norm() + 1e-7)
+    high = matrices.shape[-2] > matrices.shape[-1]
+    x = (matrices.mT if high else matrices).bfloat16()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(5):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.T if len(matrix) > matrix.shape[1] else x).to(matrix.dtype)
+    return (x.mT if high else x).to(matrices.dtype)
 
 
 class Run:
@@ -137,7 +145,7 @@ class Run:
             Muon(inner, lr=lr),
             torch.optim.AdamW(outer, lr=lr, betas=(0.9, 0.98), weight_decay=0.0),
         )
-        self.step, self.spent, self.seen = 0, 0.0, 0
+        self.step, self.spent, self.seen, self.stopped = 0, 0.0, 0, Event()
         self.rank = join_workers()
         self.path = folder / "checkpoint.pt"
         if self.path.exists():
@@ -154,11 +162,13 @@ class Run:
         return min(1.0, self.spent / self.seconds)
 
     def elapsed(self, started: float) -> float:
-        """Seconds since `started`, the same on all workers so that they stop together."""
-        seconds = torch.tensor(time.perf_counter() - started)
+        """Seconds since `started`; these, and whether to stop, are the same on all workers."""
+        news = torch.tensor([time.perf_counter() - started, float(self.stopped.is_set())])
         if distributed.is_initialized():
-            distributed.broadcast(seconds, 0)
-        return float(seconds)
+            distributed.all_reduce(news, distributed.ReduceOp.MAX)
+        if news[1]:
+            self.stopped.set()
+        return float(news[0])
 
     def save(self) -> None:
         """Write the checkpoint; the old one stays until the new one is whole."""
@@ -186,12 +196,16 @@ class Run:
         batch: int,
         loss_of: Callable[[Batch], dict[str, Tensor]],
         evaluate: Callable[[], dict[str, float]],
-        every_minutes: float = 5.0,
     ) -> None:
-        """Run to the end of the budget; `loss_of` gives named losses, already weighted."""
-        due, sums, count, started = self.spent + 60 * every_minutes, {}, 0, time.perf_counter()
+        """Run to the end of the budget; `loss_of` gives named losses, already weighted.
+
+        Six times, and at least every ten minutes, it evaluates, logs and saves. SIGTERM ends it after a step, saved.
+        """
+        signal.signal(signal.SIGTERM, lambda *_: self.stopped.set())
+        every = min(self.seconds / 6, 600)
+        due, sums, count, started = self.spent + every, {}, 0, time.perf_counter()
         for items in views.batches(batch):
-            if self.spent >= self.seconds:
+            if self.spent >= self.seconds or self.stopped.is_set():
                 break
             warm, p = min(1.0, (self.step + 1) / self.warm_up), self.progress
             for group in (g for optimiser in self.optimisers for g in optimiser.param_groups):
@@ -211,11 +225,12 @@ class Run:
                 sums[name] = sums.get(name, 0.0) + loss.detach()  # read when it is logged: a GPU does not wait
             count += 1
             if self.spent >= due and self.rank == 0:
-                due = self.spent + 60 * every_minutes
+                due = self.spent + every
                 self.log(**{k: v / count for k, v in sums.items()}, **evaluate())
                 sums, count = {}, 0
                 self.save()
             started = time.perf_counter()
         if self.rank == 0:
-            self.log(**evaluate())
             self.save()
+            if not self.stopped.is_set():
+                self.log(**evaluate())

@@ -11,7 +11,7 @@ import numpy as np
 
 from vlsam_ros.synthetic import road
 from vlsam_ros.synthetic.road import View
-from vlsam_ros.synthetic.sprites import draw, draw_distractor
+from vlsam_ros.synthetic.sprites import UNSEEN_STYLES, draw, draw_distractor, finish
 from vlsam_ros.synthetic.world import Placed, World
 
 NEAR_M = 1.5
@@ -27,13 +27,14 @@ class Sprite:
     """A thing ready to paste: premultiplied RGB and alpha, uint8 (h, w, 4), with its place in the picture.
 
     ``affine`` maps the sprite's pixels to the picture's; ``area`` is the count of its opaque pixels at this scale;
-    ``x_m`` and ``z_m`` are its place relative to the camera.
+    ``x_m`` and ``z_m`` are its place relative to the camera; ``height_m`` is less than the thing's if it lies.
     """
 
     thing: Placed
     labelled: bool
     x_m: float
     z_m: float
+    height_m: float
     rgba: np.ndarray
     affine: np.ndarray
     area: int
@@ -47,9 +48,12 @@ def _premultiplied(rgba: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _drawn(name: str, seed: int, style: str, size: int) -> np.ndarray:
+def _drawn(name: str, seed: int, style: str, finished: bool, size: int) -> np.ndarray:
     """Premultiplied; one drawing per octave of sizes: a look does not flicker as the car comes closer."""
-    return _premultiplied(draw(name, float(size), np.random.default_rng(seed), style))
+    rgba = draw(name, float(size), np.random.default_rng(seed), style)
+    if finished:
+        rgba = finish.drawn(rgba, np.random.default_rng([seed, 1]), style in UNSEEN_STYLES)
+    return _premultiplied(rgba)
 
 
 def _scenery_look(name: str, seed: int, height: float) -> np.ndarray:
@@ -104,10 +108,12 @@ def make_sprite(world: World, view: View, thing: Placed, labelled: bool, ego_m: 
     reach = 3.2 * height
     if height < 1 or x + reach < 0 or x - reach > w or y < -4 or y - height > h:
         return None
+    tall = thing.height_m
     if labelled:
         size = next((size for size in _SIZES if size >= height), _SIZES[-1])
-        rgba = _drawn(thing.name, thing.seed, thing.style, size)
-        height *= len(rgba) / size  # what lies is lower than its kind
+        rgba = _drawn(thing.name, thing.seed, thing.style, thing.finished, size)
+        lower = len(rgba) / size  # what lies is lower than its kind
+        height, tall = height * lower, tall * lower
     else:
         rgba = _scenery_look(thing.name, thing.seed, height)
     if height < 0.9 * len(rgba):
@@ -120,7 +126,7 @@ def make_sprite(world: World, view: View, thing: Placed, labelled: bool, ego_m: 
     affine = np.array([[c, -s, x - c * bx + s * by], [s, c, y - s * bx - c * by]])
     curve = world.road.curvature * z * z
     area = round(np.count_nonzero(rgba[..., 3] > 127) * k * k)
-    return Sprite(thing, labelled, thing.x_m + curve, z, rgba, affine, area)
+    return Sprite(thing, labelled, thing.x_m + curve, z, tall, rgba, affine, area)
 
 
 def roi_of(corners: np.ndarray, size_wh: tuple[int, int], margin: int = 1) -> tuple[int, int, int, int] | None:

@@ -159,7 +159,7 @@ def lateral(rng: np.random.Generator, kind: Kind, road: Road) -> float:
     return rng.uniform(road.left_m - 0.2, road.right_m + 0.2)
 
 
-def _overlaps(thing: Placed, others: list[Placed]) -> bool:
+def overlaps(thing: Placed, others: list[Placed]) -> bool:
     """Whether a thing would stand in or hide most of another one."""
     for o in others:
         width = 0.45 * (thing.height_m + o.height_m)
@@ -188,7 +188,7 @@ def sample_crowd(rng: np.random.Generator, world: World, window: Box, count: int
         thing = Placed(kind.name, float(x), z, height, int(rng.integers(1 << 31)))
         middle = camera.horizon_px + scale * (camera.height_m - height / 2)
         seen = y0 < middle < y1 and 8 < scale * height * 256 / (y1 - y0) < 300
-        if seen and (not _overlaps(thing, placed) or rng.random() < 0.05):
+        if seen and (not overlaps(thing, placed) or rng.random() < 0.05):
             placed.append(thing)
     return dataclasses.replace(world, placed=tuple(with_looks(placed, held_out=world.seed >= HELD_OUT)))
 
@@ -214,7 +214,7 @@ def sample_placed(rng: np.random.Generator, road: Road, count: int) -> tuple[Pla
         for i in range(int(rng.integers(2, 6)) if in_row else 1):
             seed = look if in_row else int(rng.integers(1 << 31))
             thing = Placed(kind.name, x + i * step_x, z + i * step_z, height, seed)
-            if thing.z_m <= 80 and len(placed) < 8 and (not _overlaps(thing, placed) or rng.random() < 0.12):
+            if thing.z_m <= 80 and len(placed) < 8 and (not overlaps(thing, placed) or rng.random() < 0.12):
                 placed.append(thing)
     return tuple(placed)
 

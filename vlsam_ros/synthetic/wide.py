@@ -88,7 +88,7 @@ def sample_things(
             foot = camera.horizon_px + camera.focal_px * camera.height_m / thing.z_m
             reach = camera.focal_px * tall / thing.z_m
             seen = x0 - reach < left < x1 + reach and window[1] < foot - 0.3 * reach and foot - 0.7 * reach < window[3]
-            if seen and len(placed) < count and (not scene._overlaps(thing, placed) or rng.random() < 0.15):
+            if seen and len(placed) < count and (not scene.overlaps(thing, placed) or rng.random() < 0.15):
                 placed.append(thing)
     return tuple(scene.with_looks(placed, held_out=world.seed >= HELD_OUT))
 

@@ -87,7 +87,7 @@ class Land:
 class Placed:
     """Something on the ground: ``x_m`` right of the ego path, ``z_m`` forward; its look is a function of the seed.
 
-    ``style`` is one of ``sprites.STYLES``; a finish (``sprites.FINISHES``) belongs to the look, drawn from the seed.
+    ``style`` is one of ``sprites.STYLES``; with ``finished`` the look has one of the finishes, too.
     """
 
     name: str
@@ -96,11 +96,12 @@ class Placed:
     height_m: float
     seed: int
     style: str = "painted"
+    finished: bool = False
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Families of backgrounds: names of ``backgrounds.GROUNDS`` and ``backgrounds.SKIES``; the rest follows the seed."""
+    """Families of ground and sky, of ``backgrounds.GROUNDS`` and ``backgrounds.SKIES``; the rest follows the seed."""
 
     ground: str
     sky: str
