@@ -295,15 +295,22 @@ def _silhouettes(rgb: np.ndarray, world: World, view: View, u: np.ndarray, v: np
 
 
 def background(world: World, view: View, ego_m: float) -> np.ndarray:
-    """The empty scene, float32 (H, W, 3) in display RGB of about 0..1."""
+    """The empty scene, float32 (H, W, 3) in display RGB of about 0..1, in the families of the world's setting."""
+    from vlsam_ros.synthetic import backgrounds  # which builds on this module
+
+    setting = world.setting
+    land_of = backgrounds.GROUNDS[setting.ground] if setting else ground
+    sky_of = backgrounds.SKIES[setting.sky] if setting else sky
     u, v = view.level()
     horizon = world.camera.horizon_px
     above, below = (v < horizon).any(1), (v >= horizon - 1).any(1)
     out = np.zeros((*v.shape, 3), np.float32)
     if above.any():
-        out[above] = sky(world, view, u[above], v[above], ego_m)
+        out[above] = sky_of(world, view, u[above], v[above], ego_m)
     if below.any():
-        land = ground(world, view, u[below], v[below], ego_m)
+        land = land_of(world, view, u[below], v[below], ego_m)
         cover = spread(np.clip((v[below] - horizon) * view.scale + 0.5, 0, 1))
         out[below] = out[below] * (1 - cover) + land * cover if above.any() else land
+    if setting:
+        backgrounds.beside(world, view, u, v, ego_m, out)
     return out
