@@ -149,17 +149,17 @@ class Sheet:
         points = points @ self.warp[:, :2].T + self.warp[:, 2]
         self.layers.append(Layer(points, colour, width, closed, clip, drop, grad))
 
-    def _place(self) -> float:
-        """Brings all points to their place (scaled, posed, on the ground) and gives the scale of the line widths."""
+    def _place(self) -> None:
+        """Brings all pieces to their place: scaled, posed, not too broad, on the ground."""
         low, high = self._bounds()
         scale = 1 / (high[1] - low[1]) if self.fit else 1.0
         for layer in self.layers:
             layer.points = layer.points @ (self.pose * scale).T
             layer.width *= scale
         low, high = self._bounds()
+        squeeze = np.array([min(1, 3.4 / (high[0] - low[0])), 1])
         for layer in self.layers:
-            layer.points -= low
-        return float(scale)
+            layer.points = (layer.points - low) * squeeze
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         solid = [layer for layer in self.layers if not layer.clip]
@@ -172,13 +172,16 @@ class Sheet:
         work = float(np.clip(height_px, 24, 300))
         factor = 3 if work < 60 else 2
         px = work * factor
-        wide, tall = np.ceil((self._bounds()[1] * px + 1) / factor).astype(int) * factor
+        unit = px - 1  # the last row and column of pixels are filled too
+        wide, tall = np.ceil((self._bounds()[1] * unit + 1) / factor - 1e-6).astype(int) * factor
         image, alpha = np.zeros((tall, wide, 3), np.uint8), np.zeros((tall, wide), np.uint8)
         base = alpha
-        for layer in self.layers:
-            points = layer.points * (px, -px) + (0, tall - 1)
-            mask = self._paint(layer, points, max(round(layer.width * px), 1), image, alpha, base, px)
-            base = base if layer.clip else mask
+        for i, layer in enumerate(self.layers):
+            points = layer.points * (unit, -unit) + (0, tall - 1)
+            mask, at = self._paint(layer, points, max(round(layer.width * px), 1), image, alpha, base, px)
+            if not layer.clip and i + 1 < len(self.layers) and self.layers[i + 1].clip:
+                base = np.zeros_like(alpha)
+                base[at] = mask
         final = np.maximum(np.round(np.array([wide, tall]) * height_px / px), 1).astype(int)
         way = cv2.INTER_AREA if height_px < px else cv2.INTER_LINEAR
         image, alpha = (cv2.resize(part, final.tolist(), interpolation=way) for part in (image, alpha))
@@ -196,24 +199,25 @@ class Sheet:
         alpha: np.ndarray,
         base: np.ndarray,
         px: float,
-    ) -> np.ndarray:
-        """Paints one piece, its shade on what lies below first; gives its mask, as large as the image."""
+    ) -> tuple[np.ndarray, tuple[slice, slice]]:
+        """Paints one piece, its shade on what lies below first; gives its mask and where in the image that is."""
         tall, wide = alpha.shape
         reach = max(int(px * 0.03), 1)
         margin = width // 2 + 2 + 2 * reach
         x0, y0 = np.maximum(points.min(0).astype(int) - margin, 0)
         x1, y1 = np.minimum(points.max(0).astype(int) + margin + 1, (wide, tall))
-        full = np.zeros_like(alpha)
-        if x1 <= x0 or y1 <= y0:
-            return full
-        mask, picture = full[y0:y1, x0:x1], image[y0:y1, x0:x1]
+        at = slice(y0, max(y1, y0)), slice(x0, max(x1, x0))
+        picture = image[at]
+        mask = np.zeros(picture.shape[:2], np.uint8)
+        if not mask.size:
+            return mask, at
         fixed = np.round((points - (x0, y0)) * 16).astype(np.int32)[None]
         if layer.width:
             cv2.polylines(mask, fixed, layer.closed, 255, width, shift=4)
         else:
             cv2.fillPoly(mask, fixed, 255, shift=4)
         if layer.clip:
-            mask &= base[y0:y1, x0:x1]
+            mask &= base[at]
         if layer.drop and not layer.clip:
             shade = np.zeros_like(mask)
             step = reach * self.light
@@ -228,8 +232,8 @@ class Sheet:
             picture[:] = cv2.copyTo(self._gradient(layer, points - (x0, y0), mask.shape), mask, picture)
         else:
             picture[mask > 0] = layer.colour
-        alpha[y0:y1, x0:x1] |= mask
-        return full
+        alpha[at] |= mask
+        return mask, at
 
     def _gradient(self, layer: Layer, points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """The piece's colour with a soft change along one direction, (H, W, 3)."""
@@ -385,7 +389,7 @@ def _car_end(s: Sheet, paint: Colour, glass: Colour) -> None:
     for side in (-1, 1):
         lamp = (206, 36, 40) if back else (255, 244, 200)
         s.oval(side * w * 0.76, 0.48, 0.13, 0.075, lamp, drop=False)
-        s.oval(side * (w + 0.06), 0.64, 0.07, 0.05, tone(paint, 0.7))
+        s.oval(side * (w + 0.02), 0.63, 0.09, 0.05, tone(paint, 0.7))
     if not back:
         s.box(-w * 0.45, 0.38, w * 0.45, 0.52, INK, 0.04, drop=False)
     s.box(-0.17, 0.26, 0.17, 0.35, SNOW, 0.01, drop=False)
@@ -562,7 +566,29 @@ def dog(s: Sheet) -> None:
         hx, hy = 0.52, 0.84
         s.limb([(0.32, 0.62), (hx - 0.06, hy - 0.02)], (0.3 * shaggy, 0.2), fur, drop=False)
         s.line([(0.33, 0.76), (0.5, 0.64)], 0.05, collar)
-    elif how < 0.8:  # sitting
+    elif how < 0.67:  # sitting, seen from the front
+        s.limb([(0.2, 0.06), (0.36, 0.05), (0.46, 0.14)], (0.1, 0.08, 0.05), dark)
+        for side in (-1, 1):
+            s.oval(side * 0.2, 0.15, 0.13, 0.15, dark)
+            s.fill([(side * 0.16, 0), (side * 0.34, 0), (side * 0.32, 0.07), (side * 0.16, 0.08)], fur, 0.03)
+        s.fill([(-0.2, 0.06), (-0.26, 0.4), (-0.17, 0.72), (0.17, 0.72), (0.26, 0.4), (0.2, 0.06)], fur, 0.12)
+        s.oval(0, 0.5, 0.11, 0.18, patch, clip=True)
+        for side in (-1, 1):
+            s.limb([(side * 0.11, 0.42), (side * 0.1, 0.2), (side * 0.1, 0.03)], (0.13, 0.1, 0.11), fur)
+        s.limb([(-0.14, 0.63), (0, 0.6), (0.14, 0.63)], (0.05, 0.05, 0.05), collar)
+        for side in (-1, 1):
+            if not ear:
+                s.fill([(side * 0.17, 0.82), (side * 0.19, 1.04), (side * 0.04, 0.93)], dark, 0.03)
+        s.oval(0, 0.8, 0.185, 0.17, fur)
+        s.oval(0, 0.72, 0.1, 0.085, tone(fur, 1.3), drop=False)
+        s.oval(0, 0.75, 0.045, 0.035, INK, drop=False)
+        s.line([(-0.04, 0.69), (0, 0.7), (0.04, 0.69)], 0.014, INK)
+        for side in (-1, 1):
+            s.oval(side * 0.075, 0.84, 0.023, 0.026, INK, drop=False)
+            if ear:
+                s.limb([(side * 0.15, 0.91), (side * 0.21, 0.8), (side * 0.2, 0.66)], (0.08, 0.1, 0.07), dark)
+        return
+    elif how < 0.84:  # sitting
         s.limb([(-0.3, 0.08), (-0.5, 0.06), (-0.62, 0.2)], (0.1, 0.09, 0.05), dark)
         s.fill(
             [(-0.36, 0.02), (-0.4, 0.28), (-0.2, 0.55), (0.0, 0.76), (0.2, 0.72), (0.24, 0.46), (0.16, 0.02)], fur, 0.12
@@ -638,7 +664,7 @@ def stroller(s: Sheet) -> None:
             0.04,
         )
         s.fill([(-0.26, 0.8), (-0.13, 0.43), (0.22, 0.42), (0.26, 0.6), (0.02, 0.6), (-0.12, 0.84)], cloth, 0.05)
-        s.fill([(-0.2, 0.68), *arc(-0.16, 0.7, 0.42, 0.28, 5, 150).tolist()], tone(cloth, 0.9), 0.02)
+        s.fill([(-0.22, 0.7), *arc(-0.16, 0.7, 0.4, 0.29, 22, 165).tolist()], tone(cloth, 0.9), 0.02)
         for a in (45, 90, 120):
             s.line(
                 [(-0.16, 0.66), (-0.16 + 0.45 * np.cos(np.radians(a)), 0.66 + 0.33 * np.sin(np.radians(a)))],
@@ -667,7 +693,7 @@ def stroller(s: Sheet) -> None:
         s.box(-0.21, 0.2, 0.21, 0.36, cloth, 0.05)
         s.box(-0.16, 0.1, 0.16, 0.15, frame, 0.02)
     if s.chance(0.12):
-        s.fall(s.u(75, 100) * s.light)
+        s.pose = np.array([[1, s.u(-0.4, 0.4)], [s.u(-0.1, 0.1), s.u(0.45, 0.6)]])
 
 
 def traffic_cone(s: Sheet) -> None:
@@ -812,7 +838,7 @@ def barrier(s: Sheet) -> None:
         paint = (
             s.pick(((178, 176, 170), (196, 190, 178))) if kind == 2 else s.pick(((212, 52, 48), SNOW, (240, 110, 40)))
         )
-        w = s.u(0.8, 1.5)
+        w = s.u(1.0, 1.4)
         end = s.u(0.2, 0.3)
         s.fill(
             [(w, 0), (w + end, 0.06), (w + end * 0.7, 0.5), (w + end * 0.55, 0.98), (w, 0.98)], tone(paint, 0.7), 0.02
@@ -1096,8 +1122,9 @@ def stone(s: Sheet) -> None:
 
     def boulder(x: float, w: float, h: float) -> None:
         a = np.linspace(175, 5, count) + s.rng.normal(0, 4, count)
-        edge = np.stack([np.cos(np.radians(a)) * w, np.sin(np.radians(a)) * h], 1)
-        edge[1:-1] *= s.rng.uniform(0.84, 1.08, (count - 2, 1))
+        cos, sin = np.cos(np.radians(a)), np.sin(np.radians(a))
+        edge = np.stack([np.sign(cos) * np.abs(cos) ** 0.7 * w, np.abs(sin) ** 0.7 * h], 1)
+        edge[1:-1] *= s.rng.uniform(0.88, 1.06, (count - 2, 1))
         shape = np.vstack([(-w * 0.86, 0), edge, (w * 0.88, 0)]) + (x, 0)
         s.fill(shape, rock, 0.05 if angular else 0.3)
         core = np.array((x + s.u(-0.2, 0.2) * w, h * s.u(0.4, 0.55)))
@@ -1114,7 +1141,7 @@ def stone(s: Sheet) -> None:
         if s.chance(0.5):
             s.line([core, core + (-0.1 * w, -0.15), core + (-0.06 * w, -0.3)], 0.025, tone(rock, 0.55), clip=True)
         if s.chance(0.25):
-            s.fill(edge[: cut + 1] * (0.98, 1.0) + (x, 0.02), (104, 130, 70), 0.08, clip=True)
+            s.fill(edge[1:cut] * (0.98, 1.0) + (x, 0.02), (104, 130, 70), 0.08, clip=True)
 
     boulder(0, w, 1)
     if s.chance(0.3):
@@ -1208,7 +1235,7 @@ def plastic_bag(s: Sheet) -> None:
             a, b = edge[2 + i] * 0.95, np.array([s.u(-0.5, 0.5) * w, s.u(0.1, 0.4)])
             s.fill(np.array([a, a * 0.7 + b * 0.3 + (0.08, 0), b]), fold if i % 2 else shine, clip=True)
     if kind < 2 and s.chance(0.2):
-        s.fall(s.u(60, 95) * s.light)
+        s.fall(s.u(82, 95) * s.light)
 
 
 def pallet(s: Sheet) -> None:
