@@ -11,7 +11,7 @@ import numpy as np
 
 from vlsam_ros.synthetic import road
 from vlsam_ros.synthetic.road import View
-from vlsam_ros.synthetic.sprites import UNSEEN_STYLES, draw, draw_distractor, finish
+from vlsam_ros.synthetic.sprites import FIRST_DISTRACTORS, UNSEEN_STYLES, draw, draw_distractor, finish
 from vlsam_ros.synthetic.world import Placed, World
 
 NEAR_M = 1.5
@@ -19,6 +19,7 @@ NEAR_M = 1.5
 
 _FAR_M = 200.0
 _BANK_PX = 432
+_LOOKS = 24
 _SIZES = (24, 36, 54, 80, 120, 180, 270, 400, 600)
 
 
@@ -62,15 +63,38 @@ def _scenery_look(name: str, seed: int, height: float) -> np.ndarray:
 
 
 def scenery_bank(name: str, seed: int, size: int) -> np.ndarray:
-    """One of 12 looks of a piece of scenery, premultiplied, ``size`` pixels high (at most 432)."""
-    return _bank(name, seed % 12, size)
+    """One of 12 or 24 looks of a piece of scenery, premultiplied, ``size`` pixels high (at most 432)."""
+    if name in FIRST_DISTRACTORS:
+        return _bank(name, seed % 12, size)
+    number = seed % _LOOKS
+    return _unpacked(name, number) if size == _BANK_PX else _look(name, number, size)
 
 
 @lru_cache(maxsize=512)
 def _bank(name: str, number: int, size: int) -> np.ndarray:
     if size == _BANK_PX:
         return _premultiplied(draw_distractor(name, float(size), np.random.default_rng(number)))
-    full = _bank(name, number, _BANK_PX)
+    return _reduced(_bank(name, number, _BANK_PX), size)
+
+
+@lru_cache(maxsize=8192)
+def _look(name: str, number: int, size: int) -> np.ndarray:
+    """At most 192 pixels high: all of them stay in memory; full ones are unpacked anew each time."""
+    return _reduced(_unpacked(name, number), size)
+
+
+@lru_cache(maxsize=4096)
+def _packed(name: str, number: int) -> np.ndarray:
+    """A look of 432 pixels as PNG."""
+    rgba = _premultiplied(draw_distractor(name, float(_BANK_PX), np.random.default_rng(number)))
+    return cv2.imencode(".png", rgba, (cv2.IMWRITE_PNG_COMPRESSION, 1))[1]
+
+
+def _unpacked(name: str, number: int) -> np.ndarray:
+    return cv2.imdecode(_packed(name, number), cv2.IMREAD_UNCHANGED)
+
+
+def _reduced(full: np.ndarray, size: int) -> np.ndarray:
     width = max(1, round(full.shape[1] * size / len(full)))
     return cv2.resize(full, (width, size), interpolation=cv2.INTER_AREA)
 

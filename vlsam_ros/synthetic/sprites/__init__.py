@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from . import debris, flats, litter, living, scenery, solids, traffic, vehicles
+from . import debris, flats, litter, living, negatives, scenery, solids, traffic, vehicles
 from .canvas import Canvas
 
 Painter = Callable[[Canvas, np.random.Generator], None]
@@ -45,8 +45,11 @@ _DISTRACTORS: dict[str, tuple[Painter, float]] = {
     "grass tuft": (scenery.grass_tuft, 2.0),
 }
 
-DISTRACTORS: tuple[str, ...] = tuple(_DISTRACTORS)
-"""Unlabelled things; manhole, stain, crack, patch and leaves lie flat and are drawn as seen from above."""
+FIRST_DISTRACTORS: tuple[str, ...] = tuple(_DISTRACTORS)
+"""Those of the first world; manhole, stain, crack, patch and leaves lie flat."""
+
+DISTRACTORS: tuple[str, ...] = (*FIRST_DISTRACTORS, *negatives.UPRIGHT, *negatives.GROUND)
+"""Unlabelled things; those that lie flat are drawn as seen from above."""
 
 
 def draw(kind: str, height_px: float, rng: np.random.Generator, style: str = "painted") -> np.ndarray:
@@ -83,6 +86,8 @@ UNSEEN_STYLES: frozenset[str] = frozenset()
 
 def draw_distractor(name: str, height_px: float, rng: np.random.Generator) -> np.ndarray:
     """Like ``draw`` for a name in ``DISTRACTORS``."""
+    if name in negatives.UPRIGHT or name in negatives.GROUND:
+        return negatives.draw(name, height_px, rng)
     return _draw(_DISTRACTORS, name, height_px, rng, contact=0.0)
 
 
