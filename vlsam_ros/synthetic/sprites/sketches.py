@@ -1,7 +1,7 @@
 """The ``sketches`` style: every kind drawn by hand in pencil, ink, watercolour, felt, crayon, chalk or gouache.
 
-A painter lists shapes on a ``Sheet`` in units of the standing thing's height; ``_Medium`` decides how they come to paper:
-wobbling lines, fills that miss them, hatching and grain. What is drawn is cut out of the paper, so it is opaque.
+A painter lists shapes on a ``Sheet`` in units of the standing thing's height; ``_Medium`` decides how they come to
+paper: wobbling lines, fills that miss them, hatching and grain. What is drawn is cut out of the paper, so it is opaque.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Sheet:
     """The list of a sketch's shapes, x to the right and y up, and the chance that shapes them."""
 
     def __init__(self, rng: Rng) -> None:
-        self.rng, self.ops, self.bend = rng, list[_Op](), 0.0
+        self.rng, self.ops, self.bend, self.fine = rng, list[_Op](), 0.0, 1.0
 
     def u(self, low: float, high: float) -> float:
         """A number in the range."""
@@ -191,17 +191,25 @@ def car(s: Sheet) -> None:
         outline, window, belt, wheels, r = _CARS[s.one(*_CARS)]
         deep = 0.0 if s.p(0.5) else s.u(0.25, 0.6)
         rise, start = deep * s.u(0.15, 0.4), len(s.ops)
-        r *= s.u(0.9, 1.15)
+        r, lamps = r * s.u(0.9, 1.15), [hexa("d82828"), hexa("f8f0b0")]
+        if s.p(0.35):  # seen from behind: it faces left
+            end = max(x for x, _ in outline)
+            outline, lamps = [(end - x, y) for x, y in outline[::-1]], lamps[::-1]
+            window, wheels = tuple(end - x for x in window[::-1]), (end - wheels[1], end - wheels[0])
         if deep:
             s.disc(wheels[1] + deep, r + rise, r * 0.8, rubber, r)
-            top = np.array(outline)
-            lean = np.abs(np.diff(np.vstack([top, top[:1]]), axis=0))
-            steep = (lean[:, 1] > 0.12) & (top[:, 1] > 0.8) & (np.arange(len(top)) > len(top) // 2 - 1)
-            s.prism(outline, deep, rise, body, [glass if k else tone(body, 1.12 if a > b else 0.8)
-                                                for k, (a, b) in zip(steep, lean, strict=True)])  # fmt: skip
+            sides = []
+            for k, (x, y) in enumerate(outline):
+                to_x, to_y = outline[(k + 1) % len(outline)]
+                steep = y > 0.8 and 0.4 < to_y < y - 0.2 and k >= len(outline) // 2 - 2
+                sides.append(glass if steep else tone(body, 1.12 if abs(to_x - x) > y - to_y else 0.8))
+            s.prism(outline, deep, rise, body, sides)
             x, y = outline[-2]
+            if y > 0.8:  # an upright end has its window here
+                s.fill([(x + f * deep, v + f * rise) for f, v in ((0.12, 0.62), (0.88, 0.62), (0.88, 0.9),
+                    (0.12, 0.9))], glass)  # fmt: skip
             for f in (0.18, 0.82):
-                s.disc(x + 0.05 + f * deep, y * 0.78 + f * rise, 0.05, hexa("f8f0b0"), 0.065)
+                s.disc(x + 0.05 + f * deep, min(y * 0.78, 0.5) + f * rise, 0.05, lamps[1], 0.065)
             s.box(x + 0.08 + 0.35 * deep, 0.27 + 0.5 * rise, x + 0.08 + 0.65 * deep, 0.34 + 0.5 * rise, hexa("f0f0f0"))
         else:
             s.fill(smooth(outline, 1) if s.p(0.7) else outline, body)
@@ -216,11 +224,13 @@ def car(s: Sheet) -> None:
             if s.p(0.7):
                 s.mark([(x - 0.18, belt - 0.08), (x - 0.08, belt - 0.08)], weight=1.2)
         x, y = outline[-2]
-        s.disc(x - 0.04, y - 0.06, 0.07, hexa("f8f0b0"), 0.05)
-        s.box(0.0, 0.46, 0.07, 0.56, hexa("d82828"))
+        s.disc(x - 0.04, min(y, 0.6) - 0.06, 0.06, lamps[1], 0.05)
+        s.box(outline[0][0], 0.42, outline[0][0] + 0.07, 0.52, lamps[0])
         if s.p(0.4):
             s.mark([(0.05, 0.33), (x - 0.05, 0.33)], weight=1.0)
         for x in wheels:
+            if s.p(0.03):
+                continue
             s.disc(x, r, r, rubber)
             s.disc(x, r, r * s.one(0.45, 0.6), hub)
             s.disc(x, r, r * 0.15, tone(hub, 0.6))
@@ -228,7 +238,9 @@ def car(s: Sheet) -> None:
             s.box(0.9, 1.0, 1.5, 1.08, s.color(_WOOD + " 3060d0"))
         if deep:
             s.map([[s.u(0.6, 0.85), 0], [0, 1 / (1 + rise)]], start)
-    _damage(s, 0.2, 0.03)
+    _damage(s, 0.25, 0.05)
+    if s.p(0.06):  # its roof is crushed
+        s.map([[1, s.u(-0.2, 0.2)], [0, s.u(0.65, 0.85)]])
     if s.p(0.07):
         s.turn(s.one(180.0, 172.0, 90.0 if s.p(0.3) else 186.0))
 
@@ -270,6 +282,7 @@ def _damage(s: Sheet, chance: float, size: float) -> None:
 
 def pedestrian(s: Sheet) -> None:
     """Adults and children, with clothes and things of all kinds, in all poses."""
+    s.fine = 0.55
     skin, top, low = s.color(_SKIN, 0.06), s.color(_CLOTH), s.color(_CLOTH)
     shoe, hair = s.color(_DARK + " 7a3a20 e8e8e8", 0.2), s.color("1c1814 4a3020 8a5a2c d8b060 b8b4b0 a84820", 0.1)
     child = s.p(0.25)
@@ -378,6 +391,7 @@ def pedestrian(s: Sheet) -> None:
 
 def bicycle(s: Sheet) -> None:
     """City, race, child's, folding and cargo bicycles, upright, leaning or lying."""
+    s.fine = 0.65
     frame, tyre, metal = (s.color("c02830 2858a0 282828 48a060 e8c030 e8e8e8 d878a0"), s.color(_DARK, 0.1),
         s.color(_METAL, 0.1))  # fmt: skip
     kind = s.one("city", "city", "race", "child", "folding", "mountain")
@@ -528,6 +542,10 @@ def dog(s: Sheet) -> None:
         if long_hair:
             s.fill([(-long_ * 0.5, low + 0.06), (-0.2, low - 0.1), (0, low), (0.1, low - 0.12), (0.25, low), (0.3,
                 low + 0.08)], coat)  # fmt: skip
+    if s.p(0.06):
+        s.turn(s.one(-1, 1) * s.u(75, 100))
+    if s.p(0.3):
+        s.map([[s.u(0.65, 0.9), 0], [0, 1]])
 
 
 def _wheel(s: Sheet, x: float, r: float, tyre: Color, hub: Color) -> None:
@@ -538,6 +556,7 @@ def _wheel(s: Sheet, x: float, r: float, tyre: Color, hub: Color) -> None:
 
 def stroller(s: Sheet) -> None:
     """Prams, buggies and sports strollers from the side, and buggies from the front."""
+    s.fine = 0.8
     cloth, metal, tyre = s.color(_CLOTH), s.color(_METAL + " 28282c", 0.15), s.color(_DARK, 0.1)
     hood = cloth if s.p(0.6) else s.color(_CLOTH)
     kind = s.one("pram", "buggy", "buggy", "front")
@@ -644,6 +663,7 @@ def cone(s: Sheet) -> None:
 
 def bollard(s: Sheet) -> None:
     """Posts of iron, plastic, concrete and wood, round, square or bulged."""
+    s.fine = 0.8
     main, band = (s.color("484c50 e86020 c8c4bc 282828 3060a0 e0c030 f0f0ec 305038 8a6238"),
         s.color("f4f4f0 c83028 f0d030 282828", 0.2))  # fmt: skip
     w, kind = s.u(0.07, 0.15), s.one("round", "ball", "square", "plastic", "cast")
@@ -769,6 +789,10 @@ def barrier(s: Sheet) -> None:
         elif s.p(0.4):
             for x in np.arange(-w * 0.9, w * 0.75, 0.5):
                 s.fill([(x, 0.5), (x + 0.25, 0.5), (x + 0.4, 0.78), (x + 0.15, 0.78)], s.one(a, hexa("e8c020")))
+        for x in (-0.5, 0.5) if s.p(0.5) else ():
+            s.box(x * w - 0.13, 0, x * w + 0.13, 0.09, hexa("302c2c"))
+        if s.p(0.5):
+            s.mark([(0, 0.95), (0, 0)], weight=1.2)
         s.mark([(-w * 0.4, 0.95), (-w * 0.38, 0.7), (-w * 0.42, 0.55)], weight=0.7)
     if s.p(0.3):
         s.map([[s.u(0.6, 0.85), 0], [s.u(-0.1, 0.1), 1]])
@@ -781,6 +805,7 @@ def barrier(s: Sheet) -> None:
 
 def warning_sign(s: Sheet) -> None:
     """Triangles, diamonds, discs, octagons and boards on stands, posts or of the folding kind."""
+    s.fine = 0.8
     rim, ground = s.color("d02828 c83020 e86020", 0.1), s.color("f8f6ec f0d030 f8e880 f0a030", 0.08)
     ink, shape = (s.color("1c1c1c 202838 ffffff" if s.p(0.1) else "1c1c1c 28282c", 0.05),
         s.one("triangle", "triangle", "triangle", "diamond", "disc", "octagon", "a-board"))  # fmt: skip
@@ -847,7 +872,8 @@ def warning_sign(s: Sheet) -> None:
 def trash_bin(s: Sheet) -> None:
     """Wheeled bins, pedal and dust bins with lids, street baskets, open and overflowing, lying."""
     main = s.color("3a6a40 484c50 2858a0 e0c030 7a4a2c 28282c a8acb0")
-    kind, lid = s.one("wheelie", "wheelie", "dust", "basket", "pedal"), s.color("e0c030 2858a0 b83028 484c50", 0.2)
+    kind = s.one("wheelie", "wheelie", "wheelie", "dust", "dust", "basket", "pedal", "container", "post")
+    lid = s.color("e0c030 2858a0 b83028 484c50", 0.2)
     lid = main if s.p(0.5) else lid
     if kind == "wheelie":
         w, d = s.u(0.24, 0.3), s.u(0.0, 0.25)
@@ -867,6 +893,22 @@ def trash_bin(s: Sheet) -> None:
         s.mark([(-w * 0.55, 0.2), (-w * 0.65, 0.78)], [(w * 0.55, 0.2), (w * 0.65, 0.78)], weight=0.8)
         if s.p(0.4):
             s.box(-w * 0.35, 0.45, w * 0.35, 0.65, s.color("f4f4f0 e0c030", 0.2))
+    elif kind == "container":
+        w = s.u(0.5, 0.65)
+        for x in (-w * 0.7, w * 0.7):
+            s.disc(x, 0.07, 0.07, s.color(_DARK, 0.1))
+        s.fill([(-w * 0.85, 0.1), (w * 0.85, 0.1), (w, 0.78), (-w, 0.78)], main)
+        s.fill(
+            np.concatenate([ellipse(0, 0.78, w * 1.04, 0.22, 0, 180, 14), [(-w * 1.04, 0.72), (w * 1.04, 0.72)]]), lid
+        )
+        s.mark(*[[(f * w * 0.85, 0.15), (f * w, 0.7)] for f in (-0.6, -0.2, 0.2, 0.6)])
+    elif kind == "post":
+        w = s.u(0.2, 0.26)
+        s.tube([(0, 0), (0, 0.9)], 0.07, s.color(_METAL, 0.2))
+        s.box(-0.16, 0, 0.16, 0.05, hexa("404044"))
+        s.fill([(-w * 0.85, 0.25), (w * 0.85, 0.25), (w, 0.85), (-w, 0.85)], main)
+        s.fill(np.concatenate([ellipse(0, 0.84, w * 1.1, 0.17, 0, 180, 12), [(-w * 1.1, 0.8), (w * 1.1, 0.8)]]), lid)
+        s.fill(_rounded(-w * 0.6, 0.66, w * 0.6, 0.76), hexa("18181c"))
     else:
         w = s.u(0.25, 0.33)
 
@@ -1089,11 +1131,14 @@ def stone(s: Sheet) -> None:
         ring = np.stack([x + rx * ring[:, 0], (ring[:, 1] + 0.55) / (top + 0.55) * k], 1)
         if s.p(0.5):
             s.fill(ring, main)
-            c = np.array([x + s.u(-0.2, 0.2) * rx, s.u(0.5, 0.68) * k])
+            c = np.array([x + s.u(-0.25, 0.25) * rx, s.u(0.55, 0.7) * k])
+            inner = c + (ring - c) * s.rng.uniform(0.25, 0.65, (n, 1))
             for j in range(n):
                 e = (ring[j] + ring[(j + 1) % n]) / 2 - c
-                if s.p(0.75):
-                    s.fill([ring[j], ring[(j + 1) % n], c], tone(main, 1.0 + 0.25 * np.sign(e[1]) - 0.2 * e[0] / rx))
+                if s.p(0.6):
+                    s.fill([ring[j], ring[(j + 1) % n], inner[(j + 1) % n], inner[j]],
+                        tone(main, 0.95 + 0.2 * np.sign(e[1]) - 0.2 * e[0] / rx))  # fmt: skip
+            s.fill(inner[:: s.n(1, 2)], tone(main, s.u(1.05, 1.3)))
         else:
             s.fill(smooth(ring, 2), main)
             s.fill(smooth(np.stack([x + (ring[:, 0] - x) * 0.62 - 0.12 * rx, ring[:, 1] * 0.5 + 0.42 * k], 1), 2),
@@ -1133,7 +1178,7 @@ def plastic_bag(s: Sheet) -> None:
         ring[:, 1] = np.maximum(ring[:, 1], 0)
         s.fill(smooth(ring, 1), main)
         for k in (-1, 1):
-            if s.p(0.7):
+            if k > 0 or s.p(0.6):
                 s.tube([(k * 0.1, 0.7), (k * 0.2, 0.92), (k * 0.33, 0.9), (k * 0.32, 0.65)], 0.055, main)
         s.fill(smooth(_lump(s, -0.1 * w, 0.4, w * 0.45, 0.22, 8, 0.5), 1), tone(main, s.one(0.8, 1.15)))
     for _ in range(s.n(2, 5)):
@@ -1146,6 +1191,7 @@ def plastic_bag(s: Sheet) -> None:
 
 def pallet(s: Sheet) -> None:
     """Piles from the side or at an angle, one standing or leaning, broken ones."""
+    s.fine = 0.75
     wood = s.color(_WOOD, 0.2)
     kind = s.one("pile", "pile", "face", "single")
     if kind == "face":
@@ -1205,6 +1251,7 @@ def pallet(s: Sheet) -> None:
 
 def tree_branch(s: Sheet) -> None:
     """Bare, leafy or needled branches lying on the ground, forked and broken."""
+    s.fine = 0.6
     bark, leaf = (s.color("6a4a30 806048 4a3828 9a8468 b8a890", 0.15),
         s.color("4a8038 78a048 d8a030 b85828 2c5830", 0.25))  # fmt: skip
     half, kind = s.u(0.9, 1.55), s.one("bare", "leaves", "leaves", "needles", "blossom")
@@ -1272,8 +1319,9 @@ def debris(s: Sheet) -> None:
         elif kind == 3:  # a heap of shards
             for _ in range(s.n(5, 9)):
                 f = s.u(-1, 1)
-                s.fill(_lump(s, x + f * wide * 0.6, s.u(0.05, 0.1 + 0.8 * tall * (1 - abs(f))), s.u(0.06, 0.28),
-                    s.u(0.05, 0.2), s.n(3, 6), 0.5), tone(color, s.u(0.6, 1.3)) if s.p(0.6) else s.color(_METAL))  # fmt: skip
+                y = s.u(0.05, 0.1 + 0.8 * tall * (1 - abs(f)))
+                shard = _lump(s, x + f * wide * 0.6, y, s.u(0.06, 0.28), s.u(0.05, 0.2), s.n(3, 6), 0.5)
+                s.fill(shard, tone(color, s.u(0.6, 1.3)) if s.p(0.6) else s.color(_METAL))
         elif kind == 4:  # a bent rail or strip
             p = np.cumsum(s.rng.normal(0, 0.35, (s.n(3, 6), 2)), 0)
             p[:, 1] -= p[:, 1].min()
@@ -1311,8 +1359,8 @@ class _Medium:
         self.own_line = s.p(0.2)  # outlines in a darker tone of what they bound
         self.colored, self.wash, self.miss, self.inset = s.u(0.7, 1.3), s.u(0, 0.2), s.u(0, 0.02), 0.0
         self.grain, self.mottle, self.rim = 0.0, s.u(0, 0.1), 0.0
-        self.hatch, self.hatch_to, self.gap, self.slant = (0.0, s.one("ink", "dark", "paper"), s.u(0.03, 0.08),
-            s.u(-80, 80))  # fmt: skip
+        self.hatch, self.hatch_to = 0.0, s.one("ink", "dark", "paper")
+        self.gap, self.slant = s.u(0.03, 0.08), s.u(-80, 80)
         self.grey = s.p(0.08)
         if name == "pencil":
             self.line, self.passes, self.grey = s.u(0.008, 0.018), s.n(1, 3), s.p(0.6)
@@ -1323,7 +1371,7 @@ class _Medium:
             self.colored, self.hatch = s.one(0.0, 0.5, 1.0), s.one(0.0, 0.5, 0.9)
         elif name == "watercolour":
             self.line = s.one(0.0, s.u(0.006, 0.016))
-            self.wash, self.mottle, self.rim, self.miss = (s.u(0.05, 0.45), s.u(0.12, 0.3), s.u(0.0, 0.25),
+            self.wash, self.mottle, self.rim, self.miss = (s.u(0.05, 0.45), s.u(0.06, 0.2), s.u(0.0, 0.25),
                 s.u(0.01, 0.04))  # fmt: skip
         elif name == "felt":
             self.line, self.hatch, self.hatch_to = s.u(0.02, 0.045), s.u(0.1, 0.35), s.one("dark", "paper")
@@ -1337,10 +1385,11 @@ class _Medium:
             self.grain, self.line, self.passes = s.u(0.3, 0.7), s.u(0.018, 0.04), s.n(1, 2)
             self.colored = s.one(0.0, 0.6, 1.0)
         else:
-            self.line, self.mottle, self.miss = s.one(0.0, 0.0, s.u(0.008, 0.02)), s.u(0.05, 0.18), s.u(0, 0.008)
+            self.line, self.mottle, self.miss = s.one(0.0, 0.0, s.u(0.008, 0.02)), s.u(0.03, 0.14), s.u(0, 0.008)
             self.hatch, self.hatch_to, self.grain = s.one(0.0, 0.25), "dark", s.u(0, 0.15)
         if not self.line:
             self.colored = 1.0
+        self.line, self.wobble = self.line * s.fine, self.wobble * s.fine
         self.seed = int(s.rng.integers(2**31))
 
 
@@ -1450,7 +1499,7 @@ def _finish(pixels: np.ndarray, alpha: np.ndarray, m: _Medium, scale: float, hei
     x, y, w, h = cv2.boundingRect(alpha)
     alpha, rng = alpha[y : y + h, x : x + w], np.random.default_rng(m.seed)
     size = max(1, round(w * height_px / scale)), max(1, round(h * height_px / scale))
-    pixels = cv2.bitwise_and(pixels[y : y + h, x : x + w], cv2.merge([alpha] * 4))
+    pixels = cv2.copyTo(pixels[y : y + h, x : x + w], alpha)
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32)
     cover = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)
     small *= (1 / np.maximum(cover, 1).astype(np.float32))[..., None]
@@ -1459,16 +1508,16 @@ def _finish(pixels: np.ndarray, alpha: np.ndarray, m: _Medium, scale: float, hei
         lines = np.zeros((h, w), np.uint8)
         d = np.array([np.cos(np.radians(m.slant)), np.sin(np.radians(m.slant))]) * scale
         reach, side = 0.6 * np.hypot(w, h) / scale, d[::-1] * (-1, 1)
-        offsets = np.arange(-reach, reach, m.gap) + rng.normal(0, m.gap * 0.15, len(np.arange(-reach, reach, m.gap)))
+        offsets = np.arange(-reach, reach, m.gap)
+        offsets += rng.normal(0, m.gap * 0.15, len(offsets))
         a = (w / 2, h / 2) + offsets[:, None] * side
         strokes = np.stack([a - d * reach, a + d * reach + rng.normal(0, 0.02 * scale, a.shape)], 1)
         thick = max(1, round(scale * m.gap * (0.25 if m.hatch_to == "ink" else 0.45)))
         cv2.polylines(lines, (strokes * 16).astype(np.int32), False, 255, thick, cv2.LINE_8, 4)
-        weight = (cv2.resize(lines, size,
-            interpolation=cv2.INTER_AREA) * (m.hatch / 255 * np.maximum(filled, 0.35 * (not m.colored))))[..., None]  # fmt: skip
-        target = (
-            rgb * 0.55 if m.hatch_to == "dark" else np.array(m.paper if m.hatch_to == "paper" else m.ink, np.float32)
-        )
+        where = np.maximum(filled, 0.35 * (not m.colored)) * (m.hatch / 255)
+        weight = (cv2.resize(lines, size, interpolation=cv2.INTER_AREA) * where)[..., None]
+        fixed = np.array(m.paper if m.hatch_to == "paper" else m.ink, np.float32)
+        target = rgb * 0.55 if m.hatch_to == "dark" else fixed
         rgb += weight * (target - rgb)
     if m.mottle:
         rgb *= 1 + (m.mottle * filled * _noise(rng, size, height_px, 0.16))[..., None]
