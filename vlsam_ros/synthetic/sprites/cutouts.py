@@ -48,6 +48,21 @@ def rounded(points: np.ndarray, radius: float) -> np.ndarray:
     return curve.reshape(-1, 2)
 
 
+Shape = str | Sequence[tuple[float, float] | np.ndarray] | np.ndarray
+"""Points, or ``"x y, x y, ..."``."""
+
+
+def shape_of(points: Shape) -> np.ndarray:
+    """The points as an array (N, 2)."""
+    flat = points.replace(",", " ").split() if isinstance(points, str) else points
+    return np.array(flat, float).reshape(-1, 2)
+
+
+def around(x: float, y: float, rx: float, ry: float, degrees: float) -> tuple[float, float]:
+    """The point of an ellipse at an angle."""
+    return x + rx * float(np.cos(np.radians(degrees))), y + ry * float(np.sin(np.radians(degrees)))
+
+
 def arc(cx: float, cy: float, rx: float, ry: float, start: float = 0, end: float = 360) -> np.ndarray:
     """Points (N, 2) of an ellipse's arc, degrees counted from the right, upward."""
     angle = np.radians(np.linspace(start, end, 40, endpoint=abs(end - start) < 360))
@@ -95,7 +110,7 @@ class Sheet:
 
     def fill(
         self,
-        points: Sequence[tuple[float, float]] | np.ndarray,
+        points: Shape,
         colour: Colour,
         r: float = 0.0,
         *,
@@ -107,7 +122,7 @@ class Sheet:
 
         ``grad``: ``v`` darker below, ``h`` darker on one side, ``o`` darker on both sides.
         """
-        shape = np.asarray(points, float)
+        shape = shape_of(points)
         self._add(rounded(shape, r) if r else shape, colour, 0.0, True, clip, drop, grad)
 
     def box(
@@ -120,9 +135,15 @@ class Sheet:
         """Adds an ellipse."""
         self.fill(arc(x, y, rx, ry), colour, **how)  # type: ignore[arg-type]
 
+    def taper(
+        self, w0: float, y0: float, w1: float, y1: float, colour: Colour, r: float = 0.0, **how: bool | str
+    ) -> None:
+        """Adds a piece that is 2 ``w0`` wide at the height ``y0`` and 2 ``w1`` at ``y1``."""
+        self.fill([(-w0, y0), (w0, y0), (w1, y1), (-w1, y1)], colour, r, **how)  # type: ignore[arg-type]
+
     def line(
         self,
-        points: Sequence[tuple[float, float]] | np.ndarray,
+        points: Shape,
         width: float,
         colour: Colour,
         *,
@@ -131,11 +152,11 @@ class Sheet:
         drop: bool = False,
     ) -> None:
         """Adds a line of one width."""
-        self._add(np.asarray(points, float), colour, width, closed, clip, drop, "v")
+        self._add(shape_of(points), colour, width, closed, clip, drop, "v")
 
-    def limb(self, points: Sequence[tuple[float, float]], widths: Sequence[float], colour: Colour, **how: bool) -> None:
+    def limb(self, points: Shape, widths: Sequence[float], colour: Colour, **how: bool) -> None:
         """Adds a bent band whose width changes from point to point."""
-        p, half = np.asarray(points, float), np.asarray(widths, float)[:, None] / 2
+        p, half = shape_of(points), np.asarray(widths, float)[:, None] / 2
         along = np.gradient(p, axis=0)
         along /= np.maximum(np.hypot(*along.T)[:, None], 1e-6)
         side = along[:, ::-1] * (-1, 1) * half
@@ -250,67 +271,26 @@ class Sheet:
         self.pose = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) @ self.pose
 
 
-Outline = list[tuple[float, float]]
-Car = tuple[Outline, list[Outline], tuple[float, float]]
+Car = tuple[str, tuple[str, ...], tuple[float, float]]
 CARS: tuple[Car, ...] = (  # outline and windows, seen from the side, nose to the right; wheels' places
     (
-        [
-            (-1.4, 0.2),
-            (-1.42, 0.62),
-            (-1, 0.68),
-            (-0.6, 1),
-            (0.2, 1),
-            (0.66, 0.66),
-            (1.3, 0.58),
-            (1.42, 0.42),
-            (1.42, 0.2),
-        ],
-        [
-            [(-0.82, 0.68), (-0.52, 0.92), (-0.2, 0.92), (-0.2, 0.66)],
-            [(-0.12, 0.66), (-0.12, 0.92), (0.16, 0.92), (0.5, 0.66)],
-        ],
+        "-1.4 .2, -1.42 .62, -1 .68, -.6 1, .2 1, .66 .66, 1.3 .58, 1.42 .42, 1.42 .2",
+        ("-.82 .68, -.52 .92, -.2 .92, -.2 .66", "-.12 .66, -.12 .92, .16 .92, .5 .66"),
         (-0.9, 0.9),
     ),
     (
-        [
-            (-1.2, 0.2),
-            (-1.24, 0.6),
-            (-1.08, 0.97),
-            (-0.9, 1),
-            (0.15, 1),
-            (0.58, 0.68),
-            (1.14, 0.58),
-            (1.25, 0.42),
-            (1.25, 0.2),
-        ],
-        [
-            [(-1.02, 0.66), (-0.92, 0.9), (-0.4, 0.91), (-0.4, 0.65)],
-            [(-0.32, 0.65), (-0.32, 0.91), (0.1, 0.91), (0.42, 0.65)],
-        ],
+        "-1.2 .2, -1.24 .6, -1.08 .97, -.9 1, .15 1, .58 .68, 1.14 .58, 1.25 .42, 1.25 .2",
+        ("-1.02 .66, -.92 .9, -.4 .91, -.4 .65", "-.32 .65, -.32 .91, .1 .91, .42 .65"),
         (-0.78, 0.8),
     ),
     (
-        [(-1.35, 0.2), (-1.38, 0.95), (-1.28, 1), (0.6, 1), (0.96, 0.68), (1.3, 0.58), (1.38, 0.4), (1.38, 0.2)],
-        [
-            [(-1.22, 0.64), (-1.22, 0.9), (-0.5, 0.9), (-0.5, 0.64)],
-            [(-0.42, 0.64), (-0.42, 0.9), (0.1, 0.9), (0.1, 0.64)],
-            [(0.18, 0.64), (0.18, 0.9), (0.54, 0.9), (0.8, 0.64)],
-        ],
+        "-1.35 .2, -1.38 .95, -1.28 1, .6 1, .96 .68, 1.3 .58, 1.38 .4, 1.38 .2",
+        ("-1.22 .64, -1.22 .9, -.5 .9, -.5 .64", "-.42 .64, -.42 .9, .1 .9, .1 .64", ".18 .64, .18 .9, .54 .9, .8 .64"),
         (-0.88, 0.9),
     ),
     (
-        [
-            (-1.6, 0.24),
-            (-1.6, 0.62),
-            (-0.4, 0.6),
-            (-0.3, 0.96),
-            (-0.2, 1),
-            (0.4, 1),
-            (0.74, 0.67),
-            (1.44, 0.6),
-            (1.52, 0.24),
-        ],
-        [[(-0.22, 0.66), (-0.18, 0.9), (0.1, 0.9), (0.1, 0.66)], [(0.18, 0.66), (0.18, 0.9), (0.36, 0.9), (0.6, 0.66)]],
+        "-1.6 .24, -1.6 .62, -.4 .6, -.3 .96, -.2 1, .4 1, .74 .67, 1.44 .6, 1.52 .24",
+        ("-.22 .66, -.18 .9, .1 .9, .1 .66", ".18 .66, .18 .9, .36 .9, .6 .66"),
         (-1.0, 0.98),
     ),
 )
@@ -331,7 +311,7 @@ def car(s: Sheet) -> None:
 
 def _car_corner(s: Sheet, paint: Colour, glass: Colour, car: Car) -> None:
     """The side, and behind it to the right the nose."""
-    outline, _, wheels = car
+    outline, wheels = shape_of(car[0]), car[2]
     s.warp = np.array([[s.u(0.6, 0.72), 0, 0], [0.02, 1, 0]])
     deep = np.array([s.u(0.8, 1.0), s.u(0.08, 0.14)])
     s.oval(wheels[1] + deep[0], 0.2 + deep[1], 0.2, 0.2, RUBBER)
@@ -350,24 +330,24 @@ def _car_corner(s: Sheet, paint: Colour, glass: Colour, car: Car) -> None:
         s.oval(at[0] + 0.02, at[1] + 0.23, 0.13, 0.075, (255, 244, 204), drop=False)
     for y, tall, colour in ((0.19, 0.1, INK), (0.05, 0.08, SNOW)):
         a, b = low + right * 0.32 * deep[0] + (0, y), low + right * 0.64 * deep[0] + (0, y)
-        s.fill([tuple(a), tuple(b), (b[0], b[1] + tall), (a[0], a[1] + tall)], colour, 0.02, drop=False)
+        s.fill([a, b, b + (0, tall), a + (0, tall)], colour, 0.02, drop=False)
     _car_side(s, paint, glass, car)
 
 
 def _car_side(s: Sheet, paint: Colour, glass: Colour, car: Car) -> None:
     outline, windows, wheels = car
     s.fill(outline, paint, 0.09)
-    s.fill([(-2, 0), (2, 0), (2, 0.3), (-2, 0.3)], tone(paint, 0.72), clip=True, drop=False)
-    s.line([(-1.6, 0.56), (1.6, 0.5)], 0.025, tone(paint, 1.4), clip=True)
+    s.taper(2, 0, 2, 0.3, tone(paint, 0.72), clip=True, drop=False)
+    s.line("-1.6 .56, 1.6 .5", 0.025, tone(paint, 1.4), clip=True)
     for x in wheels:
         s.oval(x, 0.23, 0.26, 0.26, tone(paint, 0.4), clip=True, drop=False)
     s.box(1.2, 0.44, 1.6, 0.54, (252, 236, 180), clip=True)
     s.box(-1.8, 0.46, -1.3, 0.58, (200, 40, 40), clip=True)
     for window in windows:
         s.fill(window, glass, 0.04, drop=False)
-        s.line([window[0], window[2]], 0.03, tone(glass, 1.35), clip=True)
-    s.line([(-0.16, 0.28), (-0.16, 0.64)], 0.015, tone(paint, 0.6))
-    s.line([(-0.08, 0.57), (0.04, 0.57)], 0.03, tone(paint, 0.5))
+        s.line(shape_of(window)[[0, 2]], 0.03, tone(glass, 1.35), clip=True)
+    s.line("-.16 .28, -.16 .64", 0.015, tone(paint, 0.6))
+    s.line("-.08 .57, .04 .57", 0.03, tone(paint, 0.5))
     hub = s.pick((STEEL, (210, 214, 216), (96, 98, 104)))
     for x in wheels:
         s.oval(x, 0.2, 0.2, 0.2, RUBBER)
@@ -383,7 +363,7 @@ def _car_end(s: Sheet, paint: Colour, glass: Colour) -> None:
         [(-w, 0.62), (-w * 0.74, 0.98), (-0.2, 1.01), (0.2, 1.01), (w * 0.74, 0.98), (w, 0.62)], tone(paint, 0.86), 0.08
     )
     s.fill([(-w * 0.88, 0.62), (-w * 0.68, 0.92), (w * 0.68, 0.92), (w * 0.88, 0.62)], glass, 0.05, drop=False)
-    s.fill([(-0.3, 0.5), (0, 0.95), (0.14, 0.95), (-0.1, 0.5)], tone(glass, 1.3), clip=True)
+    s.fill("-.3 .5, 0 .95, .14 .95, -.1 .5", tone(glass, 1.3), clip=True)
     s.fill([(-w, 0.16), (-w * 1.03, 0.5), (-w * 0.9, 0.64), (w * 0.9, 0.64), (w * 1.03, 0.5), (w, 0.16)], paint, 0.07)
     s.box(-1, 0.1, 1, 0.25, tone(paint, 0.5), clip=True)
     for side in (-1, 1):
@@ -461,11 +441,7 @@ def pedestrian(s: Sheet) -> None:
         s.box(-0.075 - turn, 0.79, 0.075 - 2 * turn, 0.96, hair, 0.06)
     s.oval(turn, 0.918, 0.062, 0.08, hair if back else skin)
     if not back:
-        s.fill(
-            np.vstack([arc(-turn * 0.6, 0.925, 0.072, 0.082, 10 if side else 15, 200 if side else 165)]),
-            hair,
-            drop=False,
-        )
+        s.fill(arc(-turn * 0.6, 0.925, 0.072, 0.082, 10 if side else 15, 200 if side else 165), hair, drop=False)
     if s.chance(0.25):
         hat = s.pick(CLOTHES)
         s.fill(arc(0, 0.955, 0.075, 0.07, 0, 180), hat)
@@ -483,7 +459,7 @@ def bicycle(s: Sheet) -> None:
         s.limb([(0, 0), (0, 2 * r)], (0.06, 0.06), RUBBER)
         s.line([(-0.05, r), (-0.05, 0.68), (0.05, 0.68), (0.05, r)], 0.03, paint, drop=True)
         s.box(-0.03, 0.64, 0.03, 0.96, paint, 0.02)
-        s.line([(-0.28, 0.9), (-0.12, 0.96), (0.12, 0.96), (0.28, 0.9)], 0.04, STEEL, drop=True)
+        s.line("-.28 .9, -.12 .96, .12 .96, .28 .9", 0.04, STEEL, drop=True)
         for x in (-0.28, 0.28):
             s.line([(x - 0.03, 0.895), (x + 0.03, 0.895)], 0.06, INK)
         s.box(-0.15, 0.34, 0.15, 0.37, INK, 0.01)
@@ -493,7 +469,7 @@ def bicycle(s: Sheet) -> None:
     for x, y in (rear, front):
         for a in range(0, 180, 36):
             dx, dy = r * np.cos(np.radians(a + 10)), r * np.sin(np.radians(a + 10))
-            s.line([(x - dx, y - dy), (x + dx, y + dy)], 0.009, (176, 182, 186))
+            s.line([(x - dx, y - dy), (x + dx, y + dy)], 0.014, (176, 182, 186))
         s.line(arc(x, y, r - 0.025, r - 0.025), 0.05, RUBBER, closed=True)
         s.oval(x, y, 0.04, 0.04, STEEL, drop=False)
     crank, seat, head, low = (-0.08, 0.3), (-0.22, 0.76), (0.36, 0.84), (0.4, 0.7)
@@ -506,22 +482,18 @@ def bicycle(s: Sheet) -> None:
     s.line([crank, seat], thick, paint, drop=True)
     s.line([crank, low], thick * 1.1, paint, drop=True)
     if s.chance(0.6):
-        s.line([(-0.19, 0.67), (0.37, 0.79)], thick, paint, drop=True)
+        s.line("-.19 .67, .37 .79", thick, paint, drop=True)
     else:
-        s.line([(-0.14, 0.48), (0.39, 0.74)], thick, paint, drop=True)
+        s.line("-.14 .48, .39 .74", thick, paint, drop=True)
     s.line([front, low, head], thick, tone(paint, 0.8), drop=True)
     s.line([seat, (-0.235, 0.83)], 0.03, STEEL)
-    s.fill([(-0.38, 0.88), (-0.37, 0.82), (-0.06, 0.84), (-0.1, 0.87)], saddle, 0.03)
-    bars = (
-        [(0.36, 0.84), (0.34, 0.96), (0.2, 0.98)]
-        if s.chance(0.5)
-        else [(0.36, 0.84), (0.36, 0.94), (0.48, 0.96), (0.52, 0.86), (0.42, 0.8)]
-    )
+    s.fill("-.38 .88, -.37 .82, -.06 .84, -.1 .87", saddle, 0.03)
+    bars = ".36 .84, .34 .96, .2 .98" if s.chance(0.5) else ".36 .84, .36 .94, .48 .96, .52 .86, .42 .8"
     s.line(bars, 0.035, INK)
     s.oval(*crank, 0.075, 0.075, tone(STEEL, 0.7))
     s.line([(crank[0] - 0.06, crank[1] - 0.14), (crank[0] + 0.06, crank[1] + 0.14)], 0.025, INK)
     if s.chance(0.3):
-        s.fill([(0.44, 0.6), (0.7, 0.6), (0.76, 0.84), (0.42, 0.84)], s.pick(WOODS), 0.03)
+        s.fill(".44 .6, .7 .6, .76 .84, .42 .84", s.pick(WOODS), 0.03)
         for x in (0.5, 0.58, 0.66):
             s.line([(x, 0.6), (x + 0.01, 0.84)], 0.012, (110, 80, 50), clip=True)
     if view > 0.82:
@@ -543,21 +515,7 @@ def dog(s: Sheet) -> None:
             s.limb([(x, 0.5), (x + d * 0.4 + 0.03, 0.25), (x + d, 0.03)], (0.17, 0.1, 0.08), dark)
         up = s.u(0.5, 0.95)
         s.limb([(-0.5, 0.62), (-0.68, (0.62 + up) / 2 - 0.04), (-0.76, up)], (0.1, 0.09 * shaggy, 0.05), fur)
-        s.fill(
-            [
-                (-0.56, 0.68),
-                (-0.5, 0.4),
-                (-0.1, 0.4),
-                (0.2, 0.32),
-                (0.42, 0.42),
-                (0.48, 0.66),
-                (0.36, 0.78),
-                (-0.1, 0.7),
-                (-0.42, 0.74),
-            ],
-            fur,
-            0.14,
-        )
+        s.fill("-.56 .68, -.5 .4, -.1 .4, .2 .32, .42 .42, .48 .66, .36 .78, -.1 .7, -.42 .74", fur, 0.14)
         if s.chance(0.5):
             s.oval(s.u(-0.3, 0.1), 0.62, s.u(0.12, 0.25), 0.18, patch, clip=True)
         for x, d in ((-0.44, step), (0.36, -step)):
@@ -565,49 +523,47 @@ def dog(s: Sheet) -> None:
             s.oval(x + d + 0.03, 0.035, 0.07, 0.036, fur, drop=False)
         hx, hy = 0.52, 0.84
         s.limb([(0.32, 0.62), (hx - 0.06, hy - 0.02)], (0.3 * shaggy, 0.2), fur, drop=False)
-        s.line([(0.33, 0.76), (0.5, 0.64)], 0.05, collar)
+        s.line(".33 .76, .5 .64", 0.05, collar)
     elif how < 0.67:  # sitting, seen from the front
-        s.limb([(0.2, 0.06), (0.36, 0.05), (0.46, 0.14)], (0.1, 0.08, 0.05), dark)
+        s.limb(".2 .06, .36 .05, .46 .14", (0.1, 0.08, 0.05), dark)
         for side in (-1, 1):
             s.oval(side * 0.2, 0.15, 0.13, 0.15, dark)
             s.fill([(side * 0.16, 0), (side * 0.34, 0), (side * 0.32, 0.07), (side * 0.16, 0.08)], fur, 0.03)
-        s.fill([(-0.2, 0.06), (-0.26, 0.4), (-0.17, 0.72), (0.17, 0.72), (0.26, 0.4), (0.2, 0.06)], fur, 0.12)
+        s.fill("-.2 .06, -.26 .4, -.17 .72, .17 .72, .26 .4, .2 .06", fur, 0.12)
         s.oval(0, 0.5, 0.11, 0.18, patch, clip=True)
         for side in (-1, 1):
             s.limb([(side * 0.11, 0.42), (side * 0.1, 0.2), (side * 0.1, 0.03)], (0.13, 0.1, 0.11), fur)
-        s.limb([(-0.14, 0.63), (0, 0.6), (0.14, 0.63)], (0.05, 0.05, 0.05), collar)
+        s.limb("-.14 .63, 0 .6, .14 .63", (0.05, 0.05, 0.05), collar)
         for side in (-1, 1):
             if not ear:
                 s.fill([(side * 0.17, 0.82), (side * 0.19, 1.04), (side * 0.04, 0.93)], dark, 0.03)
         s.oval(0, 0.8, 0.185, 0.17, fur)
         s.oval(0, 0.72, 0.1, 0.085, tone(fur, 1.3), drop=False)
         s.oval(0, 0.75, 0.045, 0.035, INK, drop=False)
-        s.line([(-0.04, 0.69), (0, 0.7), (0.04, 0.69)], 0.014, INK)
+        s.line("-.04 .69, 0 .7, .04 .69", 0.014, INK)
         for side in (-1, 1):
             s.oval(side * 0.075, 0.84, 0.023, 0.026, INK, drop=False)
             if ear:
                 s.limb([(side * 0.15, 0.91), (side * 0.21, 0.8), (side * 0.2, 0.66)], (0.08, 0.1, 0.07), dark)
         return
     elif how < 0.84:  # sitting
-        s.limb([(-0.3, 0.08), (-0.5, 0.06), (-0.62, 0.2)], (0.1, 0.09, 0.05), dark)
-        s.fill(
-            [(-0.36, 0.02), (-0.4, 0.28), (-0.2, 0.55), (0.0, 0.76), (0.2, 0.72), (0.24, 0.46), (0.16, 0.02)], fur, 0.12
-        )
+        s.limb("-.3 .08, -.5 .06, -.62 .2", (0.1, 0.09, 0.05), dark)
+        s.fill("-.36 .02, -.4 .28, -.2 .55, 0 .76, .2 .72, .24 .46, .16 .02", fur, 0.12)
         s.oval(0.16, 0.5, 0.1, 0.17, patch, clip=True)
         s.oval(-0.17, 0.2, 0.2, 0.2, fur)
-        s.limb([(0.14, 0.46), (0.18, 0.2), (0.18, 0.03)], (0.16, 0.1, 0.09), fur)
-        s.fill([(-0.16, 0), (0.02, 0), (0.02, 0.06), (-0.16, 0.08)], fur, 0.03)
-        s.fill([(0.13, 0), (0.3, 0), (0.28, 0.06), (0.13, 0.08)], fur, 0.03)
+        s.limb(".14 .46, .18 .2, .18 .03", (0.16, 0.1, 0.09), fur)
+        s.fill("-.16 0, .02 0, .02 .06, -.16 .08", fur, 0.03)
+        s.fill(".13 0, .3 0, .28 .06, .13 .08", fur, 0.03)
         hx, hy = 0.16, 0.86
-        s.line([(-0.02, 0.74), (0.22, 0.68)], 0.05, collar)
+        s.line("-.02 .74, .22 .68", 0.05, collar)
     else:  # lying
         s.fit = False
-        s.limb([(-0.5, 0.1), (-0.78, 0.06), (-0.92, 0.12)], (0.1, 0.08, 0.05), fur)
-        s.fill([(-0.62, 0.0), (-0.66, 0.24), (-0.46, 0.4), (0.0, 0.36), (0.34, 0.48), (0.5, 0.3), (0.46, 0)], fur, 0.14)
+        s.limb("-.5 .1, -.78 .06, -.92 .12", (0.1, 0.08, 0.05), fur)
+        s.fill("-.62 0, -.66 .24, -.46 .4, 0 .36, .34 .48, .5 .3, .46 0", fur, 0.14)
         s.oval(-0.42, 0.16, 0.2, 0.16, fur)
-        s.limb([(0.36, 0.14), (0.5, 0.05), (0.78, 0.045)], (0.18, 0.1, 0.08), fur)
+        s.limb(".36 .14, .5 .05, .78 .045", (0.18, 0.1, 0.08), fur)
         hx, hy = 0.48, 0.52
-        s.line([(0.3, 0.4), (0.48, 0.33)], 0.05, collar)
+        s.line(".3 .4, .48 .33", 0.05, collar)
     if not ear:
         s.fill([(hx - 0.1, hy + 0.04), (hx - 0.1, hy + 0.22), (hx + 0.04, hy + 0.1)], dark, 0.03)
     s.limb([(hx, hy - 0.02), (hx + 0.15, hy - 0.05), (hx + 0.24, hy - 0.06)], (0.2, 0.13, 0.1), tone(fur, 0.94))
@@ -631,57 +587,34 @@ def stroller(s: Sheet) -> None:
             for a in (0, 60, 120):
                 dx, dy = 0.18 * np.cos(np.radians(a)), 0.18 * np.sin(np.radians(a))
                 s.line([(x - dx, 0.2 - dy), (x + dx, 0.2 + dy)], 0.012, frame)
-        s.line([(-0.3, 0.2), (0.26, 0.46)], 0.035, frame)
-        s.line([(0.3, 0.2), (-0.26, 0.46)], 0.035, frame)
-        s.line([(-0.3, 0.5), (-0.62, 0.84), (-0.7, 0.86)], 0.035, frame)
+        s.line("-.3 .2, .26 .46", 0.035, frame)
+        s.line(".3 .2, -.26 .46", 0.035, frame)
+        s.line("-.3 .5, -.62 .84, -.7 .86", 0.035, frame)
         s.fill(arc(0.06, 0.64, 0.36, 0.36, 0, 115).tolist() + [(0.06, 0.64)], tone(cloth, 0.84))
         for a in (35, 75):
-            s.line(
-                [(0.06, 0.64), (0.06 + 0.4 * np.cos(np.radians(a)), 0.64 + 0.4 * np.sin(np.radians(a)))],
-                0.018,
-                tone(cloth, 0.6),
-                clip=True,
-            )
-        s.fill([(-0.46, 0.66), (-0.36, 0.4), (0.26, 0.38), (0.44, 0.66)], cloth, 0.12)
-        s.line([(-0.5, 0.64), (0.5, 0.64)], 0.035, tone(cloth, 1.5), clip=True)
+            s.line([(0.06, 0.64), around(0.06, 0.64, 0.4, 0.4, a)], 0.018, tone(cloth, 0.6), clip=True)
+        s.fill("-.46 .66, -.36 .4, .26 .38, .44 .66", cloth, 0.12)
+        s.line("-.5 .64, .5 .64", 0.035, tone(cloth, 1.5), clip=True)
     elif kind < 0.75:  # buggy from the side
-        s.line([(-0.34, 0.12), (0.16, 0.52), (0.24, 0.52)], 0.035, frame)
-        s.line([(0.36, 0.12), (-0.1, 0.56), (-0.4, 0.95), (-0.52, 0.96)], 0.04, frame, drop=True)
-        s.line([(-0.56, 0.96), (-0.44, 0.96)], 0.06, INK)
-        s.fill([(-0.26, 0.26), (0.18, 0.24), (0.2, 0.32), (-0.26, 0.36)], tone(cloth, 0.6), 0.02)
-        s.fill(
-            [
-                (-0.3, 0.78),
-                (-0.2, 0.82),
-                (-0.02, 0.5),
-                (0.26, 0.48),
-                (0.42, 0.26),
-                (0.48, 0.28),
-                (0.34, 0.56),
-                (0.0, 0.6),
-            ],
-            tone(cloth, 0.75),
-            0.04,
-        )
-        s.fill([(-0.26, 0.8), (-0.13, 0.43), (0.22, 0.42), (0.26, 0.6), (0.02, 0.6), (-0.12, 0.84)], cloth, 0.05)
+        s.line("-.34 .12, .16 .52, .24 .52", 0.035, frame)
+        s.line(".36 .12, -.1 .56, -.4 .95, -.52 .96", 0.04, frame, drop=True)
+        s.line("-.56 .96, -.44 .96", 0.06, INK)
+        s.fill("-.26 .26, .18 .24, .2 .32, -.26 .36", tone(cloth, 0.6), 0.02)
+        s.fill("-.3 .78, -.2 .82, -.02 .5, .26 .48, .42 .26, .48 .28, .34 .56, 0 .6", tone(cloth, 0.75), 0.04)
+        s.fill("-.26 .8, -.13 .43, .22 .42, .26 .6, .02 .6, -.12 .84", cloth, 0.05)
         s.fill([(-0.22, 0.7), *arc(-0.16, 0.7, 0.4, 0.29, 22, 165).tolist()], tone(cloth, 0.9), 0.02)
         for a in (45, 90, 120):
-            s.line(
-                [(-0.16, 0.66), (-0.16 + 0.45 * np.cos(np.radians(a)), 0.66 + 0.33 * np.sin(np.radians(a)))],
-                0.018,
-                tone(cloth, 0.6),
-                clip=True,
-            )
+            s.line([(-0.16, 0.66), around(-0.16, 0.66, 0.45, 0.33, a)], 0.018, tone(cloth, 0.6), clip=True)
         for x in (-0.34, 0.36):
             s.oval(x, 0.12, 0.12, 0.12, RUBBER)
             s.oval(x, 0.12, 0.06, 0.06, frame, drop=False)
     else:  # from the front
-        s.line([(-0.24, 0.9), (-0.2, 0.97), (0.2, 0.97), (0.24, 0.9)], 0.04, INK)
+        s.line("-.24 .9, -.2 .97, .2 .97, .24 .9", 0.04, INK)
         for side in (-1, 1):
             s.line([(side * 0.24, 0.92), (side * 0.22, 0.5), (side * 0.26, 0.1)], 0.04, frame)
             s.box(side * 0.26 - 0.045, 0, side * 0.26 + 0.045, 0.22, RUBBER, 0.04)
         s.box(-0.24, 0.32, 0.24, 0.8, tone(cloth, 0.7), 0.08)
-        s.fill([(-0.16, 0.34), (0.16, 0.34), (0.14, 0.72), (-0.14, 0.72)], tone(cloth, 1.3), 0.08)
+        s.taper(0.16, 0.34, 0.14, 0.72, tone(cloth, 1.3), 0.08)
         if s.chance(0.5):
             s.oval(0, 0.66, 0.08, 0.085, s.pick(SKINS))
             s.box(-0.11, 0.36, 0.11, 0.58, s.pick(CLOTHES), 0.07)
@@ -720,7 +653,7 @@ def traffic_cone(s: Sheet) -> None:
     )
     for y, tall in ((), ((0.45, 0.2),), ((0.32, 0.15), (0.62, 0.13)), ((0.3, 0.3),))[s.rng.integers(4)]:
         x = bend * y * 0.6
-        curve = np.array([(-0.4, 0.03), (-0.15, 0), (0, -0.01), (0.15, 0), (0.4, 0.03)]) + (x, y)
+        curve = shape_of("-.4 .03, -.15 0, 0 -.01, .15 0, .4 .03") + (x, y)
         s.fill(np.vstack([curve, curve[::-1] + (0, tall)]), band, clip=True, grad="o")
     s.oval(bend, 0.985, tip * 0.7, 0.014, tone(paint, 0.5), drop=False)
     if s.chance(0.25):
@@ -733,7 +666,7 @@ def bollard(s: Sheet) -> None:
     if kind == 0:  # flexible post with bands
         paint = s.pick((*ORANGES, (60, 140, 80), (230, 190, 50)))
         w *= 0.75
-        s.fill([(-w * 2.2, 0), (w * 2.2, 0), (w * 1.6, 0.07), (-w * 1.6, 0.07)], INK, 0.02)
+        s.taper(w * 2.2, 0, w * 1.6, 0.07, INK, 0.02)
         s.box(-w, 0.05, w, 1, paint, 0.05, grad="o")
         for y in (0.6, 0.78):
             s.box(-w, y, w, y + 0.1, SNOW, clip=True, grad="o")
@@ -758,7 +691,7 @@ def bollard(s: Sheet) -> None:
             0.06,
             grad="o",
         )
-        s.line([(-0.4, 0.8), (0.4, 0.8)], 0.03, tone(paint, 0.7), clip=True)
+        s.line("-.4 .8, .4 .8", 0.03, tone(paint, 0.7), clip=True)
     else:  # wood, square, slanted top seen from a corner
         wood = s.pick(WOODS)
         s.fill([(-w, 0), (w * 0.3, 0), (w * 0.3, 0.9), (-w, 0.93)], wood, 0.01)
@@ -776,8 +709,8 @@ def barrel(s: Sheet) -> None:
     works, w = s.chance(0.5), s.u(0.3, 0.38)
     if works:
         paint = s.pick(ORANGES)
-        s.fill([(-w * 1.3, 0), (w * 1.3, 0), (w * 1.2, 0.09), (-w * 1.2, 0.09)], INK, 0.04)
-        s.fill([(-w * 1.05, 0.07), (w * 1.05, 0.07), (w * 0.86, 0.92), (-w * 0.86, 0.92)], paint, 0.03, grad="o")
+        s.taper(w * 1.3, 0, w * 1.2, 0.09, INK, 0.04)
+        s.taper(w * 1.05, 0.07, w * 0.86, 0.92, paint, 0.03, grad="o")
         for y in (0.2, 0.42, 0.64)[s.rng.integers(2) :]:
             s.fill(
                 np.vstack([arc(0, y, 0.5, 0.05, 180, 360), arc(0, y + 0.12, 0.5, 0.05, 360, 180)]),
@@ -787,8 +720,8 @@ def barrel(s: Sheet) -> None:
             )
         for y in (0.38, 0.6):
             s.line(arc(0, y, 0.5, 0.05, 180, 360), 0.02, tone(paint, 0.7), clip=True)
-        s.fill([(-w * 0.88, 0.9), (w * 0.88, 0.9), (w * 0.7, 0.96), (-w * 0.7, 0.96)], tone(paint, 0.9), 0.03)
-        s.line([(-0.1, 0.95), (-0.07, 0.99), (0.07, 0.99), (0.1, 0.95)], 0.035, tone(paint, 0.8))
+        s.taper(w * 0.88, 0.9, w * 0.7, 0.96, tone(paint, 0.9), 0.03)
+        s.line("-.1 .95, -.07 .99, .07 .99, .1 .95", 0.035, tone(paint, 0.8))
     else:
         paint = s.pick(((44, 92, 150), (60, 120, 92), (186, 60, 50), (110, 84, 66), (230, 180, 50), (70, 74, 80)))
         s.fill(np.vstack([arc(0, 0.08, w, 0.08, 180, 360), arc(0, 0.9, w, 0.08, 0, 180)]), paint, grad="o")
@@ -796,7 +729,7 @@ def barrel(s: Sheet) -> None:
             s.line(arc(0, y, w, 0.08, 180, 360), 0.04, tone(paint, 0.72), clip=True)
             s.line(arc(0, y + 0.03, w, 0.08, 180, 360), 0.015, tone(paint, 1.4), clip=True)
         if s.chance(0.4):
-            s.fill([(-0.13, 0.38), (0, 0.25), (0.13, 0.38), (0, 0.51)], (250, 210, 60), drop=False)
+            s.fill("-.13 .38, 0 .25, .13 .38, 0 .51", (250, 210, 60), drop=False)
         if s.chance(0.4):
             s.fill(
                 [(-w, 0), (-w * 0.1, 0), (-w * 0.4, 0.14), (-w * 0.7, 0.2), (-w, 0.34)], (130, 74, 44), 0.06, clip=True
@@ -843,9 +776,9 @@ def barrier(s: Sheet) -> None:
         s.fill(
             [(w, 0), (w + end, 0.06), (w + end * 0.7, 0.5), (w + end * 0.55, 0.98), (w, 0.98)], tone(paint, 0.7), 0.02
         )
-        s.fill([(-w, 0), (w, 0), (w, 0.98), (-w, 0.98)], paint, 0.03)
-        s.fill([(-2, 0.34), (2, 0.34), (2, 0.52), (-2, 0.52)], tone(paint, 1.3), clip=True)
-        s.fill([(-2, 0), (2, 0), (2, 0.16), (-2, 0.16)], tone(paint, 0.82), clip=True)
+        s.taper(w, 0, w, 0.98, paint, 0.03)
+        s.taper(2, 0.34, 2, 0.52, tone(paint, 1.3), clip=True)
+        s.taper(2, 0, 2, 0.16, tone(paint, 0.82), clip=True)
         if kind == 2:
             for x in (-w * 0.5, w * 0.5):
                 s.box(x - 0.14, -0.02, x + 0.14, 0.1, INK, 0.03, clip=True)
@@ -856,7 +789,7 @@ def barrier(s: Sheet) -> None:
         else:
             for x in (-w * 0.5, w * 0.5):
                 s.box(x - 0.16, 0.6, x + 0.16, 0.76, tone(paint, 0.62), 0.06, drop=False)
-            s.line([(0, 0), (0, 1)], 0.025, tone(paint, 0.6))
+            s.line("0 0, 0 1", 0.025, tone(paint, 0.6))
             s.box(-w, 0.94, w, 1.0, tone(paint, 1.25), 0.03)
     if kind < 2 and s.chance(0.15):
         s.pose = np.array([[1, s.u(-0.5, 0.5)], [0.0, s.u(0.3, 0.45)]])
@@ -869,12 +802,12 @@ def warning_sign(s: Sheet) -> None:
         s.box(-0.025, 0.03, 0.025, 0.6, STEEL, grad="o")
         s.box(-0.22, 0, 0.22, 0.07, s.pick((INK, (210, 90, 40))), 0.03)
     elif base == 1:
-        s.line([(-0.3, 0.02), (0, 0.42), (0.3, 0.02)], 0.035, (70, 72, 78))
-        s.line([(-0.12, 0.02), (0, 0.42), (0.12, 0.02)], 0.03, STEEL)
+        s.line("-.3 .02, 0 .42, .3 .02", 0.035, (70, 72, 78))
+        s.line("-.12 .02, 0 .42, .12 .02", 0.03, STEEL)
     else:
         for x in (-0.2, 0.2):
             s.box(x - 0.025, 0, x + 0.025, 0.5, (80, 82, 88), 0.01)
-        s.line([(-0.24, 0.12), (0.24, 0.12)], 0.04, (80, 82, 88))
+        s.line("-.24 .12, .24 .12", 0.04, (80, 82, 88))
     if kind == 0:
         y, face, w = 0.34, s.pick((SNOW, (252, 206, 60))), s.u(0.36, 0.42)
         s.fill([(-w, y), (w, y), (0, 1.04)], (204, 36, 40), 0.08, drop=False)
@@ -916,10 +849,8 @@ def trash_bin(s: Sheet) -> None:
         w = s.u(0.25, 0.32)
         for x in (-w * 0.8, w * 0.8):
             s.box(x - 0.05, 0, x + 0.05, 0.17, INK, 0.03, drop=False)
-        s.fill([(-w * 0.8, 0.03), (w * 0.8, 0.03), (w, 0.86), (-w, 0.86)], paint, 0.05)
-        s.fill(
-            [(-w * 0.5, 0.12), (w * 0.5, 0.12), (w * 0.62, 0.7), (-w * 0.62, 0.7)], tone(paint, 0.85), 0.04, drop=False
-        )
+        s.taper(w * 0.8, 0.03, w, 0.86, paint, 0.05)
+        s.taper(w * 0.5, 0.12, w * 0.62, 0.7, tone(paint, 0.85), 0.04, drop=False)
         s.fill(
             [(-w * 1.1, 0.84), (w * 1.1, 0.84), (w * 1.02, 0.97), (w * 0.6, 1), (-w * 0.6, 1), (-w * 1.02, 0.97)],
             lid,
@@ -927,17 +858,17 @@ def trash_bin(s: Sheet) -> None:
         )
         s.oval(0, 0.5, 0.08, 0.08, tone(paint, 1.6), drop=False)
     elif kind == 1:  # on wheels, from the side or a corner
-        s.fill([(-0.24, 0.08), (0.2, 0.02), (0.34, 0.86), (-0.3, 0.86)], paint, 0.04)
-        s.fill([(0.1, 0), (0.5, 0), (0.5, 1), (0.16, 1)], tone(paint, 0.75), clip=True)
+        s.fill("-.24 .08, .2 .02, .34 .86, -.3 .86", paint, 0.04)
+        s.fill(".1 0, .5 0, .5 1, .16 1", tone(paint, 0.75), clip=True)
         s.oval(-0.2, 0.12, 0.12, 0.12, INK)
         s.oval(-0.2, 0.12, 0.05, 0.05, STEEL, drop=False)
         up = s.u(0, 0.5) if s.chance(0.3) else 0.0
         s.fill([(-0.34, 0.84), (0.38, 0.84 + up), (0.37, 0.9 + up), (-0.05, 0.99 + up * 0.5), (-0.33, 0.95)], lid, 0.04)
-        s.line([(-0.33, 0.86), (-0.44, 0.88), (-0.42, 0.94), (-0.32, 0.94)], 0.035, tone(paint, 0.6))
+        s.line("-.33 .86, -.44 .88, -.42 .94, -.32 .94", 0.035, tone(paint, 0.6))
     elif kind == 2:  # park bin of slats
         w = s.u(0.28, 0.36)
         s.box(-w * 0.6, 0, w * 0.6, 0.1, INK, 0.02)
-        s.fill([(-w * 0.86, 0.06), (w * 0.86, 0.06), (w, 0.9), (-w, 0.9)], tone(paint, 0.5), 0.03, grad="o")
+        s.taper(w * 0.86, 0.06, w, 0.9, tone(paint, 0.5), 0.03, grad="o")
         slat = s.pick((*WOODS, paint))
         for i in range(6):
             x = (i - 2.5) / 3
@@ -953,20 +884,20 @@ def trash_bin(s: Sheet) -> None:
             )
         for y in (0.22, 0.74):
             s.line([(-1, y), (1, y)], 0.035, INK, clip=True)
-        s.fill(np.vstack([arc(0, 0.9, w * 1.05, 0.07)]), tone(paint, 0.8))
+        s.fill(arc(0, 0.9, w * 1.05, 0.07), tone(paint, 0.8))
         s.oval(0, 0.91, w * 0.8, 0.045, INK, drop=False)
         if s.chance(0.4):
-            s.fill([(-0.15, 0.9), (-0.12, 1.03), (0, 0.97), (0.08, 1.06), (0.16, 0.9)], SNOW, 0.04)
+            s.fill("-.15 .9, -.12 1.03, 0 .97, .08 1.06, .16 .9", SNOW, 0.04)
     else:  # domed lid with a flap
         w = s.u(0.26, 0.33)
-        s.fill([(-w, 0), (w, 0), (w, 0.7), (-w, 0.7)], paint, 0.05, grad="o")
+        s.taper(w, 0, w, 0.7, paint, 0.05, grad="o")
         s.fill(
             [(-w * 1.05, 0.68), (w * 1.05, 0.68), *arc(0, 0.72, w * 1.05, 0.28, 0, 180).tolist()], lid, 0.02, grad="o"
         )
         s.box(-w * 0.55, 0.74, w * 0.55, 0.88, INK, 0.04, drop=False)
         s.box(-w * 0.5, 0.79, w * 0.5, 0.87, tone(lid, 0.75), 0.03, drop=False)
         s.box(-0.1, 0.28, 0.1, 0.5, SNOW, 0.02, drop=False)
-        s.line([(-1, 0.06), (1, 0.06)], 0.03, tone(paint, 0.6), clip=True)
+        s.line("-1 .06, 1 .06", 0.03, tone(paint, 0.6), clip=True)
     if s.chance(0.2):
         s.fall(s.u(82, 96) * s.light)
 
@@ -1038,7 +969,7 @@ def suitcase(s: Sheet) -> None:
         s.line([(-0.09, high + 0.01), (0.09, high + 0.01)], 0.035, INK)
     elif kind == 2:  # cloth, with pockets
         w = s.u(0.28, 0.34)
-        s.line([(-0.13, 0.8), (-0.13, 0.98), (0.13, 0.98), (0.13, 0.8)], 0.035, STEEL)
+        s.line("-.13 .8, -.13 .98, .13 .98, .13 .8", 0.035, STEEL)
         for x in (-w * 0.7, w * 0.7):
             s.oval(x, 0.05, 0.05, 0.05, INK, drop=False)
         s.box(-w, 0.04, w, 0.83, paint, 0.06)
@@ -1051,7 +982,7 @@ def suitcase(s: Sheet) -> None:
         s.box(w * 0.4, 0.58, w * 0.65, 0.7, s.pick(CLOTHES), 0.02)
     else:  # old, broad, with straps and corners
         w, leather = s.u(0.62, 0.78), s.pick(((150, 96, 60), (120, 70, 46), (86, 96, 80), (170, 60, 54), (60, 74, 100)))
-        s.line([(-0.16, 0.86), (-0.13, 0.96), (0.13, 0.96), (0.16, 0.86)], 0.06, tone(leather, 0.5))
+        s.line("-.16 .86, -.13 .96, .13 .96, .16 .86", 0.06, tone(leather, 0.5))
         s.box(-w, 0, w, 0.88, leather, 0.07)
         for x in (-w * 0.55, w * 0.55):
             s.box(x - 0.055, -0.1, x + 0.055, 1, tone(leather, 0.6), clip=True)
@@ -1164,11 +1095,7 @@ def plastic_bag(s: Sheet) -> None:
     fold, shine, kind = tone(film, 0.7), tone(film, 1.5), s.rng.integers(3)
     w = s.u(0.4, 0.6)
     if kind == 0:  # knotted sack
-        s.fill(
-            [(-0.05, 0.74), (-0.2, 0.98), (-0.1, 0.94), (-0.02, 1.0), (0.08, 0.92), (0.2, 0.99), (0.05, 0.74)],
-            tone(film, 0.86),
-            0.03,
-        )
+        s.fill("-.05 .74, -.2 .98, -.1 .94, -.02 1, .08 .92, .2 .99, .05 .74", tone(film, 0.86), 0.03)
         bulge = s.rng.uniform(0.9, 1.12, 6)
         shape = np.array(
             [
@@ -1213,7 +1140,7 @@ def plastic_bag(s: Sheet) -> None:
         logo = s.pick(PAINTS)
         if s.chance(0.7):
             s.oval(0, 0.34, 0.16, 0.16, logo, drop=False)
-            s.line([(-0.09, 0.34), (0.09, 0.34)], 0.04, film)
+            s.line("-.09 .34, .09 .34", 0.04, film)
     else:  # crumpled
         angle = np.linspace(180, 0, 9)
         edge = np.stack([np.cos(np.radians(angle)) * w * 1.3, np.sin(np.radians(angle)) * 0.8], 1) * s.rng.uniform(
@@ -1324,11 +1251,11 @@ def tree_branch(s: Sheet) -> None:
             tip = mid + reach * 0.5 * np.array((np.cos(a * 1.3 - 0.1), np.sin(a * 1.3)))
             twigs.append((trunk[i], np.maximum(mid, (-9, 0.02)), np.maximum(tip, (-9, 0.02))))
     for root, mid, tip in twigs:
-        s.limb([tuple(root), tuple(mid), tuple(tip)], (thick * 0.55, thick * 0.38, 0.03), tone(bark, 0.85))
+        s.limb([root, mid, tip], (thick * 0.55, thick * 0.38, 0.03), tone(bark, 0.85))
         if s.chance(0.6):
             end = mid + (s.u(0.05, 0.3), s.u(0.1, 0.3))
-            s.limb([tuple(mid), tuple((mid + end) / 2 + (0.03, 0)), tuple(end)], (0.05, 0.04, 0.025), tone(bark, 0.85))
-    s.limb([tuple(p) for p in trunk], np.linspace(thick, 0.04, 7).tolist(), bark)
+            s.limb([mid, (mid + end) / 2 + (0.03, 0), end], (0.05, 0.04, 0.025), tone(bark, 0.85))
+    s.limb(trunk, np.linspace(thick, 0.04, 7).tolist(), bark)
     s.line(trunk + (0, 0.02), 0.018, tone(bark, 1.3), clip=True)
     s.oval(0, y[0], thick * 0.28, thick * 0.52, (222, 190, 140), drop=False)
     if leafy > 0.35:
@@ -1341,7 +1268,8 @@ def tree_branch(s: Sheet) -> None:
                     [at + (-c, -q), at + (-q * 0.6, c * 0.6), at + (c, q), at + (q * 0.6, -c * 0.6)],
                     tone(leaf, s.u(0.75, 1.25)),
                     0.06,
-                )  # type: ignore[list-item]
+                    drop=False,
+                )
 
 
 def debris(s: Sheet) -> None:
@@ -1371,27 +1299,13 @@ def debris(s: Sheet) -> None:
         s.line(np.maximum(bends, (-9, 0.02)), s.u(0.02, 0.05), palette[int(s.rng.integers(3))], drop=True)
 
 
-KINDS: dict[str, Callable[[Sheet], None]] = {
-    "car": car,
-    "pedestrian": pedestrian,
-    "bicycle": bicycle,
-    "dog": dog,
-    "stroller": stroller,
-    "traffic cone": traffic_cone,
-    "bollard": bollard,
-    "barrel": barrel,
-    "barrier": barrier,
-    "warning sign": warning_sign,
-    "trash bin": trash_bin,
-    "cardboard box": cardboard_box,
-    "suitcase": suitcase,
-    "tire": tire,
-    "stone": stone,
-    "plastic bag": plastic_bag,
-    "pallet": pallet,
-    "tree branch": tree_branch,
-    "debris": debris,
-}
+DRAWINGS: tuple[Callable[[Sheet], None], ...] = (
+    car, pedestrian, bicycle, dog, stroller, traffic_cone, bollard, barrel, barrier,
+    warning_sign, trash_bin, cardboard_box, suitcase, tire, stone, plastic_bag, pallet, tree_branch,
+    debris,
+)  # fmt: skip
+KINDS = {drawing.__name__.replace("_", " "): drawing for drawing in DRAWINGS}
+"""What draws each kind."""
 
 
 def draw(kind: str, height_px: float, rng: np.random.Generator) -> np.ndarray:
@@ -1406,9 +1320,7 @@ def draw(kind: str, height_px: float, rng: np.random.Generator) -> np.ndarray:
         uint8 RGBA (H, W, 4), straight alpha, cropped to the object, its bottom row on the ground.
     """
     if kind not in KINDS:
-        raise ValueError(
-            f"expected a kind of {', '.join(KINDS)}, got {kind!r}: draw it in another style or add it here"
-        )
+        raise ValueError(f"expected a kind of {', '.join(KINDS)}; got {kind!r}: use one of these or add a drawing")
     sheet = Sheet(rng)
     KINDS[kind](sheet)
     if rng.random() < 0.5:
