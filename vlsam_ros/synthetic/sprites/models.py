@@ -23,7 +23,7 @@ _GLOSS = {
 }  # fmt: skip
 _TEXTURE = {
     "rust": ("blotch", 0.35, 0.006), "wood": ("wood", 0.16, 0.003), "cloth": ("weave", 0.08, 0.002),
-    "fur": ("fur", 0.12, 0.004), "stone": ("blotch", 0.16, 0.009), "card": ("fine", 0.06, 0.0),
+    "fur": ("fur", 0.08, 0.003), "stone": ("blotch", 0.16, 0.009), "card": ("fine", 0.06, 0.0),
     "metal": ("scratch", 0.14, 0.0), "foil": ("blotch", 0.05, 0.018), "plush": ("fine", 0.14, 0.004),
     "rubber": ("fine", 0.08, 0.002), "paint": ("blotch", 0.03, 0.0), "plastic": ("scratch", 0.05, 0.0),
     "leaf": ("fine", 0.15, 0.004), "skin": ("fine", 0.03, 0.0),
@@ -132,13 +132,14 @@ class Model:
 
     def part(
         self, points: Points, color: Rgb, mat: str = "plastic", r: float = 0.03, lift: float = 0.0,
-        tilt: tuple[float, float] = (0, 0), holes: Sequence[Points] = (), turned: bool = False, bumps: float = 1.0, also: Sequence[Points] = (),
+        tilt: tuple[float, float] = (0, 0), holes: Sequence[Points] = (), turned: bool = False, bumps: float = 1.0,
+        also: Sequence[Points] = (),
     ) -> None:  # fmt: skip
         """Lay a part whose edges are rounded by ``r``; ``turned``: round like something from a lathe.
 
         Args:
             lift: how far it stands out.
-            tilt: slope of its relief along x and y.
+            tilt: slope of its relief along x and y, about the first point.
             bumps: strength of the material's relief.
             also: further pieces of the same.
         """
@@ -151,7 +152,7 @@ class Model:
             cv2.fillPoly(mask, [_fixed(piece, box)], 255, cv2.LINE_8, 4)
         for hole in holes:
             cv2.fillPoly(mask, [_fixed(self._px(hole), box)], 0, cv2.LINE_8, 4)
-        self._lay(mask, box, color, mat, r, lift, tilt, turned, bumps)
+        self._lay(mask, box, color, mat, r, lift, tilt, pieces[0][0].tolist(), turned, bumps)
 
     def tube(
         self, points: Points, width: float, color: Rgb, mat: str = "metal", lift: float = 0.02, closed: bool = False
@@ -171,11 +172,11 @@ class Model:
             return
         mask = np.zeros((box[3] - box[1], box[2] - box[0]), np.uint8)
         cv2.polylines(mask, [_fixed(p, box) for p in px], closed, 255, wide, cv2.LINE_8, 4)
-        self._lay(mask, box, color, mat, width / 2, lift, (0, 0), False, 1.0)
+        self._lay(mask, box, color, mat, width / 2, lift, (0, 0), (0, 0), False, 1.0)
 
     def _lay(
         self, mask: np.ndarray, box: tuple[int, int, int, int], color: Rgb, mat: str, r: float, lift: float,
-        tilt: tuple[float, float], turned: bool, bumps: float,
+        tilt: tuple[float, float], origin: Sequence[float], turned: bool, bumps: float,
     ) -> None:  # fmt: skip
         x0, y0, x1, y1 = box
         roi = np.s_[y0:y1, x0:x1]
@@ -190,8 +191,8 @@ class Model:
             up = np.sqrt(t * (2 - t)) * np.float32(reach)
         up += lift * self.scale
         if tilt[0] or tilt[1]:
-            up += np.arange(x1 - x0, dtype=np.float32)[None] * np.float32(tilt[0])
-            up -= np.arange(y1 - y0, dtype=np.float32)[:, None] * np.float32(tilt[1])
+            up += (np.arange(x0, x1, dtype=np.float32) - np.float32(origin[0]))[None] * np.float32(tilt[0])
+            up -= (np.arange(y0, y1, dtype=np.float32) - np.float32(origin[1]))[:, None] * np.float32(tilt[1])
         name, spread, bump = _TEXTURE.get(mat, ("", 0.0, 0.0))
         start = self.rng.integers(0, 100, 2)
         if name and (x1 - x0) * (y1 - y0) > 60:
@@ -239,7 +240,7 @@ class Model:
         n = _normal(v)
         if n[2] > 1e-3:
             tilt = np.clip(-n[:2] / n[2], -1.6, 1.6) * 0.55
-            self.part(v, color, mat, r, float(v[:, 2].mean()) * 0.3 + 0.5, (float(tilt[0]), float(tilt[1])), **more)
+            self.part(v, color, mat, r, float(v[0, 2]) * 0.5 + 0.5, (float(tilt[0]), float(tilt[1])), **more)
 
     def on_face(self, points: Points, color: Rgb, gloss: float | None = None) -> None:
         """``mark`` in three dimensions, if it faces the viewer."""
@@ -338,39 +339,37 @@ class Model:
         rows, cols = self.alpha.any(1).nonzero()[0], self.alpha.any(0).nonzero()[0]
         roi = np.s_[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
         alpha = self.alpha[roi]
+        h, w = alpha.shape
+        on = np.flatnonzero(alpha)  # all below is of these pixels alone
         z = cv2.blur(self.relief[roi], (3, 3))
-        gx, gy = cv2.Sobel(z, cv2.CV_32F, 1, 0, ksize=1, scale=0.5), cv2.Sobel(z, cv2.CV_32F, 0, 1, ksize=1, scale=0.5)
-        np.clip(gx, -2, 2, out=gx)
-        np.clip(gy, -2, 2, out=gy)
+        gx, gy = (cv2.Sobel(z, cv2.CV_32F, a, 1 - a, ksize=1, scale=0.5).ravel()[on].clip(-2, 2) for a in (1, 0))
+        reach = int(0.1 * self.scale) | 1
+        corner = ((cv2.blur(z, (reach, reach)) - z).ravel()[on] * np.float32(2.2 / reach)).clip(0, 0.6)
         nz = 1 / np.sqrt(gx * gx + gy * gy + 1)
         nx, ny = -gx * nz, gy * nz
         lx, ly, lz = (np.float32(v) for v in light)
         lambert = lx * nx + ly * ny + lz * nz
-        reach = int(0.1 * self.scale) | 1
-        corner = np.clip((cv2.blur(z, (reach, reach)) - z) * np.float32(2.2 / reach), 0, 0.6)
-        h, w = alpha.shape
-        ground = np.clip(1 - np.arange(h, 0, -1, dtype=np.float32) / (0.16 * self.scale), 0, 1)[:, None] * 0.35
+        rise = np.arange(h, 0, -1, dtype=np.float32)
+        ground = (np.clip(1 - rise / np.float32(0.16 * self.scale), 0, 1) * np.float32(0.35))[on // w]
         sky = np.float32(ambient) * (0.75 + 0.35 * ny) * (1 - corner) * (1 - ground)
         lit = sky + np.float32(sun) * np.maximum(lambert, 0) * (1 - 0.6 * corner)
-        glossy = self.gloss[roi].astype(np.float32) / 255
+        lit *= self.shade[roi].ravel()[on]
+        glossy = self.gloss[roi].ravel()[on] * np.float32(1 / 255)
         spark = np.maximum(2 * nz * lambert - lz, 0)
         for _ in range(exponent):
             spark *= spark
-        mirror = np.clip(0.45 + 0.9 * ny + 0.25 * nx, 0, 1) * (0.06 + 0.5 * glossy * glossy) * glossy
+        mirror = (0.45 + 0.9 * ny + 0.25 * nx).clip(0, 1) * (0.06 + 0.5 * glossy * glossy) * glossy
         shiny = np.float32(shine) * glossy * spark + mirror + np.float32(rim) * (1 - nz) * (1 - nz) * (0.4 + 0.6 * ny)
         tex = cv2.resize(_texture("blotch")[start[0] : start[0] + 150, start[1] : start[1] + 150], (w, h))
-        dusty = np.clip(np.float32(dirt) * (0.7 + 0.7 * tex + 1.5 * ground), 0, 0.7)
-        out = np.empty((h, w, 4), np.float32)
-        tints = ((1 + warm, 0.47), (1.0, 0.42), (1 - warm, 0.35))
-        shade = self.shade[roi]
-        lit *= shade
-        sky_tint = (0.88, 0.97, 1.1)
-        cover = (alpha > 0).astype(np.float32)
-        for k in range(3):
-            base = self.color[roi][..., k] * np.float32(1 / 255)
-            base += (tints[k][1] - base) * dusty
-            out[..., k] = np.minimum(base * lit * np.float32(tints[k][0]) + shiny * np.float32(sky_tint[k]), 1) * cover
-        out[..., 3] = cover
+        dusty = (np.float32(dirt) * (0.7 + 0.7 * tex.ravel()[on] + 1.5 * ground)).clip(0, 0.7)
+        base = self.color[roi].reshape(-1, 3)[on] * np.float32(1 / 255)
+        base += (np.array([0.47, 0.42, 0.35], np.float32) - base) * dusty[:, None]
+        base *= lit[:, None] * np.array([1 + warm, 1, 1 - warm], np.float32)
+        base += shiny[:, None] * np.array([0.88, 0.97, 1.1], np.float32)
+        out = np.zeros((h * w, 4), np.float32)
+        out[on, :3] = np.minimum(base, 1)
+        out[on, 3] = 1
+        out = out.reshape(h, w, 4)
         f = height_px / self.scale
         size = max(1, round(w * f)), max(1, round(h * f))
         out = cv2.resize(out, size, interpolation=cv2.INTER_AREA if f < 1 else cv2.INTER_LINEAR)
@@ -433,11 +432,18 @@ def _car(m: Model, rng: Rng) -> None:
         [-L, low + 0.2, W * 0.95],
     ]
     dark = _mul(paint, 0.9)
+    m.box(-L * 0.93, 0.08, L * 0.95, low + 0.03, W * 0.84, _grey(0.03), "", 0.01)
     m.loft(lower, [paint, trim, paint, paint, paint, dark, dark], "paint", 0.05)
     top = rng.uniform(0.97, 1.03)
     T = W * {"van": 0.92, "lorry": 0.97}.get(kind, 0.74)
-    tail = {"saloon": (-L * 0.68, -L * 0.38), "hatch": (-L + 0.09, -L * 0.75), "suv": (-L + 0.07, -L + 0.2),
-            "van": (-L + 0.08, -L + 0.1), "pickup": (-L * 0.16, -L * 0.12), "lorry": (L * 0.1, L * 0.12)}[kind]  # fmt: skip
+    tail = {
+        "saloon": (-L * 0.68, -L * 0.38),
+        "hatch": (-L + 0.09, -L * 0.75),
+        "suv": (-L + 0.07, -L + 0.2),
+        "van": (-L + 0.08, -L + 0.1),
+        "pickup": (-L * 0.16, -L * 0.12),
+        "lorry": (L * 0.1, L * 0.12),
+    }[kind]
     screen = {"van": L * 0.5, "lorry": L - 0.12}.get(kind, L * rng.uniform(0.06, 0.14))
     cabin = [[tail[0], belt, W * 0.95], [nose - 0.02, belt, W * 0.95], [screen, top, T], [tail[1], top, T]]
     if kind == "lorry":
@@ -471,9 +477,9 @@ def _car(m: Model, rng: Rng) -> None:
     if kind == "van" and _chance(rng, 0.6):
         cuts = [0.66, 0.95]
     for u, v in zip(cuts[:-1], cuts[1:], strict=True):
-        q = [slant(a + (b - a) * w, t) for a, b, t, w in ((a0 + (a1 - a0) * 0.1, b0 + (b1 - b0) * 0.1, 0.1, u + 0.01),
-             (a0 + (a1 - a0) * 0.1, b0 + (b1 - b0) * 0.1, 0.1, v - 0.01), (a0 + (a1 - a0) * 0.84, b0 + (b1 - b0) * 0.84, 0.84, v - 0.01),
-             (a0 + (a1 - a0) * 0.84, b0 + (b1 - b0) * 0.84, 0.84, u + 0.01))]  # fmt: skip
+        corners = ((u + 0.01, 0.1), (v - 0.01, 0.1), (v - 0.01, 0.84), (u + 0.01, 0.84))
+        ends = ((a0 + (a1 - a0) * t, b0 + (b1 - b0) * t, w, t) for w, t in corners)
+        q = [slant(a + (b - a) * w, t) for a, b, w, t in ends]
         m.face(q, glass, "glass", 0.02)
     for x in (0.32, 0.62) if kind != "lorry" else ():
         at = a0 + (b0 - a0) * x
@@ -587,8 +593,18 @@ def _pedestrian(m: Model, rng: Rng) -> None:
             0.02,
         )
     waist = broad * rng.uniform(0.72, 1.0)
-    torso = [[-waist, hem], [waist, hem], [waist * 0.95, hip + 0.12], [broad, shoulder - 0.05], [broad * 0.75, shoulder + 0.005],
-             [0.03, shoulder + 0.025], [-0.03, shoulder + 0.025], [-broad * 0.75, shoulder + 0.005], [-broad, shoulder - 0.05], [-waist * 0.95, hip + 0.12]]  # fmt: skip
+    torso = [
+        [-waist, hem],
+        [waist, hem],
+        [waist * 0.95, hip + 0.12],
+        [broad, shoulder - 0.05],
+        [broad * 0.75, shoulder + 0.005],
+        [0.03, shoulder + 0.025],
+        [-0.03, shoulder + 0.025],
+        [-broad * 0.75, shoulder + 0.005],
+        [-broad, shoulder - 0.05],
+        [-waist * 0.95, hip + 0.12],
+    ]
     m.part(smooth(torso, 1), coat, "cloth", 0.09, 0.02)
     pattern = rng.random()
     if not side and not back and pattern < 0.35:
@@ -970,8 +986,11 @@ def _dog(m: Model, rng: Rng) -> None:
     yb = 0.17 if pose == "lie" else leg + deep / 2
     xs = [(-L + 0.07, 0.75), (L - 0.12, 0.75), (-L + 0.02, 1.0), (L - 0.05, 1.0)]
     t0 = (-L - 0.02, yb + deep * 0.3)
-    curve = {"up": [t0, (-L - 0.14, yb + 0.2), (-L - 0.12, yb + 0.42)], "down": [t0, (-L - 0.13, yb), (-L - 0.16, yb - 0.22)],
-             "curl": [t0, (-L - 0.1, yb + 0.28), (-L + 0.06, yb + 0.3), (-L + 0.08, yb + 0.22)]}[tail]  # fmt: skip
+    curve = {
+        "up": [t0, (-L - 0.14, yb + 0.2), (-L - 0.12, yb + 0.42)],
+        "down": [t0, (-L - 0.13, yb), (-L - 0.16, yb - 0.22)],
+        "curl": [t0, (-L - 0.1, yb + 0.28), (-L + 0.06, yb + 0.3), (-L + 0.08, yb + 0.22)],
+    }[tail]
     if pose == "lie":
         curve = [t0, (-L - 0.2, 0.06), (-L - 0.32, 0.05)]
     m.tube(curve, rng.uniform(0.04, 0.09), fur, mat, 0)
@@ -987,8 +1006,16 @@ def _dog(m: Model, rng: Rng) -> None:
         m.part(_limb(knee, foot, thick * 0.72, thick * 0.55), _mul(_c(0.6), f), mat, 0.04, 0.02 * i)
         m.part(_limb((x, yb), knee, thick * (1.7 if i % 2 == 0 else 1.35), thick * 0.75), c, mat, 0.07, 0.02 * i)
         m.part(_limb(foot, (foot[0] + 0.045, 0.03), 0.06, 0.055), _mul(_c(0.6), f), mat, 0.03, 0.02 * i)
-    body = [[-L - 0.04, yb + deep * 0.1], [-L + 0.05, yb - deep * 0.4], [0.05, yb - deep * 0.4], [L - 0.05, yb - deep * 0.62],
-            [L + 0.06, yb], [L, yb + deep * 0.5], [0, yb + deep * 0.42], [-L + 0.05, yb + deep * 0.48]]  # fmt: skip
+    body = [
+        [-L - 0.04, yb + deep * 0.1],
+        [-L + 0.05, yb - deep * 0.4],
+        [0.05, yb - deep * 0.4],
+        [L - 0.05, yb - deep * 0.62],
+        [L + 0.06, yb],
+        [L, yb + deep * 0.5],
+        [0, yb + deep * 0.42],
+        [-L + 0.05, yb + deep * 0.48],
+    ]
     m.part(smooth(body, 2), fur, mat, deep * 0.5, 0.06)
     if _chance(rng, 0.35):
         for _ in range(3):
@@ -1239,7 +1266,7 @@ def _barrel(m: Model, rng: Rng) -> None:
 
 def _barrier(m: Model, rng: Rng) -> None:
     kind = _one(rng, "jersey", "jersey", "water", "board", "board", "fence", "rail")
-    a, b = _one(rng, "rw", "rw", "ow", "yb", "bw"), rng.uniform(0.9, 1.25)
+    a = _one(rng, "rw", "rw", "ow", "yb", "bw")
     first = {"r": (0.85, 0.08, 0.08), "o": (0.95, 0.42, 0.05), "y": (0.95, 0.8, 0.1), "b": (0.12, 0.25, 0.6)}[a[0]]
     other = _grey(0.93) if a[1] == "w" else _grey(0.08)
     m.look(float(rng.choice([0, 1]) * rng.uniform(-50, 50)), float(rng.uniform(2, 10)))
@@ -1510,8 +1537,11 @@ def _trash_bin(m: Model, rng: Rng) -> None:
             )
             m.part(_blob(rng, 0, top + 0.05, w * 0.7, 0.1), _color(rng), "foil", 0.08, 0.6)
         else:
-            for quad in ([[-w * 1.06, top, d * 1.1], [w * 1.06, top, d * 1.1], [w, top + 0.1, -d], [-w, top + 0.1, -d]],
-                         [[w * 1.06, top, d * 1.1], [w, top, -d], [w, top + 0.1, -d]], [[-w, top, -d], [-w * 1.06, top, d * 1.1], [-w, top + 0.1, -d]]):  # fmt: skip
+            for quad in (
+                [[-w * 1.06, top, d * 1.1], [w * 1.06, top, d * 1.1], [w, top + 0.1, -d], [-w, top + 0.1, -d]],
+                [[w * 1.06, top, d * 1.1], [w, top, -d], [w, top + 0.1, -d]],
+                [[-w, top, -d], [-w * 1.06, top, d * 1.1], [-w, top + 0.1, -d]],
+            ):
                 m.face(quad, lid, "plastic", 0.03)
             p = m.view([[-w, 0.96, -d * 1.1], [w, 0.96, -d * 1.1]])
             m.tube(p, 0.04, _mul(lid, 0.8), "plastic", 0.3)
@@ -1873,8 +1903,8 @@ def _stone(m: Model, rng: Rng) -> None:
         if sharp:
             q = outline[:: max(1, len(outline) // int(rng.integers(3, 6)))]
             for i in range(len(q)):
-                tri = np.array([q[i], q[(i + 1) % len(q)], top])
-                side = tri[:2].mean(0) - top
+                tri = np.array([top, q[i], q[(i + 1) % len(q)]])
+                side = tri[1:].mean(0) - top
                 slope = -side / (np.linalg.norm(side) + 0.2) * rng.uniform(0.3, 1.2)
                 m.part(
                     tri,
@@ -1936,7 +1966,7 @@ def _plastic_bag(m: Model, rng: Rng) -> None:
     elif kind == "carrier":
         lean = rng.uniform(-0.08, 0.08)
         t = 0.64
-        for s, back in ((-1, 0), (1, 0)):
+        for s in (-1, 1):
             x = s * w * 0.55 + lean
             loop = [[x - 0.13, t - 0.03], [x + 0.13, t - 0.03], [x + 0.1 + lean, 0.97], [x - 0.1 + lean, 0.99]]
             m.part(
@@ -2069,18 +2099,18 @@ def _tree_branch(m: Model, rng: Rng) -> None:
         if _chance(rng, 0.7)
         else _hsv(rng, (0.6, 0.9), (0.4, 0.8), (0.04, 0.13))
     )
-    half = rng.uniform(0.9, 1.5)
+    half = rng.uniform(0.6, 1.5)
     n = 7
     spine = np.c_[
         np.linspace(-half, half, n),
         0.12 + np.abs(rng.normal(0, 0.07, n)) + 0.12 * np.sin(np.linspace(0, 3.1, n)) * rng.uniform(0, 2),
     ]
-    thick = rng.uniform(0.1, 0.2)
+    thick = rng.uniform(0.08, 0.24)
     tips: list[np.ndarray] = []
     thin: list[np.ndarray] = []
     for i in range(1, n):
         for _ in range(int(rng.integers(0, 3)) if i > 1 else 0):
-            a, long = np.radians(rng.uniform(15, 120)), rng.uniform(0.25, 0.75) * (1 if i < n - 1 else 0.7)
+            a, long = np.radians(rng.uniform(15, 120)), rng.uniform(0.25, 0.95) * (1 if i < n - 1 else 0.7)
             mid = spine[i] + 0.5 * long * np.array([np.cos(a), np.sin(a)])
             b = a + rng.uniform(-0.5, 0.5)
             end = mid + 0.5 * long * np.array([np.cos(b), np.sin(b)])
@@ -2241,6 +2271,8 @@ def _debris(m: Model, rng: Rng) -> None:
                 shard(x, y + s, s, mat, c)
     if _chance(rng, 0.3):
         m.warp(float(rng.uniform(-20, 20)), float(rng.uniform(0, 0.05)))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(m.alpha)
+    m.alpha[labels != 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())] = 0  # nothing hangs in the air
 
 
 _KINDS: dict[str, tuple[Callable[[Model, Rng], None], float]] = {
