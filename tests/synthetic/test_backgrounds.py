@@ -68,8 +68,9 @@ def test_training_leaves_a_family_of_each_to_measuring() -> None:
 
 def test_natural_families_are_the_first_world() -> None:
     first = picture(dataclasses.replace(sample_world(4), setting=None))
-    same = [np.array_equal(first, picture(world_of("natural", "natural", seed))) for seed in range(12)]
-    assert 0 < sum(same) < 12  # the others have something beside the road
+    others = [picture(world_of("natural", "natural", seed)) for seed in range(12)]
+    rows = [np.count_nonzero((other != first).any((1, 2))) for other in others]
+    assert min(rows) <= 1 < max(rows)  # but for the row on the horizon; some have something beside the road
 
 
 def test_photographs_or_made_textures() -> None:

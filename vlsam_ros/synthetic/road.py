@@ -303,14 +303,21 @@ def background(world: World, view: View, ego_m: float) -> np.ndarray:
     sky_of = backgrounds.SKIES[setting.sky] if setting else sky
     u, v = view.level()
     horizon = world.camera.horizon_px
-    above, below = (v < horizon).any(1), (v >= horizon - 1).any(1)
+    rows = len(v)
+    high = np.count_nonzero((v < horizon).any(1))  # rows that show sky, all at the top
+    if setting and high:
+        high = min(rows, high + 1)  # the row on the horizon mixes in sky; the first world mixes in black there
+    land = rows - np.count_nonzero((v >= horizon - 1).any(1))  # the first row that shows ground
     out = np.zeros((*v.shape, 3), np.float32)
-    if above.any():
-        out[above] = sky_of(world, view, u[above], v[above], ego_m)
-    if below.any():
-        land = land_of(world, view, u[below], v[below], ego_m)
-        cover = spread(np.clip((v[below] - horizon) * view.scale + 0.5, 0, 1))
-        out[below] = out[below] * (1 - cover) + land * cover if above.any() else land
+    if high:
+        out[:high] = sky_of(world, view, u[:high], v[:high], ego_m)
+    if land < rows:
+        colour = land_of(world, view, u[land:], v[land:], ego_m)
+        if high:
+            mixed = slice(land, high + 2)
+            cover = spread(np.clip((v[mixed] - horizon) * view.scale + 0.5, 0, 1))
+            colour[: len(cover)] = out[mixed] * (1 - cover) + colour[: len(cover)] * cover
+        out[land:] = colour
     if setting:
         backgrounds.beside(world, view, u, v, ego_m, out)
     return out

@@ -94,7 +94,9 @@ def _tables(world: World, section: Section, rng: np.random.Generator) -> np.ndar
             table[np.abs(x - edge) < wide, :3] = section.line
         for divider in way.dividers_m:
             table[np.abs(x - divider) < wide, 3] = 1
-    return np.stack([cv2.blur(table, (1, 2**i), borderType=cv2.BORDER_REPLICATE) for i in range(_OCTAVES)])
+    row, wide = table[None], len(table)
+    coarse = [cv2.resize(row, (wide >> i, 1), interpolation=cv2.INTER_AREA) for i in range(1, _OCTAVES)]
+    return np.concatenate([row, *(cv2.resize(part, (wide, 1), interpolation=cv2.INTER_LINEAR) for part in coarse)])
 
 
 def _laid(
@@ -149,12 +151,21 @@ def _maybe(rng: np.random.Generator, chance: float) -> bool:
     return bool(rng.random() < chance)
 
 
+_LAND = np.array([[0.28, 0.42, 0.15], [0.4, 0.55, 0.25], [0.55, 0.48, 0.28], [0.42, 0.36, 0.2], [0.6, 0.58, 0.55]])
+
+
 def _colours(rng: np.random.Generator, vivid: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Colours of verge, road, line and kerb: of any hue, or (more likely if not ``vivid``) a greyish road."""
-    verge = palette(rng, 1, (0.1, 0.95), (0.25, 1))[0]
-    paved = palette(rng, 1, (0.2, 0.95) if rng.random() < vivid else (0, 0.15), (0.12, 0.95))[0]
+    """Colours of verge, road, line and kerb: of any hue, or (more likely if not ``vivid``) a greyish road.
+
+    At times the verge has a colour of land; in half of the worlds no colour is strong.
+    """
+    strong = 0.95 if rng.random() < 0.5 else 0.4
+    verge = palette(rng, 1, (0.1, strong), (0.25, 1))[0]
+    if rng.random() < 0.3:
+        verge = (_LAND[rng.integers(len(_LAND))] * rng.uniform(0.7, 1.3, 3)).astype(np.float32)
+    paved = palette(rng, 1, (0.2, strong) if rng.random() < vivid else (0, 0.15), (0.12, 0.95))[0]
     line = palette(rng, 1, (0.5, 1), (0.5, 1))[0] if rng.random() < 0.3 else np.full(3, rng.uniform(0.75, 1))
-    return verge, paved, line.astype(np.float32), palette(rng, 1, (0, 0.7), (0.3, 1))[0]
+    return verge, paved, line.astype(np.float32), palette(rng, 1, (0, 0.7 * strong), (0.3, 1))[0]
 
 
 def flat(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float) -> np.ndarray:
@@ -249,7 +260,7 @@ def nightly(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float
     """A dark street with pools of light in the colours of lamps or neon, reflected in long streaks."""
     rng, lie = _rng(world), Lie.of(world, view, u, v, ego_m)
     verge, paved, line, kerb = _colours(rng, 0.4)
-    dark = rng.uniform(0.05, 0.3)
+    dark = rng.uniform(0.06, 0.4)
     section = Section(verge * dark * 0.7, paved * dark, line * max(0.3, dark), _maybe(rng, 0.6), kerb * dark)
     rgb = _laid(world, lie, section, rng)
     fine = lie.noise("blotch ground", rng.uniform(15, 40), rng.uniform(0, 500), 0.6)
@@ -257,12 +268,12 @@ def nightly(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float
     glow = np.zeros_like(rgb)
     for colour in palette(rng, int(rng.integers(1, 4)), (0.0, 1.0), (0.5, 1.0)):
         at = rng.choice([world.road.left_m, world.road.right_m]) + rng.normal(0, 1.5)
-        every, start, wide, long = rng.uniform(10, 40), rng.uniform(0, 40), rng.uniform(1.5, 5), rng.uniform(2, 6)
+        every, start, wide, long = rng.uniform(10, 40), rng.uniform(0, 40), rng.uniform(1.5, 6), rng.uniform(2, 8)
         turns = (lie.zr + np.float32(start)) * np.float32(1 / every)
         ahead = (turns - np.floor(turns) - np.float32(0.5)) * np.float32(every / long)
         pool = 1 / (1 + np.square((lie.xr - np.float32(at)) * np.float32(1 / wide)) * 1.5 + np.square(ahead))
         glow += spread(pool) * in_row(colour * rng.uniform(0.4, 1.2), rgb.shape[1])
-    rgb += glow * (rgb * np.float32(rng.uniform(2, 6)) + np.float32(rng.uniform(0.02, 0.3)))
+    rgb += glow * (rgb * np.float32(rng.uniform(1.5, 4)) + np.float32(rng.uniform(0.02, 0.3)))
     if world.light.headlights:
         rgb *= road.illumination(world, lie.x, lie.z) + np.float32(0.5)
     return np.clip(rgb, 0, 1.5, out=rgb)
@@ -328,5 +339,5 @@ def mosaic(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float)
     rgb = np.zeros((*u.shape, 3), np.float32)
     for colours, share in ((verge, 1 - on), (paved, on)):
         middle = colours[:60].mean(0)
-        rgb += (in_row(middle, u.shape[1]) + (colours - middle)[number] * spread(near)) * spread(share)
+        rgb += (in_row(middle, u.shape[1]) + np.take(colours - middle, number, 0) * spread(near)) * spread(share)
     return _finished(world, lie, rgb, _maybe(rng, 0.7))

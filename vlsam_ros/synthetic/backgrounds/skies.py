@@ -23,6 +23,7 @@ from vlsam_ros.synthetic.backgrounds.textures import (
 from vlsam_ros.synthetic.road import View, blend, in_row, noise, sample
 from vlsam_ros.synthetic.world import FRAME_WH, World
 
+_AIR = np.array([[0.75, 0.85, 0.95], [0.35, 0.55, 0.85], [0.8, 0.8, 0.82], [0.55, 0.6, 0.66], [0.95, 0.7, 0.45]])
 _RAMP = 1400
 _FAR_M = 160.0
 
@@ -30,6 +31,17 @@ _FAR_M = 160.0
 def _rng(world: World, part: int = 12) -> np.random.Generator:
     """The generator of a world's sky (12) or of what stands beside its road (13)."""
     return np.random.default_rng([world.setting.seed if world.setting else world.seed, part])
+
+
+def _hues(
+    rng: np.random.Generator, count: int, saturation: tuple[float, float], value: tuple[float, float]
+) -> np.ndarray:
+    """Colours of a sky (count, 3): of any hue, or (two in five) such as skies have."""
+    if rng.random() < 0.6:
+        return palette(rng, count, saturation, value)
+    return np.clip(_AIR[rng.integers(len(_AIR), size=count)] * rng.uniform(0.8, 1.1, (count, 1)), 0, 1).astype(
+        np.float32
+    )
 
 
 def _up(view: View, v: np.ndarray) -> np.ndarray:
@@ -42,7 +54,7 @@ def _ramp(view: View, v: np.ndarray, colours: np.ndarray, high_px: float, bands:
     share = np.minimum(np.arange(_RAMP) / high_px, 1)
     share = np.floor(share * bands) / bands if bands else share
     table = np.stack([np.interp(share, np.linspace(0, 1, len(colours)), channel) for channel in colours.T], 1)
-    return table.astype(np.float32)[np.minimum(_up(view, v), _RAMP - 1).astype(np.intp)]
+    return np.take(table.astype(np.float32), np.minimum(_up(view, v), _RAMP - 1).astype(np.intp), 0)
 
 
 def _over(rgb: np.ndarray, layer: np.ndarray, colours: np.ndarray, veil: np.ndarray) -> None:
@@ -62,11 +74,11 @@ def _horizon(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: floa
              rng: np.random.Generator, low: np.ndarray, night: bool = False) -> np.ndarray:  # fmt: skip
     """The sky with up to three layers of silhouettes of any colours, the far ones paler (``low``: sky down there)."""
     count = int(rng.integers(1, 3)) if night else int(rng.choice(4, p=[0.15, 0.4, 0.3, 0.15]))
-    lit = bool(rng.random() < 0.5) and not night
+    lit, strong = bool(rng.random() < 0.5) and not night, rng.choice([0.25, 0.5, 0.95])
     for left in reversed(range(count)):
         kind = "city" if night and not left else str(rng.choice(SKYLINES))
         size = float(np.exp(rng.uniform(np.log(0.25), np.log(1.2 if left else 2.6))))
-        colours = palette(rng, 3, (0.05, 0.95), (0.15, 1.0))
+        colours = palette(rng, 3, (0.05, strong), (0.15, 1.0))
         if kind in ("round trees", "conifers", "hedge") and rng.random() < 0.5:
             colours[0] = np.array([0.25, 0.42, 0.17]) * rng.uniform(0.5, 1.5)
         distance, start, variant = rng.uniform(60, 300) * (1 + left), rng.uniform(0, WIDE), int(rng.integers(3))
@@ -108,7 +120,7 @@ def _disc(rgb: np.ndarray, view: View, u: np.ndarray, v: np.ndarray, rng: np.ran
 def flat(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float) -> np.ndarray:
     """One plain colour of any hue."""
     rng = _rng(world)
-    colour = palette(rng, 1, (0, 0.9), (0.15, 1))[0]
+    colour = _hues(rng, 1, (0, 0.9), (0.15, 1))[0]
     rgb = np.repeat(in_row(colour, u.shape[1]), len(u), 0)
     if rng.random() < 0.3:
         _disc(rgb, view, u, v, rng)
@@ -118,7 +130,7 @@ def flat(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float) -
 def gradient(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float) -> np.ndarray:
     """Two or three colours that run into each other, at times with a sun."""
     rng = _rng(world)
-    colours = palette(rng, int(rng.integers(2, 4)), (0.05, 0.95), (0.2, 1))
+    colours = _hues(rng, int(rng.integers(2, 4)), (0.05, 0.95), (0.2, 1))
     rgb = _ramp(view, v, colours, rng.uniform(200, 900))
     if rng.random() < 0.4:
         _disc(rgb, view, u, v, rng)
@@ -128,7 +140,7 @@ def gradient(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: floa
 def disc_clouds(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float) -> np.ndarray:
     """Cartoon clouds of discs, plain or with a shaded lower side."""
     rng = _rng(world)
-    colours = palette(rng, 2, (0.1, 0.8), (0.4, 1))
+    colours = _hues(rng, 2, (0.1, 0.8), (0.4, 1))
     rgb = _ramp(view, v, colours if rng.random() < 0.5 else colours[:1].repeat(2, 0), 600)
     bright = palette(rng, 1, (0, 0.3), (0.8, 1))[0] if rng.random() < 0.8 else palette(rng, 1)[0]
     size, start, variant = np.float32(rng.uniform(0.6, 2.5)), rng.uniform(0, 1024), int(rng.integers(6))
@@ -142,7 +154,7 @@ def disc_clouds(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: f
 def dramatic(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float) -> np.ndarray:
     """Clouds of high contrast in perspective, from one colour to another."""
     rng = _rng(world)
-    colours = palette(rng, 2, (0.1, 0.9), (0.2, 1))
+    colours = _hues(rng, 2, (0.1, 0.9), (0.2, 1))
     rgb = _ramp(view, v, colours, rng.uniform(250, 700))
     up = _up(view, v)
     depth = np.float32(900) / (up + np.float32(rng.uniform(40, 160)))
@@ -204,12 +216,12 @@ def beside(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float,
     if rng.random() < 0.6:
         return
     kinds = ("shops", "city", "wall", "fence", "hedge", "barns", "conifers", "masts")
-    lit = bool(rng.random() < 0.6)
+    lit, strong = bool(rng.random() < 0.6), rng.choice([0.25, 0.5, 0.9])
     for side, edge, there in zip((-1, 1), (-way.left_m, way.right_m), rng.random(2) < 0.65, strict=True):
         kind, variant = str(rng.choice(kinds)), int(rng.integers(3))
         tall = rng.uniform(1.5, 4.5) if kind in ("wall", "fence", "hedge") else rng.uniform(5, 16)
         out, long = edge + rng.uniform(1.5, 9), tall * rng.uniform(3, 6)
-        colours = palette(rng, 3, (0.05, 0.9), (0.15, 1))
+        colours = palette(rng, 3, (0.05, strong), (0.15, 1))
         slope = (u - FRAME_WH[0] / 2) * np.float32(side / camera.focal_px)
         columns = np.flatnonzero((slope > out / _FAR_M).any(0))
         if not there or not columns.size:
@@ -221,9 +233,12 @@ def beside(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float,
         z[(slope <= 0) | (root < 0) | (z > _FAR_M)] = 1e4
         up = camera.height_m + (camera.horizon_px - v[part]) * z * np.float32(1 / camera.focal_px)
         row = np.where((up > 0) & (z < _FAR_M), up * np.float32(HIGH / tall), HIGH)
-        column = (z + np.float32(ego_m)) * np.float32(WIDE / long)
+        if not (seen := np.flatnonzero((row < HIGH).any(1))).size:
+            continue
+        rows = slice(seen[0], seen[-1] + 1)
+        column = np.mod((z[rows] + np.float32(ego_m)) * np.float32(WIDE / long), WIDE)
         if lit:
             colours = colours * np.array(world.light.ambient)
-        _over(piece := np.ascontiguousarray(rgb[part]), _looked_up(kind, variant, 1, np.mod(column, WIDE), row),
-              colours, np.zeros(3))  # fmt: skip
-        rgb[part] = piece
+        piece = np.ascontiguousarray(rgb[part][rows])
+        _over(piece, _looked_up(kind, variant, 1, column, row[rows]), colours, np.zeros(3))
+        rgb[part][rows] = piece
