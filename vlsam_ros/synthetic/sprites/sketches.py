@@ -242,7 +242,7 @@ def car(s: Sheet) -> None:
     if s.p(0.06):  # its roof is crushed
         s.map([[1, s.u(-0.2, 0.2)], [0, s.u(0.65, 0.85)]])
     if s.p(0.07):
-        s.turn(s.one(180.0, 172.0, 90.0 if s.p(0.3) else 186.0))
+        s.turn(s.u(170, 190))
 
 
 def _car_end(s: Sheet, body: Color, glass: Color, rubber: Color) -> None:
@@ -540,10 +540,11 @@ def dog(s: Sheet) -> None:
             s.tube([(long_ - 0.04, 0.9 - 0.1 * down), (long_ + 0.13, 0.7)], 0.045, s.color(_CLOTH))
         head(long_ + 0.14, 0.45 if down else 0.86)
         if long_hair:
-            s.fill([(-long_ * 0.5, low + 0.06), (-0.2, low - 0.1), (0, low), (0.1, low - 0.12), (0.25, low), (0.3,
-                low + 0.08)], coat)  # fmt: skip
-    if s.p(0.06):
-        s.turn(s.one(-1, 1) * s.u(75, 100))
+            xs = np.linspace(-long_ * 0.7, long_ * 0.8, 10)
+            s.fill(np.stack([xs, low + np.where(np.arange(10) % 2, -0.07, 0.04)], 1), coat)
+            s.mark(*[[(x, back - 0.2), (x - 0.05, back - 0.3)] for x in xs[1::3]], weight=0.7)
+    if s.p(0.08):  # lies on its side
+        s.map([[1, s.u(-0.5, 0.5)], [0, s.u(0.4, 0.6)]])
     if s.p(0.3):
         s.map([[s.u(0.65, 0.9), 0], [0, 1]])
 
@@ -1008,6 +1009,7 @@ def cardboard_box(s: Sheet) -> None:
         s.map([[s.u(0.7, 1), 0], [s.u(-0.15, 0.15), 1]])
     if s.p(0.2):
         s.turn(s.one(90.0, -90.0, s.u(-25, 25)))
+        s.level()
     elif s.p(0.15):
         s.map([[1.15, s.u(-0.3, 0.3)], [0, s.u(0.4, 0.65)]])
     _damage(s, 0.35, 0.07)
@@ -1062,6 +1064,8 @@ def suitcase(s: Sheet) -> None:
             s.box(k * w * 0.55 - 0.05, 0.24, k * w * 0.55 + 0.05, 0.36, hexa("d8c070"))
     if s.p(0.2):
         s.turn(s.one(-90.0, 90.0, s.u(-25, 25)))
+        if kind != "trolley":
+            s.level()
     _damage(s, 0.2, 0.05)
 
 
@@ -1287,14 +1291,16 @@ def tree_branch(s: Sheet) -> None:
                 if kind == "blossom":
                     s.disc(*(c + s.rng.normal(0, 0.03, 2)), size * 0.6, leaf)
                     continue
+                ends = []
                 for k in (-1, 1):
                     t = along + k * s.u(0.5, 1.1)
                     d = np.array([np.cos(t), np.sin(t)])
                     e, side = c + d * size * 2, d[::-1] * (-1, 1) * size * 0.55
+                    ends.append(e)
                     if kind == "leaves":
                         s.fill([c, c + d * size * 0.8 + side, e, c + d * size * 0.8 - side], tone(leaf, s.u(0.8, 1.2)))
-                    else:
-                        s.tube([c, e], 0.02, leaf)
+                if kind == "needles":
+                    s.tube([ends[0], c, ends[1]], 0.02, leaf)
     if s.p(0.2):
         s.turn(s.u(-12, 12))
 
@@ -1326,11 +1332,19 @@ def debris(s: Sheet) -> None:
             p = np.cumsum(s.rng.normal(0, 0.35, (s.n(3, 6), 2)), 0)
             p[:, 1] -= p[:, 1].min()
             s.limb(p, s.rng.uniform(0.05, 0.3, len(p)).tolist(), color)
-        else:  # a soft lump with bits
-            s.fill(smooth(_lump(s, x, tall, wide, tall, s.n(5, 9), 0.6), 2), color)
-            for _ in range(s.n(0, 4)):
-                s.fill(_lump(s, x + s.u(-0.5, 0.5) * wide, s.u(0.2, 1.4) * tall, s.u(0.04, 0.2), s.u(0.04, 0.2),
-                    s.n(3, 7), 0.5), s.color(_CLOTH, 0.6))  # fmt: skip
+        else:  # parts of something, at all angles
+            for _ in range(s.n(3, 7)):
+                at, a, b = (x + s.u(-0.5, 0.5) * wide, s.u(0.1, 1.5) * tall), s.u(0.06, 0.4), s.u(0.04, 0.25)
+                part, begin = s.n(0, 2), len(s.ops)
+                if part == 0:
+                    s.fill(rect(at[0] - a, at[1] - b, at[0] + a, at[1] + b), color if s.p(0.5) else s.color(_METAL))
+                elif part == 1:
+                    s.tube(
+                        [(at[0] - a, at[1]), (at[0], at[1] + b), (at[0] + a, at[1])], s.u(0.03, 0.09), s.color(_DARK)
+                    )
+                else:
+                    s.fill(_lump(s, *at, a, b, s.n(5, 9), 0.6), s.color(_CLOTH, 0.6))
+                s.turn(s.u(0, 360), begin, at)
         low = min(op.points[:, 1].min() for op in s.ops[start:])
         for op in s.ops[start:]:
             op.points[:, 1] -= low - s.u(0, 0.04)
@@ -1524,7 +1538,9 @@ def _finish(pixels: np.ndarray, alpha: np.ndarray, m: _Medium, scale: float, hei
     if m.grain:
         gaps = np.clip(_noise(rng, size, height_px, 0.025) * 0.6 + 0.1, 0, 1) * (m.grain * np.sqrt(filled))
         rgb += gaps[..., None] * (np.array(m.paper, np.float32) - rgb)
-    return np.dstack([(np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8), cover])
+    x, y, w, h = cv2.boundingRect((cover > min(127, int(cover.max()) - 1)).astype(np.uint8))
+    image = np.dstack([(np.clip(rgb, 0, 1) * 255 + 0.5).astype(np.uint8), cover])
+    return np.ascontiguousarray(image[y : y + h, x : x + w])
 
 
 def _noise(rng: Rng, size: tuple[int, int], height_px: float, cell: float) -> np.ndarray:
