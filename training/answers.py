@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from torch import Tensor
 from transformers import CLIPImageProcessor, LlavaProcessor, PreTrainedTokenizerFast
 
-from training.dense import GRID
+from training.data import Batch, moved
 from vlsam_ros.config import AttentionOptions, VerifyOptions
 from vlsam_ros.embedded import BOX_OF, BOXES, QUESTIONS
 from vlsam_ros.embedded.tower import STRIDE, VIEW_HW
 from vlsam_ros.synthetic.kinds import NAMES
 
 VERIFY = VerifyOptions().question
-BACKGROUND, BACKGROUND_ANSWER = AttentionOptions().background_question, "sky, road"
+YES_NO = ("yes", "no")
+BACKGROUND, BACKGROUND_ANSWER = AttentionOptions().background_question, ("sky", "road")
 SHARES, BOX_SHARES, TOGETHER = (0.72, 0.22, 0.06), (0.7, 0.3), 4
 """How often the objects, one of them, and the background are asked for; half as often where all boxes and one name's
 boxes are asked for, too. So many questions are asked about a view at once."""
@@ -38,7 +39,7 @@ PATCHES = (VIEW_HW[0] // STRIDE) * (VIEW_HW[1] // STRIDE)
 def build_processor() -> LlavaProcessor:
     """Word-level tokenizer over names, questions and places, and an image processor that resizes to 448 × 256."""
     split = pre_tokenizers.Whitespace()
-    spoken = [VERIFY.format(name=""), BACKGROUND, BACKGROUND_ANSWER, "user : assistant :", ", ;", "none no yes"]
+    spoken = [VERIFY.format(name=""), BACKGROUND, *BACKGROUND_ANSWER, "user : assistant :", ", ;", "none no yes"]
     texts = [*NAMES, *QUESTIONS, BOXES, BOX_OF.format(name=""), *spoken]
     words = sorted({word for text in texts for word, _ in split.pre_tokenize_str(text.lower())})
     vocabulary = {word: i for i, word in enumerate([*SPECIAL, *words])}
@@ -74,145 +75,216 @@ def build_processor() -> LlavaProcessor:
     )
 
 
-class Seen(NamedTuple):
-    """An object of a view: its name, the share of each patch that it covers (16, 28), its edges' bins (y, x, y, x)."""
+@cache
+def encoded(tokenizer: PreTrainedTokenizerFast, text: str) -> tuple[int, ...]:
+    """A text's tokens."""
+    return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+class Shown(NamedTuple):
+    """A view's objects: their numbers by name, in the order of `NAMES`, and their edges' bins (y, x, y, x)."""
+
+    names: dict[str, list[int]]
+    edges: list[list[int]]
+
+
+def shown(batch: Batch) -> list[Shown]:
+    """The objects of each view."""
+    edges, views = bins(batch.edges).tolist(), []
+    for kinds, own in zip(batch.listed.tolist(), edges, strict=True):
+        names: dict[str, list[int]] = {}
+        for kind, number in sorted((kind, number) for number, kind in enumerate(kinds) if kind >= 0):
+            names.setdefault(NAMES[kind], []).append(number)
+        views.append(Shown(names, own))
+    return views
+
+
+def bins(edges: np.ndarray) -> np.ndarray:
+    """Pixels (..., 4), y, x, y, x, as places along their axes."""
+    return np.minimum(edges * BINS // np.tile(VIEW_HW, 2), BINS - 1)
+
+
+class Part(NamedTuple):
+    """A name in an answer, the numbers of the objects that it stands for, and the bins of its box's edges."""
 
     name: str
-    cover: np.ndarray
-    edges: tuple[int, ...]
-
-    @property
-    def box(self) -> str:
-        """As PaliGemma writes it."""
-        return "".join(PLACES[edge] for edge in self.edges)
+    objects: tuple[int, ...] = ()
+    edges: tuple[int, ...] = ()
 
 
-def seen(ids: np.ndarray, objects: list[dict]) -> list[Seen]:
-    """The objects of an id map (256, 448)."""
-    found = []
-    for item in objects:
-        own = ids == item["id"]
-        rows, columns = np.flatnonzero(own.any(1)), np.flatnonzero(own.any(0))
-        sides = np.array([rows[0], columns[0], rows[-1] + 1, columns[-1] + 1]) / np.tile(own.shape, 2)
-        edges = np.minimum((sides * BINS).astype(int), BINS - 1)
-        found.append(
-            Seen(
-                item["name"],
-                cv2.resize(own.astype(np.float32), GRID[::-1], interpolation=cv2.INTER_AREA),
-                tuple(edges.tolist()),
-            )
-        )
-    return found
+Exchange = tuple[str, list[Part]]
+"""A question about a view and the parts of its answer."""
 
 
-def target_map(objects: list[Seen]) -> np.ndarray:
-    """Where an answer about objects should look: each one's cover relative to its best patch; sums to 1, (448,)."""
-    best = np.max([o.cover / max(float(o.cover.max()), 1e-6) for o in objects], 0).ravel()
-    return best / max(float(best.sum()), 1e-6)
-
-
-Part = tuple[str, list[Seen]]
-"""One name of an answer, or a box and its name, and the objects that it stands for."""
-
-
-def exchanges(objects: list[Seen], boxes: bool) -> list[tuple[str, list[Part]]]:
-    """Different questions about a view and the parts of their answers."""
+def exchanges(view: Shown, boxes: bool) -> list[Exchange]:
+    """Different questions about a view."""
     shares = np.array([*SHARES, *BOX_SHARES]) / 2 if boxes else np.array(SHARES)
-    kinds = np.random.choice(len(shares), min(TOGETHER, len(shares)), replace=False, p=shares)
-    return [exchange(objects, kind) for kind in kinds]
+    kinds = np.argsort(np.random.standard_exponential(len(shares)) / shares)  # drawn one by one, none twice
+    return [exchange(view, int(kind)) for kind in kinds[:TOGETHER]]
 
 
-def exchange(objects: list[Seen], kind: int) -> tuple[str, list[Part]]:
-    """A question about a view and the parts of its answer; `kind` counts along `SHARES`, then `BOX_SHARES`."""
-    names = [name for name in NAMES if any(o.name == name for o in objects)]
+def exchange(view: Shown, kind: int) -> Exchange:
+    """One question; `kind` counts along `SHARES`, then `BOX_SHARES`."""
     if kind == 0:
-        question = QUESTIONS[np.random.randint(len(QUESTIONS)) if np.random.rand() < 0.5 else 0]
-        return question, [(name, [o for o in objects if o.name == name]) for name in names] or [("none", [])]
+        return QUESTIONS[np.random.randint(len(QUESTIONS)) if np.random.rand() < 0.5 else 0], listed(view)
     if kind == 2:
-        return BACKGROUND, [(word, []) for word in BACKGROUND_ANSWER.split(", ")]
+        return BACKGROUND, [Part(word) for word in BACKGROUND_ANSWER]
     if kind == 3:
-        return BOXES, boxed(objects)
-    others = [name for name in NAMES if name not in names]
-    there = bool(names) and np.random.rand() < (0.5 if kind == 1 else 0.75)
-    name = str(np.random.choice(names if there else others))
-    if kind == 4:
-        return BOX_OF.format(name=name), boxed([o for o in objects if o.name == name])
-    return VERIFY.format(name=name), [("yes" if there else "no", [])]
+        return BOXES, boxed(view, [number for numbers in view.names.values() for number in numbers])
+    there = bool(view.names) and np.random.rand() < (0.5 if kind == 1 else 0.75)
+    names = list(view.names) if there else [name for name in NAMES if name not in view.names]
+    name = names[np.random.randint(len(names))]
+    return (BOX_OF.format(name=name), boxed(view, view.names.get(name, []))) if kind == 4 else verified(view, name)
 
 
-def boxed(objects: list[Seen]) -> list[Part]:
+def listed(view: Shown) -> list[Part]:
+    """The answer that gives the names."""
+    return [Part(name, tuple(numbers)) for name, numbers in view.names.items()] or [Part("none")]
+
+
+def verified(view: Shown, name: str) -> Exchange:
+    """The question whether there is such an object."""
+    return VERIFY.format(name=name), [Part(YES_NO[name not in view.names])]
+
+
+def boxed(view: Shown, numbers: list[int]) -> list[Part]:
     """The answer that gives the largest objects' boxes, by name in the order of `NAMES`, then from left to right."""
-    largest = sorted(objects, key=lambda o: -o.cover.sum())[:MOST_BOXES]
-    ordered = sorted(largest, key=lambda o: (NAMES.index(o.name), o.edges[1], o.edges))
-    return [(f"{o.box} {o.name}", [o]) for o in ordered] or [("none", [])]
+
+    def area(part: Part) -> int:
+        top, left, bottom, right = part.edges
+        return (bottom - top) * (right - left)
+
+    order = list(view.names)
+    parts = [Part(name, (n,), tuple(view.edges[n])) for name in order for n in view.names[name] if n in numbers]
+    largest = sorted(parts, key=area, reverse=True)[:MOST_BOXES]
+    return sorted(largest, key=lambda p: (order.index(p.name), p.edges[1], p.edges)) or [Part("none")]
 
 
 class Look(NamedTuple):
-    """What a part of an answer looks at: its name's rows, the rows that decide on each token up to it, its objects."""
+    """What a part of an answer looks at.
 
-    rows: list[int]
-    before: list[int]
-    objects: list[Seen]
+    Rows `start` to `name` - 1 decide on its tokens up to the name, `name` to `end` - 1 are the name; `objects` are the
+    numbers of those that it stands for.
+    """
+
+    start: int
+    name: int
+    end: int
+    objects: tuple[int, ...]
+
+
+def opening(tokenizer: PreTrainedTokenizerFast) -> list[int]:
+    """What every sequence begins with: the picture."""
+    return [*encoded(tokenizer, "user :"), *encoded(tokenizer, "<image>") * PATCHES]
 
 
 def sequence(
     tokenizer: PreTrainedTokenizerFast, question: str, answer: list[Part]
 ) -> tuple[list[int], int, list[Look]]:
-    """Token ids of prompt and answer, where the answer starts, and where its parts should look."""
-
-    def encode(text: str) -> list[int]:
-        return tokenizer(text, add_special_tokens=False)["input_ids"]
-
-    image = tokenizer.convert_tokens_to_ids("<image>")
-    ids = encode("user :") + [image] * PATCHES + encode(question) + encode("assistant :")
-    start, looks = len(ids), []
-    separator = encode(";" if answer and answer[0][0].startswith("<loc") else ",")
-    for i, (text, objects) in enumerate(answer):
-        at, tokens = len(ids), encode(text)
-        name = at + (4 if text.startswith("<loc") else 0)
-        if objects:
-            looks.append(Look(list(range(name, at + len(tokens))), list(range(at - 1, name)), objects))
-        ids += tokens + (separator if i + 1 < len(answer) else [])
+    """Tokens behind the picture; where among them the answer starts, and where its parts should look."""
+    ids = [*encoded(tokenizer, question), *encoded(tokenizer, "assistant :")]
+    start, looks, first = len(ids), [], encoded(tokenizer, PLACES[0])[0]
+    separator = encoded(tokenizer, ";" if answer and answer[0].edges else ",")
+    for i, part in enumerate(answer):
+        at = len(ids)
+        ids += [*(first + edge for edge in part.edges), *encoded(tokenizer, part.name)]
+        if part.objects:
+            looks.append(Look(at - 1, at + len(part.edges), len(ids), part.objects))
+        ids += separator if i + 1 < len(answer) else ()
     return [*ids, tokenizer.eos_token_id], start, looks
 
 
-class Batch(NamedTuple):
-    """Sequences that share a picture, behind one another: what each token belongs to, and what it must not see.
+class Lesson(NamedTuple):
+    """Exchanges about the views of a batch, each view's behind one another and its picture, on the batch's device.
 
     ids, positions, owners (B, N), the latter 0 for what all of a view's sequences share, then 1, 2, …, -1 for padding;
-    answers bool (B, N); looks per view and sequence.
+    columns: the picture's tokens. wanted (T,), the tokens to be said: words, verdicts, places, `counts` of each; rows
+    (T,) in B · N that decide on them. looks (B, R, 3): owner, first row of the name, row after it, all 0 where there is
+    none; objects bool (B, R, K), those looked at; searching (2, S): rows in B · N that decide on what names an object,
+    looks in B · R.
     """
 
     ids: Tensor
     positions: Tensor
     owners: Tensor
-    answers: Tensor
-    looks: list[list[list[Look]]]
+    rows: Tensor
+    wanted: Tensor
+    counts: tuple[int, ...]
+    looks: Tensor
+    objects: Tensor
+    searching: Tensor
+    columns: slice
 
     @classmethod
-    def of(cls, views: list[list[tuple[list[int], int, list[Look]]]], shared: int, padding: int) -> Batch:
-        """Of `sequence`'s results by view, of which the first `shared` tokens are the same."""
-        longest = shared + max(sum(len(ids) - shared for ids, *_ in view) for view in views)
-        ids, positions, owners = (torch.full((len(views), longest), value) for value in (padding, 0, -1))
-        answers, looks = torch.zeros_like(ids, dtype=torch.bool), []
+    def of(cls, tokenizer: PreTrainedTokenizerFast, asked: list[list[Exchange]], batch: Batch) -> Lesson:
+        """Of what is asked about each view."""
+        shared, device = opening(tokenizer), batch.ids.device
+        at0 = len(shared)
+        views = [[sequence(tokenizer, *exchange) for exchange in own] for own in asked]
+        longest = at0 + max(sum(len(ids) for ids, *_ in view) for view in views)
+        if device.type == "cuda":
+            longest = -(-longest // 32) * 32  # fewer different shapes
+        most = max(1, *(sum(len(looks) for *_, looks in view) for view in views))
+        tokens = np.empty((3, len(views), longest), np.int64)
+        tokens[:] = np.reshape([tokenizer.pad_token_id, 0, -1], (3, 1, 1))
+        tokens[:, :, :at0] = np.stack([shared, np.arange(at0), np.zeros(at0, np.int64)])[:, None]
+        looks = np.zeros((len(views), most, 3), np.int64)
+        objects = np.zeros((len(views), most, batch.listed.shape[1]), np.bool_)
+        said: list[int] = []
+        searching: list[tuple[int, int]] = []
         for b, view in enumerate(views):
-            ids[b, :shared], positions[b, :shared] = torch.tensor(view[0][0][:shared]), torch.arange(shared)
-            owners[b, :shared] = 0
-            at, moved = shared, []
-            for i, (tokens, start, own) in enumerate(view, 1):
-                end, shift = at + len(tokens) - shared, at - shared
-                ids[b, at:end], owners[b, at:end] = torch.tensor(tokens[shared:]), i
-                positions[b, at:end] = torch.arange(shared, len(tokens))
-                answers[b, start + shift : end] = True
-                moved.append([Look([r + shift for r in k.rows], [r + shift for r in k.before], k.objects) for k in own])
+            at, r = at0, 0
+            for i, (ids, start, own) in enumerate(view, 1):
+                end = at + len(ids)
+                tokens[0, b, at:end], tokens[1, b, at:end], tokens[2, b, at:end] = ids, range(at0, at0 + len(ids)), i
+                said += range(b * longest + at + start, b * longest + end)
+                for look in own:
+                    looks[b, r] = i, at + look.name, at + look.end
+                    objects[b, r, list(look.objects)] = True
+                    row = b * longest + at
+                    searching += [(row + before, b * most + r) for before in range(look.start, look.name)]
+                    r += 1
                 at = end
-            looks.append(moved)
-        return cls(ids, positions, owners, answers, looks)
+        rows = np.array(said)
+        wanted = tokens[0].ravel()[rows]
+        verdicts = np.isin(wanted, tokenizer.convert_tokens_to_ids(YES_NO))
+        sort = np.where(wanted >= encoded(tokenizer, PLACES[0])[0], 2, verdicts)
+        order = np.argsort(sort, kind="stable")
+        return cls(
+            *moved(tokens, device),
+            *moved(np.stack([rows - 1, wanted])[:, order], device),
+            tuple(np.bincount(sort, minlength=3).tolist()),
+            moved(looks, device),
+            moved(objects, device),
+            moved(np.array(searching, np.int64).reshape(-1, 2).T.copy(), device),
+            slice(at0 - PATCHES, at0),
+        )
 
     def mask(self) -> Tensor:
         """What is added to the attention's logits, (B, 1, N, N)."""
-        owners, n = self.owners, self.owners.shape[1]
-        seen = (owners[:, None] == 0) | (owners[:, None] == owners[..., None])
-        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-        blank = torch.zeros(seen.shape, dtype=dtype)
-        return blank.masked_fill(~(seen & torch.ones(n, n).tril().bool()), -1e9)[:, None]
+        owners, n, kind = self.owners, self.owners.shape[1], self.owners.device.type
+        together = (owners[:, None] == 0) | (owners[:, None] == owners[..., None])
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else torch.float32
+        causal = torch.ones(n, n, dtype=torch.bool, device=owners.device).tril()
+        blank = torch.zeros(together.shape, dtype=dtype, device=owners.device)
+        return blank.masked_fill(~(together & causal), -1e9)[:, None]
+
+    def starts(self) -> Tensor:
+        """Each look's name's rows, summing to 1, (B, R, N)."""
+        at, (first, end) = torch.arange(self.ids.shape[1], device=self.ids.device), self.looks[..., 1:, None].unbind(2)
+        return ((at >= first) & (at < end)) / (end - first).clamp(min=1)
+
+    def members(self) -> Tensor:
+        """The tokens of each look's own sequence, bool (B, R, N)."""
+        owners = self.owners[:, None]
+        return (owners == 0) | (owners == self.looks[..., :1])
+
+    def goals(self, cover: Tensor) -> Tensor:
+        """Where each should look, (B, R, 448): its objects' cover relative to each one's best patch; sums to 1, or 0.
+
+        cover (B, K, 16, 28), of each object.
+        """
+        cover = cover.flatten(2)
+        relative = cover / cover.amax(-1, keepdim=True).clamp(min=1e-6)
+        best = (relative[:, None] * self.objects[..., None]).amax(2)
+        return best / best.sum(-1, keepdim=True).clamp(min=1e-6)

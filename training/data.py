@@ -143,6 +143,7 @@ class Views:
 
     def __init__(self, folder: Path, augment: bool = False, device: str = "cpu") -> None:
         self.augment, self.device = augment, torch.device(device)
+        self.mean, self.std = MEAN.to(self.device), STD.to(self.device)
         self.arrays = {name: torch.from_numpy(array) for name, array in opened(folder).items()}
         self.indices = np.flatnonzero(self.arrays["done"].numpy())
         if not len(self.indices):
@@ -185,14 +186,24 @@ class Views:
         images, ids = (found[name].to(self.device, non_blocking=True) for name in ("images", "ids"))
         if self.augment:
             mirrored = np.random.rand(len(listed)) < 0.5
-            edges[mirrored] = edges[mirrored][..., [0, 3, 2, 1]] * (1, -1, 1, -1) + (0, VIEW_HW[1], 0, VIEW_HW[1])
-            flip = torch.from_numpy(mirrored).to(self.device)
+            edges[mirrored] = mirror(edges[mirrored])
+            flip = moved(mirrored, self.device)
             images = torch.where(flip[:, None, None, None], images.flip(-1), images)
             ids = torch.where(flip[:, None, None], ids.flip(-1), ids)
         colours = jitter(images.float()) if self.augment else images.float()
-        kinds, boxes = (torch.from_numpy(a).to(self.device, non_blocking=True) for a in (listed, edges))
-        normalised = (colours - MEAN.to(self.device)) / STD.to(self.device)
-        return Batch(normalised, ids, kinds, boxes, listed, edges)
+        kinds, boxes = moved(listed, self.device), moved(edges, self.device)
+        return Batch((colours - self.mean) / self.std, ids, kinds, boxes, listed, edges)
+
+
+def mirror(edges: np.ndarray) -> np.ndarray:
+    """Boxes (..., 4) of pixels y0, x0, y1, x1 in the mirrored view."""
+    return edges[..., [0, 3, 2, 1]] * (1, -1, 1, -1) + (0, VIEW_HW[1], 0, VIEW_HW[1])
+
+
+def moved(array: np.ndarray, device: torch.device) -> Tensor:
+    """An array on a device, by way of pinned memory, so that the host does not wait for a GPU."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 def jitter(images: Tensor) -> Tensor:

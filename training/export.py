@@ -26,11 +26,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--logs", type=Path, default=Path(__file__).parent / "logs")
     args = parser.parse_args()
-    args.logs.mkdir(exist_ok=True)
+    args.logs.mkdir(parents=True, exist_ok=True)
     for run in ("dense", *VLMS.values(), "sam"):
         if not (args.runs / run / "checkpoint.pt").exists():
             continue
-        state = torch.load(args.runs / run / "checkpoint.pt", weights_only=True)["modules"]
+        state = torch.load(args.runs / run / "checkpoint.pt", weights_only=True, map_location="cpu")["modules"]
         if run in VLMS.values():
             processor = build_processor()
             speaker = vlm.Trainee(processor, boxes=any("tower.places" in name for name in state))
@@ -55,9 +55,11 @@ def share_trunk(folder: Path, other: Path) -> None:
     trunk = {name: tensor for name, tensor in tensors.items() if ".trunk." in name}
     rest = {name: tensor for name, tensor in tensors.items() if name not in trunk}
     path = other / "trunk.safetensors"
-    if folder == other or not same(trunk, load_file(path)):
+    if folder == other or not path.exists() or not same(trunk, load_file(path)):
         path = folder / "trunk.safetensors"
         save_file(trunk, path, {"format": "pt"})
+    elif (folder / path.name).exists():
+        (folder / path.name).unlink()  # of an earlier export
     save_file(rest, folder / "rest.safetensors", {"format": "pt"})
     files = dict.fromkeys(trunk, os.path.relpath(path, folder)) | dict.fromkeys(rest, "rest.safetensors")
     size = sum(tensor.nbytes for tensor in tensors.values())

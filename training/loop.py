@@ -149,12 +149,13 @@ class Run:
         self.rank = join_workers()
         self.path = folder / "checkpoint.pt"
         if self.path.exists():
-            state = torch.load(self.path, weights_only=True, map_location=self.device)
+            state = torch.load(self.path, weights_only=True, map_location="cpu")
             modules.load_state_dict(state["modules"])
             for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(saved)
             self.step, self.spent, self.seen = state["step"], state["spent"], state["seen"]
         np.random.seed([seed, self.step, self.rank])
+        torch.manual_seed(np.random.randint(1 << 31))
 
     @property
     def progress(self) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from copy import deepcopy
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,19 +30,24 @@ from training.answers import (
     BINS,
     PATCHES,
     PLACES,
-    VERIFY,
-    Batch,
+    YES_NO,
+    Lesson,
+    Shown,
+    bins,
     build_processor,
+    encoded,
     exchanges,
-    seen,
+    listed,
+    opening,
     sequence,
-    target_map,
+    shown,
+    verified,
 )
-from training.data import Views, names_of
-from training.dense import GRID, class_loss, coverage, ignored
-from training.loop import Run, add_start, arguments, normalised, parsed
+from training.data import Batch, Views, mirror
+from training.dense import class_loss
+from training.loop import Run, add_start, arguments, parsed
 from vlsam_ros.embedded import BOXES, QUESTIONS, vlm_path
-from vlsam_ros.embedded.tower import ConvVisionConfig, Trunk
+from vlsam_ros.embedded.tower import STRIDE, VIEW_HW, ConvVisionConfig, Trunk
 from vlsam_ros.synthetic.kinds import NAMES
 
 
@@ -76,65 +81,70 @@ def build_model(tokenizer: PreTrainedTokenizerFast, boxes: bool) -> LlavaForCond
     return model
 
 
-class Trainee(nn.Module):
-    """The VLM, and the dense head that keeps its tower honest."""
+def shipped() -> tuple[dict[str, Tensor], dict[str, int]]:
+    """The weights of the package's VLM, and its vocabulary."""
+    model = LlavaForConditionalGeneration.from_pretrained(vlm_path(), dtype=torch.float32)
+    return model.state_dict(), AutoTokenizer.from_pretrained(vlm_path()).get_vocab()
 
-    def __init__(self, processor: LlavaProcessor, boxes: bool = False) -> None:
+
+class Trainee(nn.Module):
+    """The VLM, and the dense head that keeps its tower honest; `frozen`: the trunk does not learn."""
+
+    def __init__(self, processor: LlavaProcessor, boxes: bool = False, frozen: bool = False) -> None:
         super().__init__()
-        self.boxes = boxes
+        self.boxes, self.frozen = boxes, frozen
         self.vlm = build_model(processor.tokenizer, boxes)
         self.kinds = nn.Conv2d(192, len(NAMES), 1)
+        self.trunk.requires_grad_(not frozen)
 
-    def start_from_shipped(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        """Take the package's VLM; words that its tokenizer lacks begin at random, and places as waves along an axis."""
-        shipped = LlavaForConditionalGeneration.from_pretrained(vlm_path(), dtype=torch.float32)
-        known, old = AutoTokenizer.from_pretrained(vlm_path()).get_vocab(), shipped.get_input_embeddings().weight
-        rows = torch.randn(len(tokenizer), old.shape[1]) * old.std()
+    @property
+    def trunk(self) -> Trunk:
+        """The tower's convolutions."""
+        return self.vlm.model.vision_tower.trunk
+
+    def train(self, mode: bool = True) -> Trainee:
+        """A frozen trunk's norms stay as they are."""
+        super().train(mode)
+        self.trunk.train(mode and not self.frozen)
+        return self
+
+    def forward(self, images: Tensor, lesson: Lesson, attend: bool = True) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
+        """The last hidden states (B, N, 128), the attentions (B, H, N, N) of each layer, the trunk's features.
+
+        As the model's own forward, which waits for the device to compare the pictures' tokens with the text's.
+        """
+        model, features = self.vlm.model, []
+        hook = self.trunk.register_forward_hook(lambda *a: features.append(a[2][-1]))
+        picture = model.multi_modal_projector(model.vision_tower(images).last_hidden_state)
+        hook.remove()
+        words, columns = model.get_input_embeddings()(lesson.ids), lesson.columns
+        out = model.language_model(
+            inputs_embeds=torch.cat([words[:, : columns.start], picture.to(words.dtype), words[:, columns.stop :]], 1),
+            attention_mask=lesson.mask(),
+            position_ids=lesson.positions,
+            use_cache=False,
+            output_attentions=attend,
+        )
+        return out.last_hidden_state, out.attentions if attend else (), features[0]
+
+    def start_from_speaker(self, state: dict[str, Tensor], known: dict[str, int], own: dict[str, int]) -> None:
+        """Take a VLM's weights; words that its vocabulary lacks begin at random, and places as waves along an axis."""
+        old = state["model.language_model.embed_tokens.weight"]
+        rows = torch.randn(len(own), old.shape[1]) * old.std()
         codes = waves((torch.arange(BINS) + 0.5) / BINS, 8)
         basis = torch.linalg.qr(torch.randn(old.shape[1], codes.shape[1]))[0]
-        rows[tokenizer.convert_tokens_to_ids(PLACES)] = (
-            codes @ basis.T * (2 * old.shape[1] / codes.shape[1]) ** 0.5 * old.std()
-        )
-        for word, row in tokenizer.get_vocab().items():
-            if word in known:
-                rows[row] = old[known[word]]
-        state = {k: rows if v.shape[:1] == (len(known),) else v for k, v in shipped.state_dict().items()}
+        scale = (2 * old.shape[1] / codes.shape[1]) ** 0.5 * old.std()
+        rows[[own[place] for place in PLACES]] = codes @ basis.T * scale
+        for word in own.keys() & known.keys() - set(PLACES):
+            rows[own[word]] = old[known[word]]
+        state = {k: rows if "embed_tokens" in k or "lm_head" in k else v for k, v in state.items()}
         self.vlm.load_state_dict(self.vlm.state_dict() | state)
 
-    def freeze_trunk(self) -> Trunk:
-        """Train all but the trunk, whose last features the tower then takes in a picture's place; the trunk itself."""
-        trunk = self.vlm.model.vision_tower.trunk.requires_grad_(False)
-        frozen = deepcopy(trunk).eval()
-        trunk.forward = lambda features: (features,)
-        return frozen
-
-    def start_from(self, dense: dict[str, Tensor]) -> None:
-        """Take trunk and head of a `training.dense` checkpoint."""
-        prefix = "encoder.trunk."
-        trunk = {k[len(prefix) :]: v for k, v in dense.items() if k.startswith(prefix)}
-        self.vlm.model.vision_tower.trunk.load_state_dict(trunk)
-        self.kinds.load_state_dict({k[len("kinds.") :]: v for k, v in dense.items() if k.startswith("kinds.")})
-
-
-class Remembered(Views):
-    """Views with a frozen trunk's last features, float16 (192, 16, 28), for a picture; kept from their first use on."""
-
-    def __init__(self, folder: Path, trunk: Trunk, augment: bool = False) -> None:
-        self.trunk, self.kept = trunk, {}
-        super().__init__(folder, augment)
-
-    def picture(self, index: int, mirrored: bool) -> np.ndarray:
-        """A view's features, (192, 16, 28)."""
-        if (index, mirrored) not in self.kept:
-            with torch.no_grad():
-                features = self.trunk(normalised([super().picture(index, mirrored)]))[-1][0]
-            self.kept[index, mirrored] = features.half().contiguous().numpy()
-        return self.kept[index, mirrored]
-
-
-def pixel_values(images: list[np.ndarray]) -> Tensor:
-    """Pictures, normalised, or what a frozen trunk made of them."""
-    return normalised(images) if images[0].dtype == np.uint8 else torch.from_numpy(np.stack(images)).float()
+    def start_from(self, modules: dict[str, Tensor]) -> None:
+        """Take trunk and head of a checkpoint, `training.dense`'s or one of this module's."""
+        trunk = {k.partition(".trunk.")[2]: v for k, v in modules.items() if ".trunk." in k}
+        self.trunk.load_state_dict(trunk)
+        self.kinds.load_state_dict({k[len("kinds.") :]: v for k, v in modules.items() if k.startswith("kinds.")})
 
 
 def flow(attentions: tuple[Tensor, ...], starts: Tensor, members: Tensor, positions: Tensor) -> Tensor:
@@ -156,24 +166,25 @@ def flow(attentions: tuple[Tensor, ...], starts: Tensor, members: Tensor, positi
     return total
 
 
-def teach_places(trainee: Trainee, views: Remembered, steps: int = 1500, batch: int = 4096) -> None:
+def teach_places(trainee: Trainee, views: Views, steps: int = 1500, batch: int = 4096) -> None:
     """Teach the tower's tokens their objects' edges, as waves along directions that the projector does not see yet.
 
-    So the language model begins with what it knew, and finds beside it what it has to write. Takes each view as it is
-    and mirrored, and a few minutes.
+    So the language model begins with what it knew, and finds beside it what it has to write. Takes the first views as
+    they are and mirrored, and, on a CPU, a few minutes.
     """
     tower, projector = trainee.vlm.model.vision_tower, trainee.vlm.model.multi_modal_projector
     unseen = torch.linalg.svd(projector.linear_1.weight.detach())[2][projector.linear_1.out_features :]
     features, places, edges = [], [], []
-    for index, mirrored in np.ndindex(len(views), 2):
-        kept, ids, objects = views.view(index, bool(mirrored))
-        things = seen(ids, objects)
-        if things:
-            cover, owner = torch.from_numpy(np.stack([o.cover.ravel() for o in things])).max(0)
-            (at,) = torch.nonzero(cover > 0.25, as_tuple=True)
-            features.append(torch.from_numpy(kept).flatten(1).T[at])
+    for items in views.in_order(32, 4000):
+        for mirrored in (False, True):
+            sides = mirror(items.edges) if mirrored else items.edges
+            images, cover = (x.flip(-1) if mirrored else x for x in (items.images, items.cover))
+            share, owner = cover.flatten(2).max(1)
+            view, at = torch.nonzero(share > 0.25, as_tuple=True)
+            with torch.no_grad():
+                features.append(trainee.trunk(images)[-1].flatten(2)[view, :, at].half())
             places.append(at)
-            edges.append(torch.tensor([o.edges for o in things])[owner[at]])
+            edges.append(torch.from_numpy(bins(sides)).to(at.device)[view, owner[view, at]])
     features, places, edges = torch.cat(features), torch.cat(places), torch.cat(edges)
     goals = waves((edges + 0.5) / BINS, len(unseen) // 8).flatten(1)
     learning = [tower.rows, tower.columns, *tower.places.parameters()]
@@ -181,8 +192,8 @@ def teach_places(trainee: Trainee, views: Remembered, steps: int = 1500, batch: 
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 5e-3, total_steps=steps)
     first, last = tower.places[0], tower.places[2]
     for step in range(steps):
-        some = torch.randint(len(features), (batch,))
-        rows, columns = places[some] // GRID[1], places[some] % GRID[1]
+        some = torch.randint(len(features), (batch,), device=features.device)
+        rows, columns = places[some] // (VIEW_HW[1] // STRIDE), places[some] % (VIEW_HW[1] // STRIDE)
         told = features[some].float() + tower.rows[:, rows, 0].T + tower.columns[:, 0, columns].T
         hidden = torch.relu(F.linear(told, first.weight.flatten(1), first.bias))
         loss = F.mse_loss(F.linear(hidden, unseen @ last.weight.flatten(1)), goals[some])
@@ -198,79 +209,55 @@ def teach_places(trainee: Trainee, views: Remembered, steps: int = 1500, batch: 
 
 def waves(shares: Tensor, count: int) -> Tensor:
     """Shares of an axis as sines and cosines of `count` wave lengths: (...) -> (..., 2 · count)."""
-    angles = shares[..., None] * math.pi * 1.5 ** torch.arange(count)
+    angles = shares[..., None] * math.pi * 1.5 ** torch.arange(count, device=shares.device)
     return torch.cat([angles.sin(), angles.cos()], -1)
 
 
-def losses_of(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, items: list, attention: float) -> dict[str, Tensor]:
-    images, maps, objects = zip(*items, strict=True)
-    things = [seen(m, o) for m, o in zip(maps, objects, strict=True)]
-    sequences = [[sequence(tokenizer, *e) for e in exchanges(o, trainee.boxes)] for o in things]
-    first = sequences[0][0][0].index(trainee.vlm.config.image_token_id)
-    columns = slice(first, first + PATCHES)
-    batch = Batch.of(sequences, columns.stop, tokenizer.pad_token_id)
-    features = []
-    hook = trainee.vlm.model.vision_tower.trunk.register_forward_hook(lambda *a: features.append(a[2][-1]))
-    out = trainee.vlm(
-        input_ids=batch.ids,
-        pixel_values=pixel_values(images),
-        attention_mask=batch.mask(),
-        position_ids=batch.positions,
-        output_attentions=attention > 0,
-    )
-    hook.remove()
-    losses = text_losses(out.logits[:, :-1][batch.answers[:, 1:]].float(), batch.ids[batch.answers], tokenizer)
-    if images[0].dtype == np.uint8:  # the trunk learns
-        cover = torch.from_numpy(np.stack([coverage(m, o) for m, o in zip(maps, objects, strict=True)]))
-        ignore = torch.from_numpy(np.stack([ignored(m) for m in maps]))
-        losses["kinds"] = class_loss(trainee.kinds(features[0]), cover, ignore)
-    return losses | (attention_losses(out.attentions, batch, columns, attention) if attention > 0 else {})
+def losses_of(
+    trainee: Trainee, tokenizer: PreTrainedTokenizerFast, batch: Batch, attention: float
+) -> dict[str, Tensor]:
+    """The named losses of a batch, weighted; the host never waits for the device."""
+    lesson = Lesson.of(tokenizer, [exchanges(view, trainee.boxes) for view in shown(batch)], batch)
+    hidden, attentions, features = trainee(batch.images, lesson, attention > 0)
+    logits = trainee.vlm.lm_head(hidden.flatten(0, 1).index_select(0, lesson.rows)).float()
+    losses = text_losses(logits, lesson, encoded(tokenizer, PLACES[0])[0])
+    if not trainee.frozen:
+        losses["kinds"] = class_loss(trainee.kinds(features), batch.kind_cover, batch.ignored)
+    return losses | (attention_losses(attentions, lesson, lesson.goals(batch.cover), attention) if attentions else {})
 
 
-def text_losses(logits: Tensor, wanted: Tensor, tokenizer: PreTrainedTokenizerFast) -> dict[str, Tensor]:
+def text_losses(logits: Tensor, lesson: Lesson, first: int) -> dict[str, Tensor]:
     """Cross-entropy of the answers' words, and of their boxes' edges, where a near bin is nearly right.
 
-    A yes or no is one token, and counts as much as a whole list. logits (T, V); wanted (T,), the tokens.
+    A yes or no is one token, and counts as much as a whole list. logits (T, V), of the lesson's rows; `first`, the
+    first place's token.
     """
-    first = tokenizer.convert_tokens_to_ids(PLACES[0])
-    places, verdicts = wanted >= first, torch.isin(wanted, torch.tensor(yes_no(tokenizer)))
-    losses = {"text": F.cross_entropy(logits[~places], wanted[~places])}
-    if verdicts.any():
-        losses["verdict"] = 0.5 * F.cross_entropy(logits[verdicts], wanted[verdicts])
-    if places.any():
-        said = torch.log_softmax(logits[places], -1)[:, first:]
-        losses["places"] = -(near(wanted[places] - first) * said).sum(-1).mean()
+    words, verdicts, places = zip(logits.split(lesson.counts), lesson.wanted.split(lesson.counts), strict=True)
+    losses = {"text": F.cross_entropy(*words)}
+    if len(verdicts[0]):
+        losses["verdict"] = 0.5 * F.cross_entropy(*verdicts)
+    if len(places[0]):
+        said = torch.log_softmax(places[0], -1)[:, first:]
+        losses["places"] = -(near(places[1] - first) * said).sum(-1).mean()
     return losses
 
 
-def near(bins: Tensor, sigma: float = 1.5) -> Tensor:
+def near(centres: Tensor, sigma: float = 1.5) -> Tensor:
     """A bell over the bins around each: (...) -> (..., BINS), which sums to 1."""
-    return torch.softmax(-((torch.arange(BINS) - bins[..., None]) ** 2) / (2 * sigma**2), -1)
+    return torch.softmax(-((torch.arange(BINS, device=centres.device) - centres[..., None]) ** 2) / (2 * sigma**2), -1)
 
 
-def attention_losses(attentions: tuple[Tensor, ...], batch: Batch, columns: slice, weight: float) -> dict[str, Tensor]:
-    """How far attention and its flow, from names and from what decides on them, are from the objects; weighted."""
-    looks = [[(i, look) for i, own in enumerate(view, 1) for look in own] for view in batch.looks]
-    if not any(looks):
-        return {}
-    starts = torch.zeros(len(looks), max(map(len, looks)), batch.ids.shape[1])
-    members = torch.zeros_like(starts, dtype=torch.bool)
-    goals = torch.zeros(*starts.shape[:2], PATCHES)
-    before = []
-    for b, view in enumerate(looks):
-        for r, (i, look) in enumerate(view):
-            starts[b, r, look.rows] = 1 / len(look.rows)
-            members[b, r] = (batch.owners[b] == 0) | (batch.owners[b] == i)
-            goals[b, r] = torch.from_numpy(target_map(look.objects))
-            before += [(b, row, goals[b, r]) for row in look.before]
-    flowed = flow(attentions, starts, members, batch.positions)[..., columns]
+def attention_losses(attentions: tuple[Tensor, ...], lesson: Lesson, goals: Tensor, weight: float) -> dict[str, Tensor]:
+    """How far attention and its flow, from names and from what decides on them, are from the goals; weighted."""
+    starts, columns = lesson.starts(), lesson.columns
+    flowed = flow(attentions, starts, lesson.members(), lesson.positions)[..., columns]
     direct = sum((starts[:, None] @ layer[..., columns]).mean(1) for layer in attentions) / len(attentions)
-    items, rows, aims = zip(*before, strict=True)
-    searching = attentions[-1].mean(1)[list(items), list(rows)][:, columns]
+    rows, looks = lesson.searching
+    searching = attentions[-1].mean(1).flatten(0, 1).index_select(0, rows)[:, columns]
     return {
         "flow": weight * spread(flowed / (flowed.sum(-1, keepdim=True) + 1e-9), goals),
         "direct": 0.5 * weight * spread(direct, goals),
-        "search": 0.5 * weight * spread(searching, torch.stack(aims)),
+        "search": 0.5 * weight * spread(searching, goals.flatten(0, 1).index_select(0, looks)),
     }
 
 
@@ -283,49 +270,71 @@ def spread(mass: Tensor, goals: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def evaluate(trainee: Trainee, processor: LlavaProcessor, views: Views, count: int = 48) -> dict[str, float]:
+def evaluate(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, views: Views) -> dict[str, float]:
     """Precision and recall of the names in greedy answers; how often a right name's flow peaks on its object; boxes.
 
-    Boxes are right with the right name and an IoU of 0.5.
+    Boxes are right with the right name and an IoU of 0.5. Takes the first 96 views, or 48 on a CPU.
     """
     trainee.eval()
-    tokenizer = processor.tokenizer
-    hit = said = true = pointed = asked = right = checked = boxed = written = things = 0
-    for at in range(0, min(count, len(views)), 16):
-        images, maps, objects = zip(*(views[i] for i in range(at, at + 16)), strict=True)
-        lists = answers_to(trainee, tokenizer, images, QUESTIONS[0], 40)
-        boxes = answers_to(trainee, tokenizer, images, BOXES, 100) if trainee.boxes else [""] * len(images)
-        for b, (text, drawn) in enumerate(zip(lists, boxes, strict=True)):
-            found = {name.strip() for name in text.split(",")} & set(NAMES)
-            wanted = {o["name"] for o in objects[b]}
-            hit, said, true = hit + len(found & wanted), said + len(found), true + len(wanted)
-            ok, tried = pointing(trainee, tokenizer, images[b], maps[b], objects[b])
-            pointed, asked = pointed + ok, asked + tried
-            right += sum(says_yes(trainee, tokenizer, images[b], name) == (name in wanted) for name in found | wanted)
-            checked += len(found | wanted)
-            own, theirs = seen(maps[b], objects[b]), read(drawn)
-            boxed += sum(any(n == o.name and overlap(e, o.edges) >= 0.5 for n, e in theirs) for o in own)
-            written, things = written + len(theirs), things + len(own)
+    hit = said = true = pointed = asked = right = checked = written = things = drawn = 0
+    for batch in views.in_order(*((96, 96) if views.device.type == "cuda" else (16, 48))):
+        known = shown(batch)
+        lists = answers_to(trainee, tokenizer, batch.images, QUESTIONS[0], 40)
+        found = [{name.strip() for name in text.split(",")} & set(NAMES) for text in lists]
+        for view, names in zip(known, found, strict=True):
+            hit, said, true = hit + len(names & view.names.keys()), said + len(names), true + len(view.names)
+        ok = judged(trainee, tokenizer, batch, known, found)
+        pointed, asked, right, checked = (a + b for a, b in zip((pointed, asked, right, checked), ok, strict=True))
+        if trainee.boxes:
+            texts = answers_to(trainee, tokenizer, batch.images, BOXES, 100)
+            for view, theirs in zip(known, map(read, texts), strict=True):
+                own = [(name, view.edges[n]) for name, numbers in view.names.items() for n in numbers]
+                drawn += sum(any(n == name and overlap(e, edges) >= 0.5 for n, e in theirs) for name, edges in own)
+                written, things = written + len(theirs), things + len(own)
     trainee.train()
     return {
         "p": hit / max(said, 1),
         "r": hit / max(true, 1),
         "pointing": pointed / max(asked, 1),
         "verified": right / max(checked, 1),
-        "boxed": boxed / max(things, 1),
+        "boxed": drawn / max(things, 1),
         "boxes": written / max(things, 1),
     }
 
 
 def answers_to(
-    trainee: Trainee, tokenizer: PreTrainedTokenizerFast, images: list[np.ndarray], question: str, tokens: int
+    trainee: Trainee, tokenizer: PreTrainedTokenizerFast, images: Tensor, question: str, tokens: int
 ) -> list[str]:
     """Greedy answers to one question about several views."""
-    prompt, start, _ = sequence(tokenizer, question, [])
-    ids = torch.tensor(prompt[:start]).repeat(len(images), 1)
-    values = pixel_values(images)
-    out = trainee.vlm.generate(input_ids=ids, pixel_values=values, max_new_tokens=tokens, do_sample=False)
-    return tokenizer.batch_decode(out[:, start:], skip_special_tokens=True)
+    rest, start, _ = sequence(tokenizer, question, [])
+    ids = torch.tensor([*opening(tokenizer), *rest[:start]], device=images.device).repeat(len(images), 1)
+    out = trainee.vlm.generate(input_ids=ids, pixel_values=images, max_new_tokens=tokens, do_sample=False)
+    return tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
+
+
+def judged(
+    trainee: Trainee, tokenizer: PreTrainedTokenizerFast, batch: Batch, known: list[Shown], found: list[set[str]]
+) -> tuple[int, int, int, int]:
+    """Four counts, of names in the views and of names in the answers.
+
+    Names whose flow (teacher-forced) peaks on a patch of one of their objects, of how many; names in the view or the
+    answer that the model rightly says to be there or not, of how many.
+    """
+    asked = [
+        [(QUESTIONS[0], listed(view)), *(verified(view, name) for name in sorted(names | view.names.keys()))]
+        for view, names in zip(known, found, strict=True)
+    ]
+    lesson = Lesson.of(tokenizer, asked, batch)
+    hidden, attentions, _ = trainee(batch.images, lesson)
+    peaks = flow(attentions, lesson.starts(), lesson.members(), lesson.positions)[..., lesson.columns].argmax(-1)
+    peaks = peaks[:, None].expand(-1, lesson.objects.shape[2], -1)
+    met = (batch.cover.flatten(2).gather(2, peaks) > 0) & lesson.objects.transpose(1, 2)
+    _, rows, _ = lesson.rows.split(lesson.counts)
+    _, wanted, _ = lesson.wanted.split(lesson.counts)
+    yes_no = tokenizer.convert_tokens_to_ids(YES_NO)
+    said = trainee.vlm.lm_head(hidden.flatten(0, 1)[rows])[:, yes_no].argmax(-1)
+    right = (said == (wanted == yes_no[1])).sum()
+    return int(met.any(1).sum()), int(lesson.objects.any(2).sum()), int(right), len(rows)
 
 
 def read(text: str) -> list[tuple[str, list[int]]]:
@@ -334,46 +343,13 @@ def read(text: str) -> list[tuple[str, list[int]]]:
     return [(name.strip(), [int(edge) * BINS // 1024 for edge in edges]) for *edges, name in found]
 
 
-def overlap(a: list[int], b: tuple[int, ...]) -> float:
+def overlap(a: Sequence[int], b: Sequence[int]) -> float:
     """IoU of two boxes (y, x, y, x)."""
     both, one, other = (
         max(0, bottom - top) * max(0, right - left)
         for top, left, bottom, right in ([*np.maximum(a[:2], b[:2]), *np.minimum(a[2:], b[2:])], a, b)
     )
     return both / max(one + other - both, 1)
-
-
-def says_yes(trainee: Trainee, tokenizer: PreTrainedTokenizerFast, image: np.ndarray, name: str) -> bool:
-    """Whether the model says that a name is in the picture."""
-    tokens, start, _ = sequence(tokenizer, VERIFY.format(name=name), [])
-    logits = trainee.vlm(input_ids=torch.tensor([tokens[:start]]), pixel_values=pixel_values([image])).logits[0, -1]
-    yes, no = yes_no(tokenizer)
-    return bool(logits[yes] > logits[no])
-
-
-def yes_no(tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """The tokens of the two words."""
-    return tokenizer.convert_tokens_to_ids(["yes", "no"])
-
-
-def pointing(
-    trainee: Trainee, tokenizer: PreTrainedTokenizerFast, image: np.ndarray, ids: np.ndarray, objects: list[dict]
-) -> tuple[int, int]:
-    """Names whose flow (teacher-forced) peaks on a patch of one of their objects, of how many."""
-    things = seen(ids, objects)
-    answer = [(name, [o for o in things if o.name == name]) for name in names_of(objects)]
-    tokens, _, looks = sequence(tokenizer, QUESTIONS[0], answer)
-    if not looks:
-        return 0, 0
-    out = trainee.vlm(input_ids=torch.tensor([tokens]), pixel_values=pixel_values([image]), output_attentions=True)
-    starts = torch.zeros(1, len(looks), len(tokens))
-    for i, look in enumerate(looks):
-        starts[0, i, look.rows] = 1 / len(look.rows)
-    first = tokens.index(trainee.vlm.config.image_token_id)
-    everything = torch.ones_like(starts, dtype=torch.bool), torch.arange(len(tokens))[None]
-    heat = flow(out.attentions, starts, *everything)[0, :, first : first + PATCHES]
-    peaks = zip(looks, heat.argmax(-1), strict=True)
-    return sum(any(o.cover.flat[int(peak)] > 0 for o in look.objects) for look, peak in peaks), len(looks)
 
 
 def main() -> None:
@@ -383,27 +359,31 @@ def main() -> None:
     parser.add_argument("--boxes", action="store_true", help="teach it to write boxes, too")
     parser.add_argument("--attention", type=float, default=0.5, help="weight of the attention loss; 0: without it")
     parser.add_argument("--lr", type=float, default=1e-3, help="peak learning rate")
+    help_trunk = "checkpoint of this training to take the trunk of, with --boxes the language model, too"
+    parser.add_argument("--trunk", type=Path, help=help_trunk)
     args = parsed(parser)
     processor = build_processor()
-    trainee = Trainee(processor, args.boxes).to(memory_format=torch.channels_last)
+    tokenizer, words = processor.tokenizer, processor.tokenizer.get_vocab()
+    trainee = Trainee(processor, args.boxes, args.frozen)
     if args.shipped:
-        trainee.start_from_shipped(processor.tokenizer)
-    if args.dense.exists() or not args.shipped:
-        trainee.start_from(torch.load(args.dense, weights_only=True)["modules"])
-    train, validation = args.data / "train", args.data / "val"
-    if args.frozen:
-        trunk = trainee.freeze_trunk()
-        views = Remembered(train, trunk, augment=True), Remembered(validation, trunk)
-        if args.boxes and not (args.out / "checkpoint.pt").exists():
-            teach_places(trainee, views[0])
-    else:
-        views = Views(train, augment=True), Views(validation)
+        trainee.start_from_speaker(*shipped(), words)
+    start = args.trunk or args.dense
+    if args.trunk or start.exists() or not args.shipped:
+        modules = torch.load(start, weights_only=True, map_location="cpu")["modules"]
+        if args.trunk and args.boxes:
+            speaker = {k[len("vlm.") :]: v for k, v in modules.items() if k.startswith("vlm.")}
+            trainee.start_from_speaker(speaker, words, words)
+        trainee.start_from(modules)
+    trainee.to(args.device, memory_format=torch.channels_last).train()
+    train, validation = args.data / "train", Views(args.data / "val", device=args.device)
+    if args.frozen and args.boxes and not (args.out / "checkpoint.pt").exists():
+        teach_places(trainee, Views(train, device=args.device))
     run = Run(args, trainee, lr=args.lr, warm_up=50 if args.shipped else 200)
     run.train(
-        views[0],
-        8,
-        lambda items: losses_of(trainee, processor.tokenizer, items, args.attention),
-        lambda: evaluate(trainee, processor, views[1]),
+        Views(train, augment=True, device=args.device),
+        args.batch or (64 if run.device.type == "cuda" else 8),
+        lambda batch: losses_of(trainee, tokenizer, batch, args.attention),
+        lambda: evaluate(trainee, tokenizer, validation),
     )
 
 
