@@ -101,8 +101,7 @@ class Model:
         self._x0, self._y1 = -width / 2 - 0.1, 1.3
         self.sx = 1.0
         shape = (int(self.scale * 1.65), int(self.scale * (width + 0.2)))
-        self.color = np.zeros((*shape, 3), np.uint8)
-        self.gloss = np.zeros(shape, np.uint8)
+        self.color = np.zeros((*shape, 4), np.uint8)  # red, green, blue, gloss
         self.alpha = np.zeros(shape, np.uint8)
         self.relief = np.zeros(shape, np.float32)
         self.shade = np.ones(shape, np.float32)
@@ -187,8 +186,11 @@ class Model:
             up = np.sqrt(np.maximum(1 - u * u, 0)) * half[:, None]
         else:
             reach = max(r * self.scale, 1.0)
-            t = np.minimum(cv2.distanceTransform(mask, cv2.DIST_L2, 3), reach) / np.float32(reach)
-            up = np.sqrt(t * (2 - t)) * np.float32(reach)
+            if reach > 1.2:
+                t = np.minimum(cv2.distanceTransform(mask, cv2.DIST_L2, 3), reach) / np.float32(reach)
+                up = np.sqrt(t * (2 - t)) * np.float32(reach)
+            else:
+                up = np.zeros(mask.shape, np.float32)
         up += lift * self.scale
         if tilt[0] or tilt[1]:
             up += (np.arange(x0, x1, dtype=np.float32) - np.float32(origin[0]))[None] * np.float32(tilt[0])
@@ -204,24 +206,20 @@ class Model:
             cv2.copyTo(np.float32(spread) * tex + np.float32(1), mask, self.shade[roi])
         else:
             cv2.copyTo(np.ones(mask.shape, np.float32), mask, self.shade[roi])
-        paint = np.empty((*mask.shape, 3), np.uint8)
-        paint[:] = np.clip(np.array(color) * 255, 0, 255).astype(np.uint8)
-        cv2.copyTo(paint, mask, self.color[roi])
+        paint = np.clip(np.array([*color, _GLOSS.get(mat, 0.1)]) * 255, 0, 255).astype(np.uint8).view(np.int32)
+        cv2.copyTo(np.full(mask.shape, paint[0]), mask, self.color.view(np.int32)[..., 0][roi])
         cv2.copyTo(up, mask, self.relief[roi])
-        cv2.copyTo(np.full(mask.shape, int(_GLOSS.get(mat, 0.1) * 255), np.uint8), mask, self.gloss[roi])
         np.maximum(self.alpha[roi], mask, out=self.alpha[roi])
 
-    def mark(self, points: Points, color: Rgb, gloss: float | None = None) -> None:
+    def mark(self, points: Points, color: Rgb, gloss: float = 0.25) -> None:
         """Colour a region of what is laid, such as a sticker or a stripe."""
         px = [np.round((self._px(points) - 0.5) * 16).astype(np.int32)]
-        cv2.fillPoly(self.color, px, [float(c) * 255 for c in color], cv2.LINE_AA, 4)
-        if gloss is not None:
-            cv2.fillPoly(self.gloss, px, float(gloss * 255), cv2.LINE_8, 4)
+        cv2.fillPoly(self.color, px, [float(c) * 255 for c in (*color, gloss)], cv2.LINE_AA, 4)
 
     def score(self, points: Points, width: float, color: Rgb, closed: bool = False) -> None:
         """Draw a line on what is laid."""
         px = [np.round((self._px(points) - 0.5) * 16).astype(np.int32)]
-        rgb = [float(c) * 255 for c in color]
+        rgb = [float(c) * 255 for c in (*color, 0.2)]
         cv2.polylines(self.color, px, closed, rgb, max(1, round(width * self.scale)), cv2.LINE_AA, 4)
 
     def text(self, x: float, y: float, w: float, h: float, color: Rgb) -> None:
@@ -242,7 +240,7 @@ class Model:
             tilt = np.clip(-n[:2] / n[2], -1.6, 1.6) * 0.55
             self.part(v, color, mat, r, float(v[0, 2]) * 0.5 + 0.5, (float(tilt[0]), float(tilt[1])), **more)
 
-    def on_face(self, points: Points, color: Rgb, gloss: float | None = None) -> None:
+    def on_face(self, points: Points, color: Rgb, gloss: float = 0.25) -> None:
         """``mark`` in three dimensions, if it faces the viewer."""
         v = self.view(points)
         if _normal(v)[2] > 1e-3:
@@ -316,7 +314,6 @@ class Model:
         mx, my = np.float32(u + x0 + w / 2), np.float32(v + y0 + h / 2)
         maps = cv2.convertMaps(mx, my, cv2.CV_16SC2, True)[0]
         self.color = cv2.remap(self.color, maps, None, cv2.INTER_NEAREST)
-        self.gloss = cv2.remap(self.gloss, maps, None, cv2.INTER_NEAREST)
         self.alpha = cv2.remap(self.alpha, maps, None, cv2.INTER_NEAREST)
         self.shade = cv2.remap(self.shade, maps, None, cv2.INTER_NEAREST)
         self.relief = cv2.remap(self.relief, maps, None, cv2.INTER_NEAREST)
@@ -354,7 +351,7 @@ class Model:
         sky = np.float32(ambient) * (0.75 + 0.35 * ny) * (1 - corner) * (1 - ground)
         lit = sky + np.float32(sun) * np.maximum(lambert, 0) * (1 - 0.6 * corner)
         lit *= self.shade[roi].ravel()[on]
-        glossy = self.gloss[roi].ravel()[on] * np.float32(1 / 255)
+        glossy = self.color[roi][..., 3].ravel()[on] * np.float32(1 / 255)
         spark = np.maximum(2 * nz * lambert - lz, 0)
         for _ in range(exponent):
             spark *= spark
@@ -362,20 +359,24 @@ class Model:
         shiny = np.float32(shine) * glossy * spark + mirror + np.float32(rim) * (1 - nz) * (1 - nz) * (0.4 + 0.6 * ny)
         tex = cv2.resize(_texture("blotch")[start[0] : start[0] + 150, start[1] : start[1] + 150], (w, h))
         dusty = (np.float32(dirt) * (0.7 + 0.7 * tex.ravel()[on] + 1.5 * ground)).clip(0, 0.7)
-        base = self.color[roi].reshape(-1, 3)[on] * np.float32(1 / 255)
-        base += (np.array([0.47, 0.42, 0.35], np.float32) - base) * dusty[:, None]
-        base *= lit[:, None] * np.array([1 + warm, 1, 1 - warm], np.float32)
-        base += shiny[:, None] * np.array([0.88, 0.97, 1.1], np.float32)
-        out = np.zeros((h * w, 4), np.float32)
-        out[on, :3] = np.minimum(base, 1)
-        out[on, 3] = 1
-        out = out.reshape(h, w, 4)
+        planes = np.zeros((4, h * w), np.float32)
+        planes[3, on] = 1
+        tints = ((0.47, 1 + warm, 0.88), (0.42, 1.0, 0.97), (0.35, 1 - warm, 1.1))  # of dust, light and sky
+        for k, (dust, tint, sky_tint) in enumerate(np.float32(tints)):
+            base = self.color[roi][..., k].ravel()[on] * np.float32(1 / 255)
+            base += (dust - base) * dusty
+            base *= lit * tint
+            planes[k, on] = (base + shiny * sky_tint).clip(0, 1)
+        out = cv2.merge(list(planes.reshape(4, h, w)))
         f = height_px / self.scale
         size = max(1, round(w * f)), max(1, round(h * f))
         out = cv2.resize(out, size, interpolation=cv2.INTER_AREA if f < 1 else cv2.INTER_LINEAR)
-        out[..., :3] /= np.maximum(out[..., 3:], 1e-3)
-        image = (np.clip(out, 0, 1) * 255 + 0.5).astype(np.uint8)
-        image[..., :3] = _GAMMA[image[..., :3]]
+        parts = cv2.split(out)
+        cover = np.maximum(parts[3], 1e-3)
+        parts = [_GAMMA[np.minimum(part / cover * 255 + 0.5, 255).astype(np.uint8)] for part in parts[:3]] + [
+            parts[3] * 255
+        ]
+        image = cv2.merge([np.uint8(part) for part in parts])
         solid = image[..., 3] > 127
         rows, cols = solid.any(1).nonzero()[0], solid.any(0).nonzero()[0]
         if len(rows):
@@ -411,7 +412,7 @@ def _car(m: Model, rng: Rng) -> None:
     paint, trim = _color(rng), _grey(rng.uniform(0.06, 0.25))
     glass, g = _hsv(rng, (0.1, 0.35), (0.08, 0.3), (0.5, 0.65)), rng.uniform(-0.03, 0.03)
     side = rng.random()  # which it shows: its side, its front or rear, or two of them
-    yaw = float(rng.uniform(-10, 10) if side < 0.3 else rng.choice([-90, 90]) if side < 0.55 else rng.uniform(-75, 75))
+    yaw = float(rng.uniform(-10, 10) if side < 0.22 else rng.choice([-90, 90]) if side < 0.55 else rng.uniform(-75, 75))
     m.look(yaw + rng.uniform(-3, 3), rng.uniform(0, 9))
     # Profiles run counter-clockwise from the rear bottom; the front is on the right.
     L = {"saloon": 1.5, "hatch": 1.25, "suv": 1.35, "van": 1.3, "pickup": 1.6, "lorry": 1.1}[kind] * rng.uniform(
