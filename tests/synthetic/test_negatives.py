@@ -42,10 +42,12 @@ def test_drawings(name: str):
 def test_every_pen_draws_every_upright_thing():
     for name, painter in negatives.UPRIGHT.items():
         for pen in negatives.PENS:
-            rng = np.random.default_rng(3)
-            made = pen(40.0, negatives.WIDTHS[name], rng)
-            painter(made, rng)
-            assert made.picture()[..., 3].any(), (name, pen)
+            for seed in range(4):
+                rng = np.random.default_rng(seed)
+                made = pen(24.0, negatives.WIDTHS[name], rng)
+                painter(made, rng)
+                rows, columns = (np.ptp(ends) + 1 for ends in np.nonzero(made.picture()[..., 3]))
+                assert columns < 1.02 * negatives.WIDTHS[name] * rows + 2, (name, pen, seed)
 
 
 def test_bank_has_24_looks_of_new_names_and_12_of_old_ones():

@@ -374,18 +374,17 @@ def bench(p: Pen, r: Rng) -> None:
     """A bench, with a back or without."""
     wood, iron, w = pick(r, _BARK + " a87840 2a6040"), pick(r, "202428 54585c c8ccc8"), r.uniform(0.7, 1.1)
     back = r.random() < 0.75
+    seat = 0.5 if back else 1.0
     for x in (-w * 0.8, w * 0.8):
-        p.rod([(x, 0), (x, 0.45)], 0.07, iron, -0.15)
+        p.rod([(x, 0), (x, seat * 0.9)], 0.07, iron, -0.15)
         if back:
             p.rod([(x, 0.4), (x, 1)], 0.06, iron, -0.2)
     if back:
         for y in np.linspace(0.62, 0.94, int(r.integers(2, 4))):
             p.slab(-w, y - 0.06, w, y + 0.06, wood, 0.05, -0.18)
     for x in (-w * 0.8, w * 0.8):
-        p.rod([(x, 0), (x, 0.45)], 0.07, iron, 0.2)
-    p.slab(-w, 0.42, w, 0.52, wood, 0.5)
-    if not back:
-        p.slab(-w, 0.9, w, 1, wood, 0.5) if r.random() < 0.3 else None
+        p.rod([(x, 0), (x, seat * 0.9)], 0.07, iron, 0.2)
+    p.slab(-w, seat - 0.1, w, seat, wood, 0.5)
 
 
 def bus_shelter(p: Pen, r: Rng) -> None:
@@ -451,10 +450,10 @@ def rock_face(p: Pen, r: Rng) -> None:
     y = np.clip(np.sin(np.linspace(0.35, 2.8, 9)) * r.uniform(0.8, 1.0, 9), 0.3, 1)
     p.shape([(-w, 0), (w, 0), *np.column_stack([x, y])[::-1]], c, 0.6)
     for _ in range(int(r.integers(8, 26))):
-        at, s = r.uniform((-w * 0.85, 0.05), (w * 0.85, 0.75)), r.uniform(0.06, 0.22)
-        angle = np.sort(r.uniform(0, 2 * np.pi, int(r.integers(4, 7))))
+        s, n = r.uniform(0.06, 0.22), int(r.integers(4, 7))
+        at = r.uniform((-w * 0.85, 0.8 * s), (w * 0.85, 0.75))
+        angle = (np.arange(n) + r.uniform(0, 0.8, n)) * (2 * np.pi / n)
         ring = at + s * np.column_stack([np.cos(angle), 0.8 * np.sin(angle)])
-        ring[:, 1] = np.clip(ring[:, 1], 0, 0.85)
         p.shape(ring, tone(c, r.uniform(0.65, 1.2)), r.uniform(0.02, 0.2), 0.3)
 
 
