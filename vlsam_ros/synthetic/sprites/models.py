@@ -100,6 +100,8 @@ class Model:
         self.rng = rng
         self._x0, self._y1 = -width / 2 - 0.1, 1.3
         self.sx = 1.0
+        self.tall: float | None = None
+        """How high it stands, in units; measured before it is turned."""
         shape = (int(self.scale * 1.65), int(self.scale * (width + 0.2)))
         self.color = np.zeros((*shape, 4), np.uint8)  # red, green, blue, gloss
         self.alpha = np.zeros(shape, np.uint8)
@@ -292,8 +294,14 @@ class Model:
                 c = ellipse(x, y, radius * hub * 0.62, radius * hub * 0.62, n=5)[k]
                 self.mark(self.view(np.c_[ellipse(*c, radius * 0.1, radius * 0.13, n=8), np.full(8, z1)]), _grey(0.08))
 
+    def _measure(self) -> None:
+        if self.tall is None:
+            rows = self.alpha.any(1).nonzero()[0]
+            self.tall = max(1.0, (rows[-1] - rows[0] + 1) / self.scale)
+
     def warp(self, degrees: float, dent: float = 0.0, squash: float = 1.0) -> None:
         """Turn, squash and dent all that is laid."""
+        self._measure()
         waves = self.rng.uniform(0, 6.28, 4), self.rng.uniform(3, 9, 4)
         used = self.alpha.any(1).nonzero()[0], self.alpha.any(0).nonzero()[0]
         y0, y1, x0, x1 = used[0][0], used[0][-1] + 1, used[1][0], used[1][-1] + 1
@@ -368,7 +376,8 @@ class Model:
             base *= lit * tint
             planes[k, on] = (base + shiny * sky_tint).clip(0, 1)
         out = cv2.merge(list(planes.reshape(4, h, w)))
-        f = height_px / self.scale
+        self._measure()
+        f = height_px / self.scale / self.tall
         size = max(1, round(w * f)), max(1, round(h * f))
         out = cv2.resize(out, size, interpolation=cv2.INTER_AREA if f < 1 else cv2.INTER_LINEAR)
         parts = cv2.split(out)
@@ -533,6 +542,7 @@ _SKINS = ((0.95, 0.78, 0.66), (0.85, 0.63, 0.48), (0.62, 0.42, 0.3), (0.4, 0.26,
 
 
 def _pedestrian(m: Model, rng: Rng) -> None:
+    m.tall = 1.0  # a raised hand or an umbrella comes on top
     child = _chance(rng, 0.25)
     head = 0.115 if child else rng.uniform(0.068, 0.078)
     hip, shoulder = (0.42, 0.74) if child else (rng.uniform(0.47, 0.52), rng.uniform(0.81, 0.83))
@@ -2272,7 +2282,8 @@ def _debris(m: Model, rng: Rng) -> None:
                 shard(x, y + s, s, mat, c)
     if _chance(rng, 0.3):
         m.warp(float(rng.uniform(-20, 20)), float(rng.uniform(0, 0.05)))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(m.alpha)
+    near = cv2.dilate(m.alpha, np.ones((int(0.05 * m.scale) | 1,) * 2, np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(near)
     m.alpha[labels != 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())] = 0  # nothing hangs in the air
 
 
