@@ -121,7 +121,7 @@ def _bars(s: Sheet, r: Rng, c: Color) -> None:
     """A stop line, shark's teeth or a box."""
     kind, w = int(r.integers(3)), r.uniform(0.8, 1.4)
     if kind == 0:
-        s.fill(rect(-w, 0.3, w, 0.3 + r.uniform(0.2, 0.5)), c)
+        s.fill(rect(-w, 0.1, w, r.uniform(0.6, 1.0)), c)
     elif kind == 1:
         for x in np.arange(-w, w, 0.32):
             s.fill([(x, 0.1), (x + 0.26, 0.1), (x + 0.13, 0.9)], c)
@@ -330,7 +330,7 @@ GROUND: dict[str, Callable[[float, Rng], np.ndarray]] = {
 
 LENGTHS: dict[str, tuple[float, float]] = {
     "arrow": (2.5, 5), "zebra": (2.5, 4), "letters": (1.6, 4), "number": (1.8, 4), "hatching": (2, 5),
-    "bars": (0.4, 2.5), "painted bicycle": (1.2, 2.5), "painted walker": (1.2, 3), "painted car": (1.2, 2.5),
+    "bars": (0.4, 1.4), "painted bicycle": (1.2, 2.5), "painted walker": (1.2, 3), "painted car": (1.2, 2.5),
     "shade": (1.5, 6), "puddle": (0.5, 3), "oil film": (0.4, 1.6), "tar seam": (1.5, 6), "cover": (0.4, 0.9),
     "tyre marks": (3, 8), "scatter": (0.6, 3), "chalk drawing": (0.8, 2), "coloured patch": (1.5, 6),
 }  # fmt: skip
