@@ -1287,7 +1287,7 @@ def _barrier(m: Model, rng: Rng) -> None:
             if kind == "jersey"
             else (_one_color(rng, first, other), "plastic")
         )
-        half, n = rng.uniform(0.8, 1.3), 1
+        half = rng.uniform(0.8, 1.3)
         prof = np.array(
             [[-0.32, 0], [0.32, 0], [0.32, 0.1], [0.17, 0.38], [0.11, 1], [-0.11, 1], [-0.17, 0.38], [-0.32, 0.1]]
         )
@@ -1295,14 +1295,8 @@ def _barrier(m: Model, rng: Rng) -> None:
         # The profile runs across, so the body is laid face by face along x.
         for i in range(len(prof)):
             j = (i + 1) % len(prof)
-            m.face(
-                [[-half, y[i], -x[i]], [half, y[i], -x[i]], [half, y[j], -x[j]], [-half, y[j], -x[j]]][::-1]
-                if False
-                else [[half, y[i], -x[i]], [-half, y[i], -x[i]], [-half, y[j], -x[j]], [half, y[j], -x[j]]],
-                c,
-                mat,
-                0.03,
-            )
+            strip = [[half, y[i], -x[i]], [-half, y[i], -x[i]], [-half, y[j], -x[j]], [half, y[j], -x[j]]]
+            m.face(strip, c, mat, 0.03)
         m.face([[half, q[1], -q[0]] for q in prof], _mul(c, 0.9), mat, 0.03)
         m.face([[-half, q[1], q[0]] for q in prof], _mul(c, 0.9), mat, 0.03)
         for s in (-0.55, 0.45):
@@ -1329,7 +1323,7 @@ def _barrier(m: Model, rng: Rng) -> None:
         half, rows = rng.uniform(0.65, 1.1), int(rng.integers(1, 4))
         steel = _grey(rng.choice([0.15, 0.6, 0.85]))
         for s in (-0.72, 0.72):
-            legs = [[[half * s - 0.0, 0.0, z], [half * s, 0.95, 0.0]] for z in (-0.3, 0.3)]
+            legs = [[[half * s, 0.0, z], [half * s, 0.95, 0.0]] for z in (-0.3, 0.3)]
             m.tubes([m.view(leg) for leg in legs], 0.05, steel, "metal", 0)
             if _chance(rng, 0.5):
                 p = m.view([[half * s, 0, 0]])[0]
@@ -1481,13 +1475,13 @@ def _sign(m: Model, rng: Rng) -> None:
         if kind == "triangle":
             outer = np.array([[-1.08, -0.88], [1.08, -0.88], [0, 0.9]]) * r + (0, cy)
             c = outer.mean(0)
-            m.part(smooth_corners(outer), red, "plastic", 0.015, 0.05)
+            m.part(_rounded(outer), red, "plastic", 0.015, 0.05)
             m.mark(c + (outer - c) * rng.uniform(0.62, 0.74), ground, 0.4)
             symbol(0, cy - 0.35 * r, r * 0.72, black)
         elif kind == "diamond":
             outer = np.array([[0, -1.15], [1.15, 0], [0, 1.15], [-1.15, 0]]) * r + (0, cy)
             ground = ground if ground != white else (0.98, 0.78, 0.08)
-            m.part(smooth_corners(outer), ground, _one(rng, "plastic", "cloth"), 0.015, 0.05)
+            m.part(_rounded(outer), ground, _one(rng, "plastic", "cloth"), 0.015, 0.05)
             m.score((outer - (0, cy)) * 0.88 + (0, cy), 0.025, black, True)
             symbol(0, cy, r * 0.95, black)
         else:
@@ -1506,7 +1500,7 @@ def _sign(m: Model, rng: Rng) -> None:
         m.warp(float(rng.choice([-80, 80])), 0.01)
 
 
-def smooth_corners(points: np.ndarray) -> np.ndarray:
+def _rounded(points: np.ndarray) -> np.ndarray:
     """The polygon with slightly rounded corners."""
     a, b, c = np.roll(points, 1, 0), points, np.roll(points, -1, 0)
     return np.stack([b + 0.06 * (a - b), b + 0.02 * (a + c - 2 * b), b + 0.06 * (c - b)], 1).reshape(-1, 2)
@@ -1734,7 +1728,6 @@ def _suitcase(m: Model, rng: Rng) -> None:
                 m.part(ellipse(p[0], p[1], 0.035, 0.04, n=12), dark, "rubber", 0.03, 0.1)
         # Rounded body: the outline of two rounded plates.
         k = 0.05
-        ring = smooth(rect(-w, 0.06, w, top), 0)
         ring = np.concatenate(
             [
                 ellipse(sx * (w - k), sy, k, k, a, a + 90, 5)
