@@ -88,7 +88,9 @@ def _cast(sprite: Sprite, world: World, view: View) -> np.ndarray:
     (dx, dz), t = world.light.sun_m, sprite.thing
     tip = max(sprite.z_m + dz * sprite.height_m, 0.6 * sprite.z_m)
     width = sprite.height_m * (sprite.rgba.shape[1] - 2) / (sprite.rgba.shape[0] - 2)
-    ground = np.array([[t.x_m, 0, sprite.z_m], [t.x_m + width / 2, 0, sprite.z_m], [t.x_m + dx * sprite.height_m, 0, tip]])
+    ground = np.array(
+        [[t.x_m, 0, sprite.z_m], [t.x_m + width / 2, 0, sprite.z_m], [t.x_m + dx * sprite.height_m, 0, tip]]
+    )
     h, w = sprite.rgba.shape[:2]
     source = np.array([[w / 2 - 0.5, h - 1.5], [w - 1.5, h - 1.5], [w / 2 - 0.5, 0.5]], np.float32)
     return cv2.getAffineTransform(source, view.project(ground, world.road.curvature).astype(np.float32)).astype(

@@ -328,10 +328,12 @@ def _cells(variant: int) -> np.ndarray:
 
 
 def mosaic(world: World, view: View, u: np.ndarray, v: np.ndarray, ego_m: float) -> np.ndarray:
-    """Uneven tiles of many colours with joints, over verge and road; no lane markings."""
+    """Uneven tiles with joints, from a like colour to many colours, over verge and road; no lane markings."""
     rng, lie = _rng(world), Lie.of(world, view, u, v, ego_m)
     cells, per_m = _cells(int(rng.integers(4))), np.float32(rng.uniform(40, 160))
     verge, paved, joint = palette(rng, 256, (0, 0.9)), palette(rng, 256, (0, 0.4)), palette(rng, 1, (0, 0.3))[0]
+    calm = float(rng.uniform(0.1, 0.5))
+    verge, paved = (c[:60].mean(0) + calm * (c - c[:60].mean(0)) for c in (verge, paved))
     verge[255] = paved[255] = joint
     x, y = (np.mod(a * per_m, 512).astype(np.float32) for a in (lie.xr, lie.zr))
     number = cv2.remap(cells, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_WRAP)

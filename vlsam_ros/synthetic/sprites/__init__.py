@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from . import debris, flats, litter, living, negatives, scenery, solids, traffic, vehicles
+from ..kinds import NAMES
+from . import cutouts, debris, flats, litter, living, models, negatives, scenery, sketches, solids, traffic, vehicles
 from .canvas import Canvas
 
 Painter = Callable[[Canvas, np.random.Generator], None]
@@ -66,6 +67,8 @@ def draw(kind: str, height_px: float, rng: np.random.Generator, style: str = "pa
     """
     if style not in STYLES:
         raise ValueError(f"cannot draw in the style {style!r}; choose one of: {', '.join(STYLES)}")
+    if kind not in NAMES:
+        raise ValueError(f"cannot draw {kind!r}; choose one of: {', '.join(NAMES)}")
     return STYLES[style](kind, height_px, rng)
 
 
@@ -77,10 +80,13 @@ STYLES: dict[str, Callable[[str, float, np.random.Generator], np.ndarray]] = {
     "painted": _painted,
     "solids": solids.draw,
     "flats": flats.draw,
+    "sketches": sketches.draw,
+    "models": models.draw,
+    "cutouts": cutouts.draw,
 }
-"""Independent drawings of every kind."""
+"""Independent drawings of every kind; debris is in all but the first."""
 
-UNSEEN_STYLES: frozenset[str] = frozenset()
+UNSEEN_STYLES = frozenset({"cutouts"})
 """Those that no training sees."""
 
 
