@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
@@ -130,11 +131,11 @@ def exchange(view: Shown, kind: int) -> Exchange:
     if kind == 2:
         return BACKGROUND, [Part(word) for word in BACKGROUND_ANSWER]
     if kind == 3:
-        return BOXES, boxed(view, [number for numbers in view.names.values() for number in numbers])
+        return BOXES, boxed(view, view.names)
     there = bool(view.names) and np.random.rand() < (0.5 if kind == 1 else 0.75)
     names = list(view.names) if there else [name for name in NAMES if name not in view.names]
     name = names[np.random.randint(len(names))]
-    return (BOX_OF.format(name=name), boxed(view, view.names.get(name, []))) if kind == 4 else verified(view, name)
+    return (BOX_OF.format(name=name), boxed(view, [name])) if kind == 4 else verified(view, name)
 
 
 def listed(view: Shown) -> list[Part]:
@@ -147,17 +148,15 @@ def verified(view: Shown, name: str) -> Exchange:
     return VERIFY.format(name=name), [Part(YES_NO[name not in view.names])]
 
 
-def boxed(view: Shown, numbers: list[int]) -> list[Part]:
+def boxed(view: Shown, names: Iterable[str]) -> list[Part]:
     """The answer that gives the largest objects' boxes, by name in the order of `NAMES`, then from left to right."""
-
-    def area(part: Part) -> int:
-        top, left, bottom, right = part.edges
-        return (bottom - top) * (right - left)
-
-    order = list(view.names)
-    parts = [Part(name, (n,), tuple(view.edges[n])) for name in order for n in view.names[name] if n in numbers]
-    largest = sorted(parts, key=area, reverse=True)[:MOST_BOXES]
-    return sorted(largest, key=lambda p: (order.index(p.name), p.edges[1], p.edges)) or [Part("none")]
+    parts = []
+    for rank, name in enumerate(names):
+        for number in view.names.get(name, ()):
+            top, left, bottom, right = edges = tuple(view.edges[number])
+            parts.append(((top - bottom) * (right - left), rank, left, edges, Part(name, (number,), edges)))
+    largest = sorted(sorted(parts)[:MOST_BOXES], key=lambda part: part[1:])
+    return [part for *_, part in largest] or [Part("none")]
 
 
 class Look(NamedTuple):
@@ -191,7 +190,14 @@ def sequence(
         if part.objects:
             looks.append(Look(at - 1, at + len(part.edges), len(ids), part.objects))
         ids += separator if i + 1 < len(answer) else ()
-    return [*ids, tokenizer.eos_token_id], start, looks
+    return [*ids, *encoded(tokenizer, tokenizer.eos_token)], start, looks
+
+
+def spans(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All numbers from each row's first to before its second, one row after the other, and their rows' indices."""
+    lengths = ends[:, 1] - ends[:, 0]
+    index = np.repeat(np.arange(len(ends)), lengths)
+    return np.arange(len(index)) + (ends[:, 0] - lengths.cumsum() + lengths)[index], index
 
 
 class Lesson(NamedTuple):
@@ -226,28 +232,30 @@ class Lesson(NamedTuple):
             longest = -(-longest // 32) * 32  # fewer different shapes
         most = max(1, *(sum(len(looks) for *_, looks in view) for view in views))
         tokens = np.empty((3, len(views), longest), np.int64)
-        tokens[:] = np.reshape([tokenizer.pad_token_id, 0, -1], (3, 1, 1))
+        tokens[:] = np.reshape([encoded(tokenizer, tokenizer.pad_token)[0], 0, -1], (3, 1, 1))
         tokens[:, :, :at0] = np.stack([shared, np.arange(at0), np.zeros(at0, np.int64)])[:, None]
-        looks = np.zeros((len(views), most, 3), np.int64)
-        objects = np.zeros((len(views), most, batch.listed.shape[1]), np.bool_)
-        said: list[int] = []
-        searching: list[tuple[int, int]] = []
+        ramp = np.arange(at0, longest)
+        said, found, there = [], [], []
         for b, view in enumerate(views):
             at, r = at0, 0
             for i, (ids, start, own) in enumerate(view, 1):
-                end = at + len(ids)
-                tokens[0, b, at:end], tokens[1, b, at:end], tokens[2, b, at:end] = ids, range(at0, at0 + len(ids)), i
-                said += range(b * longest + at + start, b * longest + end)
+                end, row = at + len(ids), b * longest + at
+                tokens[0, b, at:end], tokens[1, b, at:end], tokens[2, b, at:end] = ids, ramp[: len(ids)], i
+                said.append((row + start, row + len(ids)))
                 for look in own:
-                    looks[b, r] = i, at + look.name, at + look.end
-                    objects[b, r, list(look.objects)] = True
-                    row = b * longest + at
-                    searching += [(row + before, b * most + r) for before in range(look.start, look.name)]
+                    found.append((b, r, i, at + look.name, at + look.end, row + look.start, row + look.name))
+                    there += [(b, r, number) for number in look.objects]
                     r += 1
                 at = end
-        rows = np.array(said)
+        looks = np.zeros((len(views), most, 3), np.int64)
+        objects = np.zeros((len(views), most, batch.listed.shape[1]), np.bool_)
+        which = np.array(found, np.int64).reshape(-1, 7)
+        looks[which[:, 0], which[:, 1]] = which[:, 2:5]
+        objects[tuple(np.array(there, np.int64).reshape(-1, 3).T)] = True
+        rows, _ = spans(np.array(said))
+        searching, index = spans(which[:, 5:])
         wanted = tokens[0].ravel()[rows]
-        verdicts = np.isin(wanted, tokenizer.convert_tokens_to_ids(YES_NO))
+        verdicts = np.isin(wanted, [encoded(tokenizer, word)[0] for word in YES_NO])
         sort = np.where(wanted >= encoded(tokenizer, PLACES[0])[0], 2, verdicts)
         order = np.argsort(sort, kind="stable")
         return cls(
@@ -256,7 +264,7 @@ class Lesson(NamedTuple):
             tuple(np.bincount(sort, minlength=3).tolist()),
             moved(looks, device),
             moved(objects, device),
-            moved(np.array(searching, np.int64).reshape(-1, 2).T.copy(), device),
+            moved(np.stack([searching, (which[:, 0] * most + which[:, 1])[index]]), device),
             slice(at0 - PATCHES, at0),
         )
 

@@ -202,7 +202,7 @@ def teach_places(trainee: Trainee, views: Views, steps: int = 1500, batch: int =
         optimiser.step()
         schedule.step()
         if step % 100 == 99:
-            print({"places": step + 1, "loss": round(float(loss), 4)}, flush=True)
+            print({"places": step + 1, "loss": round(float(loss.detach()), 4)}, flush=True)
     with torch.no_grad():
         last.weight.copy_(2 * (unseen.T @ unseen @ last.weight.flatten(1)).view_as(last.weight))
 

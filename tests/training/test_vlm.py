@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
+from ast import literal_eval
 from itertools import islice
 from pathlib import Path
 
@@ -319,7 +320,7 @@ def test_places_are_taught_to_the_tower(trainee: vlm.Trainee, folder: Path, caps
     frozen = vlm.Trainee(PROCESSOR, boxes=True, frozen=True)
     frozen.load_state_dict(trainee.state_dict())
     vlm.teach_places(frozen, Views(folder / "val"), steps=200, batch=256)
-    first, last = (eval(line)["loss"] for line in capsys.readouterr().out.splitlines())
+    first, last = (literal_eval(line)["loss"] for line in capsys.readouterr().out.splitlines())
     assert last < first
     assert frozen.vlm.model.vision_tower.places[2].weight.abs().sum() > 0
 
