@@ -6,15 +6,13 @@ where the middle of the object under each stride-8 cell lies (which makes neighb
 
 from __future__ import annotations
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration
 
-from training.data import Views
-from training.loop import Run, arguments, normalised, parsed
+from training.data import Batch, Views
+from training.loop import Run, arguments, parsed
 from vlsam_ros.embedded import load_sam, vlm_path
 from vlsam_ros.embedded.sam import DIM, FpnEncoder
 from vlsam_ros.embedded.tower import STRIDE, VIEW_HW
@@ -25,28 +23,13 @@ GRID = (VIEW_HW[0] // STRIDE, VIEW_HW[1] // STRIDE)
 OFFSET_PX = 64.0
 
 
-def coverage(ids: np.ndarray, objects: list[dict]) -> np.ndarray:
-    """Share of each patch that each kind covers, float32 (kinds, 16, 28)."""
-    out = np.zeros((len(NAMES), *GRID), np.float32)
-    for item in objects:
-        mask = (ids == item["id"]).astype(np.float32)
-        out[NAMES.index(item["name"])] += cv2.resize(mask, GRID[::-1], interpolation=cv2.INTER_AREA)
-    return out
-
-
-def ignored(ids: np.ndarray) -> np.ndarray:
-    """Patches that show something too small or too hidden to be asked for, bool (16, 28)."""
-    return cv2.resize((ids == IGNORE_ID).astype(np.float32), GRID[::-1], interpolation=cv2.INTER_AREA) > 0.02
-
-
 def class_loss(logits: Tensor, cover: Tensor, ignore: Tensor) -> Tensor:
     """Multi-label BCE per patch; logits and cover (B, kinds, 16, 28), ignore (B, 16, 28)."""
     best = cover.amax((2, 3), keepdim=True)
     positive = (cover > 0.1) | ((cover > 0) & (cover >= best * 0.99))
     unsure = ((cover > 0) & ~positive) | (ignore[:, None] & ~positive)
-    loss = F.binary_cross_entropy_with_logits(
-        logits, positive.float(), pos_weight=logits.new_tensor(4.0), reduction="none"
-    )
+    more = logits.new_full((), 4.0)
+    loss = F.binary_cross_entropy_with_logits(logits, positive.float(), pos_weight=more, reduction="none")
     return (loss * ~unsure).sum() / (~unsure).sum() * len(NAMES)
 
 
@@ -67,7 +50,7 @@ class Dense(nn.Module):
         self.encoder.trunk.load_state_dict(vlm.model.vision_tower.trunk.state_dict())
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Images (B, 3, H, W) -> kinds (B, 18, H/16, W/16), object (B, 1, H/2, W/2), offsets (B, 2, H/8, W/8)."""
+        """Images (B, 3, H, W) -> kinds (B, kinds, H/16, W/16), object (B, 1, H/2, W/2), offsets (B, 2, H/8, W/8)."""
         kept = []
         hook = self.encoder.trunk.register_forward_hook(lambda *a: kept.append(a[2][-1]))
         fine = self.fine(torch.relu(self.encoder(images)))
@@ -75,36 +58,31 @@ class Dense(nn.Module):
         return self.kinds(kept[0]), F.pixel_shuffle(fine[:, :16], 4), fine[:, 16:]
 
 
-def fine_targets(ids: np.ndarray, objects: list[dict]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Object share and validity at stride 2 (128, 224); offsets to its middle and their validity at stride 8."""
-    size2, size8 = (VIEW_HW[1] // 2, VIEW_HW[0] // 2), (VIEW_HW[1] // 8, VIEW_HW[0] // 8)
-    known = ids != IGNORE_ID
-    share = cv2.resize(((ids > 0) & known).astype(np.float32), size2, interpolation=cv2.INTER_AREA)
-    valid = cv2.resize(known.astype(np.float32), size2, interpolation=cv2.INTER_AREA) > 0.99
-    small = cv2.resize(ids, size8, interpolation=cv2.INTER_NEAREST_EXACT)
-    offsets = np.zeros((2, *size8[::-1]), np.float32)
-    inside = np.zeros(size8[::-1], bool)
-    for item in objects:
-        ys, xs = np.nonzero(small == item["id"])
-        rows, columns = np.nonzero(ids == item["id"])
-        cx, cy = (columns.min() + columns.max() + 1) / 2, (rows.min() + rows.max() + 1) / 2
-        offsets[0, ys, xs] = (cx - (xs + 0.5) * 8) / OFFSET_PX
-        offsets[1, ys, xs] = (cy - (ys + 0.5) * 8) / OFFSET_PX
-        inside[ys, xs] = True
-    return share, valid, offsets, inside
+def fine_targets(batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Object share and validity at stride 2, (B, 128, 224); offsets to its middle, (B, 2, 32, 56), and where they hold.
+
+    Offsets are x, y from the middle of a stride-8 cell to the middle of the box of the object there, in `OFFSET_PX`.
+    """
+    known = batch.ids != IGNORE_ID
+    share, valid = F.avg_pool2d(torch.stack([known & (batch.ids > 0), known], 1).float(), 2).unbind(1)
+    small = batch.ids[:, 4::8, 4::8].long()
+    inside = (small > 0) & (small != IGNORE_ID)
+    middles = (batch.boxes[..., :2] + batch.boxes[..., 2:]).flip(-1) / 2
+    which = torch.where(inside, small - 1, 0).flatten(1)[..., None].expand(-1, -1, 2)
+    there = middles.gather(1, which).mT.unflatten(2, small.shape[1:])
+    ys, xs = (8 * torch.arange(n, device=small.device) + 4 for n in small.shape[1:])
+    cells = torch.stack(torch.meshgrid(xs, ys, indexing="xy"))
+    return share, valid > 0.99, (there - cells) / OFFSET_PX * inside[:, None], inside
 
 
-def losses_of(model: Dense, items: list) -> dict[str, Tensor]:
-    images, maps, objects = zip(*items, strict=True)
-    kinds, fine, offsets = model(normalised(images))
-    cover = torch.from_numpy(np.stack([coverage(m, o) for m, o in zip(maps, objects, strict=True)]))
-    ignore = torch.from_numpy(np.stack([ignored(m) for m in maps]))
-    targets = [fine_targets(m, o) for m, o in zip(maps, objects, strict=True)]
-    share, valid, offset, inside = (torch.from_numpy(np.stack(t)) for t in zip(*targets, strict=True))
-    pixel = F.binary_cross_entropy_with_logits(fine[:, 0], share, pos_weight=fine.new_tensor(3.0), reduction="none")
+def losses_of(model: Dense, batch: Batch) -> dict[str, Tensor]:
+    kinds, fine, offsets = model(batch.images)
+    share, valid, offset, inside = fine_targets(batch)
+    more = fine.new_full((), 3.0)
+    pixel = F.binary_cross_entropy_with_logits(fine[:, 0], share, pos_weight=more, reduction="none")
     away = (offsets - offset).abs().sum(1) * inside
     return {
-        "kinds": class_loss(kinds, cover, ignore),
+        "kinds": class_loss(kinds, batch.kind_cover, batch.ignored),
         "object": 2 * (pixel * valid).sum() / valid.sum(),
         "offset": 0.5 * away.sum() / inside.sum().clamp(min=1),
     }
@@ -114,23 +92,21 @@ def losses_of(model: Dense, items: list) -> dict[str, Tensor]:
 def evaluate(model: Dense, views: Views, count: int = 96) -> dict[str, float]:
     """Patch accuracy, image-level precision and recall of kinds at 0.7, object IoU at stride 2."""
     model.eval()
-    right = patches = hit = said = true = inter = union = 0
-    for start in range(0, min(count, len(views)), 8):
-        images, maps, objects = zip(*(views[i] for i in range(start, start + 8)), strict=True)
-        kinds, fine, _ = model(normalised(images))
-        for b in range(len(images)):
-            cover = torch.from_numpy(coverage(maps[b], objects[b]))
-            shown = cover.amax(0) > 0.3
-            right += int((kinds[b].argmax(0) == cover.argmax(0))[shown].sum())
-            patches += int(shown.sum())
-            found, wanted = kinds[b].sigmoid().amax((1, 2)) > 0.7, cover.amax((1, 2)) > 0
-            hit, said, true = hit + int((found & wanted).sum()), said + int(found.sum()), true + int(wanted.sum())
-            share, valid, _, _ = (torch.from_numpy(t) for t in fine_targets(maps[b], objects[b]))
-            a, g = (fine[b, 0] > 0) & valid, (share > 0.5) & valid
-            inter, union = inter + int((a & g).sum()), union + int((a | g).sum())
+    sums = []
+    for batch in views.in_order(8, count):
+        kinds, fine, _ = model(batch.images)
+        share, valid, _, _ = fine_targets(batch)
+        cover = batch.kind_cover
+        shown = cover.amax(1) > 0.3
+        right = (kinds.argmax(1) == cover.argmax(1)) & shown
+        found, wanted = kinds.sigmoid().amax((2, 3)) > 0.7, cover.amax((2, 3)) > 0
+        a, g = (fine[:, 0] > 0) & valid, (share > 0.5) & valid
+        counted = (right, shown, found & wanted, found, wanted, a & g, a | g)
+        sums.append(torch.stack([each.sum() for each in counted]))
     model.train()
+    right, shown, hit, said, true, inter, union = torch.stack(sums).sum(0).tolist()
     return {
-        "patch": right / max(patches, 1),
+        "patch": right / max(shown, 1),
         "p": hit / max(said, 1),
         "r": hit / max(true, 1),
         "iou": inter / max(union, 1),
@@ -140,19 +116,18 @@ def evaluate(model: Dense, views: Views, count: int = 96) -> dict[str, float]:
 def main() -> None:
     parser = arguments(__doc__, "dense", 15)
     parser.add_argument("--shipped", action="store_true", help="start from the package's own weights")
-    parser.add_argument("--batch", type=int, default=8)
     args = parsed(parser)
-    model = Dense().to(memory_format=torch.channels_last)
+    model = Dense()
     if args.shipped:
         model.start_from_shipped()
+    model.to(args.device, memory_format=torch.channels_last)
     run = Run(args, model, lr=2e-3)
-    validation = Views(args.data / "val")
+    validation = Views(args.data / "val", device=args.device)
     run.train(
-        Views(args.data / "train", augment=True),
-        args.batch,
-        lambda b: losses_of(model, b),
+        Views(args.data / "train", augment=True, device=args.device),
+        args.batch or (64 if run.device.type == "cuda" else 8),
+        lambda batch: losses_of(model, batch),
         lambda: evaluate(model, validation),
-        2.0,
     )
 
 
