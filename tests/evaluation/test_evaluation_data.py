@@ -16,7 +16,10 @@ from tests.labelled import annotation, coloured, keyframe, recording, thing
 from vlsam_ros.errors import BadImageError, DataError
 from vlsam_ros.evaluation import predictions
 from vlsam_ros.evaluation.dataset import load
+from vlsam_ros.synthetic.backgrounds import UNSEEN_GROUNDS, UNSEEN_SKIES
+from vlsam_ros.synthetic.sprites import UNSEEN_STYLES
 from vlsam_ros.synthetic.truth import IGNORE
+from vlsam_ros.synthetic.wide import FRAME_SIZES, sample_scene
 
 
 def test_coco_file(tmp_path: Path) -> None:
@@ -169,7 +172,9 @@ def test_missing_pictures_are_counted_and_raise_when_read(tmp_path: Path) -> Non
     assert load(str(file), tmp_path / "elsewhere").warnings == {"pictures that are not there (first: 1.png)": 3}
 
 
-@pytest.mark.parametrize("spec", ["no/such/file.json", "synthetic:", "synthetic:3@5", "synthetic:0", "nothing:3"])
+@pytest.mark.parametrize(
+    "spec", ["no/such/file.json", "synthetic:", "synthetic:3@5", "synthetic:0", "nothing:3", "synthetic:unseen:0"]
+)
 def test_unknown_data(spec: str) -> None:
     with pytest.raises(DataError):
         load(spec)
@@ -193,6 +198,43 @@ def test_scenes_are_held_out_and_always_the_same() -> None:
     for item in wanted:
         assert item.category in {c.name for c in first.categories} and 4 < item.distance_m < 100
         assert list(coco.toBbox(item.rle)) == [*item.xyxy[:2], item.xyxy[2] - item.xyxy[0], item.height_px]
+
+
+@pytest.mark.parametrize("world", ["wide", "unseen"])
+def test_other_worlds(world: str) -> None:
+    """Frames of any size, the same everywhere, whose names tell the worlds apart."""
+    spec = f"synthetic:{world}:2+1@20000003"
+    first, second = load(spec), load(spec)
+    names = [f"{world} scene 20000003", f"{world} scene 20000004", f"{world} empty road 20500003"]
+    assert [f.name for f in first.frames] == names and first.name == spec
+    for a, b in zip(first.frames, second.frames, strict=True):
+        assert np.array_equal(a.image(), b.image()) and a.size_hw == a.image().shape[:2]
+        assert a.size_hw[::-1] in FRAME_SIZES and str(a.truth()) == str(b.truth())
+        assert a.horizon is not None and -0.5 < a.horizon < 1.5
+        for item in a.truth():
+            assert item.ignore or (item.category in {c.name for c in first.categories} and item.distance_m > 0)
+            assert item.rle is not None and tuple(item.rle["size"]) == a.size_hw
+    assert first.frames[0].truth() and all(i.ignore for i in first.frames[2].truth())
+    assert len({f.size_hw for f in load(f"synthetic:{world}:30").frames}) > 2
+
+
+def test_an_unseen_scene_has_what_no_training_sees() -> None:
+    for number in range(20):
+        scene = sample_scene(20_000_000 + number, unseen=True)
+        setting = scene.world.setting
+        assert setting is not None and {p.style for p in scene.world.placed} <= UNSEEN_STYLES
+        assert setting.ground in UNSEEN_GROUNDS or setting.sky in UNSEEN_SKIES
+
+
+@pytest.mark.parametrize("spec", ["wild:3", "Wide:3", "unseen:", "unseen:3+", "unseen", "wide:unseen:3"])
+def test_unknown_worlds(spec: str) -> None:
+    with pytest.raises(DataError, match=r"expected synthetic:\[wide:\|unseen:\]<scenes>.*, got synthetic:"):
+        load(f"synthetic:{spec}")
+
+
+def test_seeds_of_other_worlds_are_held_out() -> None:
+    with pytest.raises(DataError, match="for training"):
+        load("synthetic:unseen:3@19999999")
 
 
 def test_recording(tmp_path: Path) -> None:

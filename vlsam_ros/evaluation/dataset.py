@@ -132,7 +132,7 @@ KINDS = {
     "bag": ("bag_data", "a recording with compressed images and ground truth"),
     "oodis": ("oodis_data", "OoDIS's folder of *_instanceIds.png, or a *_label.json"),
     "smiyc": ("smiyc_data", "SegmentMeIfYouCan's folder with images and labels_masks"),
-    "synthetic": ("scene_data", "rendered scenes, '<scenes>[+<empty roads>][@<first seed>]'"),
+    "synthetic": ("scene_data", "rendered scenes, '[wide:|unseen:]<scenes>[+<empty roads>][@<first seed>]'"),
 }
 """Kind -> the module whose `load(rest, images, kind)` reads it, and what stands behind the colon."""
 
