@@ -18,7 +18,7 @@ NEAR_M = 1.5
 """Things nearer to the camera are not drawn."""
 
 _FAR_M = 200.0
-_BANK_PX = 432
+_BANK_PX, _SMALL_PX = 432, 192
 _LOOKS = 24
 _SIZES = (24, 36, 54, 80, 120, 180, 270, 400, 600)
 
@@ -64,39 +64,22 @@ def _scenery_look(name: str, seed: int, height: float) -> np.ndarray:
 
 def scenery_bank(name: str, seed: int, size: int) -> np.ndarray:
     """One of 12 or 24 looks of a piece of scenery, premultiplied, ``size`` pixels high (at most 432)."""
-    if name in FIRST_DISTRACTORS:
-        return _bank(name, seed % 12, size)
-    number = seed % _LOOKS
-    return _unpacked(name, number) if size == _BANK_PX else _look(name, number, size)
-
-
-@lru_cache(maxsize=512)
-def _bank(name: str, number: int, size: int) -> np.ndarray:
-    if size == _BANK_PX:
-        return _premultiplied(draw_distractor(name, float(size), np.random.default_rng(number)))
-    return _reduced(_bank(name, number, _BANK_PX), size)
+    return _bank(name, seed % (12 if name in FIRST_DISTRACTORS else _LOOKS), size)
 
 
 @lru_cache(maxsize=8192)
-def _look(name: str, number: int, size: int) -> np.ndarray:
-    """At most 192 pixels high: all of them stay in memory; full ones are unpacked anew each time."""
-    return _reduced(_unpacked(name, number), size)
-
-
-@lru_cache(maxsize=4096)
-def _packed(name: str, number: int) -> np.ndarray:
-    """A look of 432 pixels as PNG."""
-    rgba = _premultiplied(draw_distractor(name, float(_BANK_PX), np.random.default_rng(number)))
-    return cv2.imencode(".png", rgba, (cv2.IMWRITE_PNG_COMPRESSION, 1))[1]
-
-
-def _unpacked(name: str, number: int) -> np.ndarray:
-    return cv2.imdecode(_packed(name, number), cv2.IMREAD_UNCHANGED)
-
-
-def _reduced(full: np.ndarray, size: int) -> np.ndarray:
+def _bank(name: str, number: int, size: int) -> np.ndarray:
+    """Those of up to 192 pixels all stay in memory."""
+    if size > _SMALL_PX:
+        return _full(name, number, size)
+    full = _full(name, number, _BANK_PX if name in FIRST_DISTRACTORS else _SMALL_PX)
     width = max(1, round(full.shape[1] * size / len(full)))
     return cv2.resize(full, (width, size), interpolation=cv2.INTER_AREA)
+
+
+@lru_cache(maxsize=1024)
+def _full(name: str, number: int, size: int) -> np.ndarray:
+    return _premultiplied(draw_distractor(name, float(size), np.random.default_rng(number)))
 
 
 def relit(
