@@ -24,7 +24,7 @@ from vlsam_ros.synthetic.world import FRAME_WH, Box, Camera, Placed, Setting, Wo
 FRAME_SIZES = ((1600, 900), (1280, 960), (1280, 720), (1024, 1024), (1920, 800), (960, 1200))
 """Sizes of whole pictures, width and height."""
 
-PHOTOGRAPHS, FIRST_GROUND, FIRST_SKY = 0.05, 0.2, 0.25
+PHOTOGRAPHS, FIRST_GROUND, FIRST_SKY = 0.08, 0.2, 0.25
 """Shares of training views that are photographs without objects, and with the ground or sky of the first world."""
 
 
