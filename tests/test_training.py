@@ -9,8 +9,6 @@ import torch
 from torch import nn
 
 from training.loop import Muon, Run
-from training.sam import decode
-from vlsam_ros.embedded.sam import build_sam
 from vlsam_ros.synthetic.scene import HELD_OUT, sample_crowd, sample_world
 
 
@@ -31,20 +29,6 @@ def test_looks_for_measuring_are_never_trained_on(held_out: bool) -> None:
     world = sample_crowd(np.random.default_rng(0), sample_world(seed), (400.0, 300.0, 1200.0, 757.0), 12)
     assert 4 <= len(world.placed) <= 12
     assert {thing.seed % 2 for thing in world.placed} == {int(held_out)}
-
-
-def test_clicks_reach_the_mask() -> None:
-    torch.manual_seed(0)
-    sam = build_sam().eval()
-    embedding = torch.randn(1, 64, 32, 56)
-    points = torch.tensor([[[60.0, 60.0]], [[300.0, 200.0]]])
-    with torch.inference_mode():
-        maps = sam.prompt_encoder.maps((points, torch.ones(2, 1)), torch.tensor([[8.0, 16.0, 40.0, 48.0]] * 2))
-        logits, iou = decode(sam, embedding, points, torch.ones(2, 1), None, None)
-    assert [divmod(int(m.argmax()), 56) for m in maps[:, 0]] == [(7, 7), (24, 37)]
-    assert maps[:, -1].sum() == 2 * 4 * 4 and not maps[:, 2:4].any()
-    assert logits.shape == (2, 4, 128, 224) and iou.shape == (2, 4)
-    assert not torch.allclose(logits[0], logits[1])
 
 
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:

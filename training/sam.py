@@ -161,7 +161,7 @@ def outside_points(things: Objects, tries: int = 8) -> Tensor:
 
 def noisy_boxes(things: Objects) -> Tensor:
     """The tight boxes x0, y0, x1, y1 with each side moved by up to a tenth of the object's size."""
-    box = things.boxes[:, [1, 0, 3, 2]]
+    box = things.boxes.unflatten(1, (2, 2)).flip(2).flatten(1)
     size = (box[:, 2:] - box[:, :2]).repeat(1, 2)
     return box + (torch.randn_like(box) * 0.05).clamp(-0.1, 0.1) * size
 
