@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..config import Config
@@ -16,6 +16,9 @@ from ..errors import OutputError
 from ..output.folder import FOLDER, OutputFolder, writing
 from . import dataset, predictions
 from .dataset import DATA, Dataset, Frame, must_have_pictures
+
+if TYPE_CHECKING:
+    from .scoring import Result
 
 COMMAND, ORACLE = "vlsam evaluate", "oracle.jsonl"
 FILE = "a new file, or one that was stopped and goes on; or a folder for it (%(default)s)"
@@ -94,25 +97,24 @@ def oracle(args: argparse.Namespace, data: Dataset, configured: Configured) -> i
 
 def score(args: argparse.Namespace, data: Dataset, _: Configured) -> int:
     """Figures and report."""
-    from . import names, report, scoring
-
-    folder = OutputFolder(args.out, COMMAND)
-    found = predictions.read(args.predictions, data, args.topic)
-    best = predictions.read(_in(args.oracle, ORACLE), data) if args.oracle else None
-    result = scoring.score(data, found, names.matcher(args.names), best, args.threshold, args.keep_known)
-    report.write(result, folder, args.worst)
-    headline = scoring.headline(result.scores)
-    for name, value in headline.items():
-        print(f"{name:24} {value:8.3f}" if isinstance(value, float) else f"{name:24} {value:8d}")
-    for warning, count in result.scores["warnings"].items():
-        print(f"warning: {warning}: {count}")
-    print(f"report: {args.out / 'report.html'}")
-    print(json.dumps(report.without_nan({k: round(v, 4) for k, v in headline.items()})))
-    return 0
+    return _say(_scored(args, data), args.out)
 
 
 def everything(args: argparse.Namespace, data: Dataset, configured: Configured) -> int:
     """Predict, oracle and score, in one folder."""
+    result, failed = measured(args, data, configured)
+    return _say(result, args.out) or failed
+
+
+def measured(args: argparse.Namespace, data: Dataset, configured: Configured) -> tuple[Result, int]:
+    """What `vlsam evaluate run` does, and writes into its folder; nothing is printed but the progress.
+
+    Args:
+        args: as the command line of `run` gives them.
+
+    Returns:
+        Everything measured, and the exit code.
+    """
     folder = OutputFolder(args.out, COMMAND)
     args.predictions, args.oracle, args.topic = folder.claim(predictions.FILE), folder.claim(ORACLE), ""
     args.out = args.predictions
@@ -120,7 +122,33 @@ def everything(args: argparse.Namespace, data: Dataset, configured: Configured) 
     args.out = args.oracle
     failed |= oracle(args, data, configured)
     args.out = folder.path
-    return score(args, data, configured) or failed
+    return _scored(args, data), failed
+
+
+def _scored(args: argparse.Namespace, data: Dataset) -> Result:
+    """The figures; the report is written."""
+    from . import names, report, scoring
+
+    folder = OutputFolder(args.out, COMMAND)
+    found = predictions.read(args.predictions, data, args.topic)
+    best = predictions.read(_in(args.oracle, ORACLE), data) if args.oracle else None
+    result = scoring.score(data, found, names.matcher(args.names), best, args.threshold, args.keep_known)
+    report.write(result, folder, args.worst)
+    return result
+
+
+def _say(result: Result, out: Path) -> int:
+    """Print what sums it up; the exit code."""
+    from . import report, scoring
+
+    headline = scoring.headline(result.scores)
+    for name, value in headline.items():
+        print(f"{name:24} {value:8.3f}" if isinstance(value, float) else f"{name:24} {value:8d}")
+    for warning, count in result.scores["warnings"].items():
+        print(f"warning: {warning}: {count}")
+    print(f"report: {out / 'report.html'}")
+    print(json.dumps(report.without_nan({k: round(v, 4) for k, v in headline.items()})))
+    return 0
 
 
 def calibrate(args: argparse.Namespace, data: Dataset, _: Configured) -> int:
