@@ -110,6 +110,29 @@ def test_an_answer_that_is_none_is_said_so(text: str, reason: str) -> None:
         VLSam(Says(**{"Odd?": text, "What?": text}), FakeSegmenter(), config)(picture((200, 320), BOXES))
 
 
+class Wonders(FakeVlm):
+    """Finds a view the stranger the wider it is."""
+
+    def _say(self, question: str, size_hw: tuple[int, int], seen: dict) -> Answer:
+        return replace(super()._say(question, size_hw, seen), novelty=size_hw[1] / 200)
+
+
+def test_novelty_is_that_of_the_full_view_and_costs_no_instance() -> None:
+    image, first = picture((200, 320), BOXES), []
+    config = Config.from_flat({"views.tile_rows": 2})
+    result = VLSam(Wonders(), FakeSegmenter(), config)(image, preliminary=first.append)
+    assert result.novelty == 1.6 and "novelty 1.6" in result.unfamiliar and boxes(result) == EXPECTED
+    assert [one.novelty for one in first] == [1.6]
+    assert VLSam(Wonders(), FakeSegmenter(), config)(picture((200, 180), {})).unfamiliar == ""
+
+
+def test_without_the_full_view_or_a_vlm_that_knows_novelty_is_not_known() -> None:
+    image = picture((200, 320), BOXES)
+    assert run(image, Wonders(), views__full=False).novelty is None
+    result = run(image)
+    assert result.novelty is None and result.unfamiliar == ""
+
+
 def test_what_is_named_and_found_nowhere_is_said_so() -> None:
     result = VLSam(FakeVlm(text="unicorn, red box"), FakeSegmenter(), ONE_VIEW)(picture((200, 320), BOXES))
     (question,) = ONE_VIEW.questions.questions

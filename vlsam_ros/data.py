@@ -319,6 +319,8 @@ class Answer:
         hidden: the hidden states after the layer that was asked for; None if none was.
         shown: the picture that it is about; None if unknown.
         failed: why there is no answer; the text is empty then.
+        novelty: how unlike its training views the model finds the view, 1 at the limit; None: it does not know, as only
+            the embedded ones do.
     """
 
     question: str
@@ -337,6 +339,7 @@ class Answer:
     hidden: Hidden | None = field(default=None, repr=False)
     shown: Shown | None = None
     failed: str = ""
+    novelty: float | None = None
 
 
 @dataclass(frozen=True)
@@ -597,6 +600,7 @@ class Detections:
         heat: float32 (h, w) in [0, 1], all names' maps fused over the frame (coarse), or None.
         answers: (view, question, text) of everything the VLM said.
         timings_s: seconds per stage.
+        novelty: how unlike its training views an embedded VLM finds the whole frame, 1 at the limit; None: not known.
     """
 
     size_hw: tuple[int, int]
@@ -611,9 +615,17 @@ class Detections:
     dropped: tuple[Detection, ...] = ()
     grounder: str = ""
     problems: tuple[str, ...] = ()
+    novelty: float | None = None
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def unfamiliar(self) -> str:
+        """That the frame is unlike all training views, for people; empty if it is not, or nobody knows."""
+        if self.novelty is None or self.novelty <= 1:
+            return ""
+        return f"unlike anything the embedded models were trained on (novelty {self.novelty:.1f}, limit 1)"
 
     @property
     def labels(self) -> list[str]:

@@ -7,6 +7,12 @@ from contextlib import contextmanager
 
 OK = 0
 PARTIAL = 1
+UNFAMILIAR = 2
+
+
+def failed(status: int) -> bool:
+    """Whether a status says that there is no result; what is found in a partial or unfamiliar frame is published."""
+    return status > UNFAMILIAR
 
 
 class VlsamError(Exception):

@@ -58,6 +58,7 @@ class Look:
         maps: one for each name.
         instances: in pixels of the view.
         tokens: how many image tokens it has.
+        novelty: see `Answer`.
     """
 
     said: list[tuple[str, str]]
@@ -66,6 +67,7 @@ class Look:
     maps: list[NamedMap]
     instances: list[Detection]
     tokens: int
+    novelty: float | None = None
 
 
 class VLSam:
@@ -121,6 +123,7 @@ class VLSam:
         found: list[Detection] = []
         said: list[tuple[str, str, str]] = []
         problems: list[str] = []
+        novelty: float | None = None
         doubted: set[tuple[str, str]] = set()
         heat = np.zeros([-(-side // HEAT_CELL_PX) for side in size_hw], np.float32)
         all_views, named = views(size_hw, self.config.views, horizon), False
@@ -140,6 +143,7 @@ class VLSam:
                 done.append(step)
                 named |= any(look.named for look in looks)
                 for view, look in zip(step.views, looks, strict=True):
+                    novelty = look.novelty if view.xyxy == (0, 0, *size_hw[::-1]) else novelty
                     self._tokens[view.name] = look.tokens
                     said += [(view.name, *words) for words in look.said]
                     problems += [f"{view.name}: {question}: {reason}" for question, reason in look.doubts]
@@ -148,13 +152,14 @@ class VLSam:
                     paint(heat, look.maps, view)
                 self._looking.learn(load, perf_counter() - begun)
                 if preliminary and len(done) == 1 < len(steps):
-                    preliminary(self._result(found, all_views, size_hw, questions, said, problems, heat, timings))
+                    first = self._result(found, all_views, size_hw, questions, said, problems, heat, timings)
+                    preliminary(replace(first, novelty=novelty))
             asked = sum(step.size for step in done)
             if len(doubted) == asked and not named:
                 raise VlmError(f"{self.vlm.name} answered none of {asked} questions: {'; '.join(problems)}")
             result = self._result(found, all_views, size_hw, questions, said, problems, heat, timings)
             self._merging.learn((asked, 1), timings["merge"])
-        return replace(result, timings_s=dict(timings))
+        return replace(result, timings_s=dict(timings), novelty=novelty)
 
     def _result(
         self,
@@ -314,6 +319,7 @@ class VLSam:
         for own, beside in zip(doubts, background, strict=True):
             own += [(beside.question, beside.failed)] if beside else []
         tokens = [len(own[0].layout.positions) for own in answered]
+        novelties = [own[0].novelty for own in answered]
         places = self._places(views, answered, names, said, doubts, timings)
         del answered, background
         looks = []
@@ -328,7 +334,7 @@ class VLSam:
             doubts[i] += [(a.question, a.failed) for a in verdicts]
             del verdicts
             doubted = [(q, why) for q, why in doubts[i] if why]
-            looks.append(Look(said[i], doubted, bool(names[i]), maps[i], found, tokens[i]))
+            looks.append(Look(said[i], doubted, bool(names[i]), maps[i], found, tokens[i], novelties[i]))
         return looks
 
     def _doubt(self, answer: Answer) -> str:

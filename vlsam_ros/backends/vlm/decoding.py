@@ -35,6 +35,7 @@ class Prefix:
         shift: for each view: the position of what follows its prefix is P and this (Qwen-VL counts an image's tokens by
             its longer side).
         after, states: a decoder layer, and the hidden states after it (V, P, width); None if they were not wanted.
+        novelty: how unlike its training views the model finds each view, (V,); None: it does not know.
     """
 
     ids: Tensor
@@ -43,6 +44,7 @@ class Prefix:
     shift: Sequence[int]
     after: int | None = None
     states: Tensor | None = field(default=None, repr=False)
+    novelty: Tensor | None = None
     _layers: dict[tuple[int, int], LayerQK] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:

@@ -21,6 +21,7 @@ from transformers import (
 
 from ...config import VlmOptions
 from ...embedded import BOX_FORMS, VLMS, vlm_path
+from ...embedded.novelty import FILE, Novelty
 from ...embedded.winograd import fused
 from ...errors import ConfigError, ModelLoadError, failures
 from ..checkpoint import local, read, read_model, read_processor, reason, require_layers
@@ -64,7 +65,8 @@ def load(options: VlmOptions) -> TransformersVlm | CogVlm | ServedVlm:
         processor, family, config.image_token_id, device, model.dtype, options.image_tokens, options.view_tokens
     )
     _try_out(prompter, processor, source)
-    return TransformersVlm(model, processor.tokenizer, prompter, name, bool(here), options)
+    novelty = Novelty.load(Path(source) / FILE).to(device) if here else None
+    return TransformersVlm(model, processor.tokenizer, prompter, name, bool(here), options, novelty)
 
 
 def _load_served(options: VlmOptions) -> ServedVlm:

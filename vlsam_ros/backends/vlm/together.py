@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor
 
 from ...data import Answer, Hidden, ImageLayout, Pixels, Shown
+from ...embedded.novelty import Novelty, figure, scores
 from ...errors import VlmError
 from .capture import decoder_layers, recording, states
 from .certainty import likely
@@ -63,6 +64,7 @@ class Together:
         decode: tokens -> text.
         grammar: makes what holds an answer to a form; None: nothing does.
         wanted: the option `vlm.compile`.
+        novelty: what the model's training views look like; None: nobody knows.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Together:
         decode: Callable[[list[int]], str],
         grammar: Callable[[], LogitsProcessor] | None,
         wanted: str,
+        novelty: Novelty | None = None,
     ) -> None:
         self._model, self._prompter, self._limits, self._decode, self._grammar = (
             model,
@@ -82,6 +85,7 @@ class Together:
             decode,
             grammar,
         )
+        self._novelty = novelty
         self._layers, self._every = model.config.get_text_config().num_hidden_layers, decoder_layers(model)
         self._temperature = search.temperature if search.do_sample else 0.0
         self._fair = likely(search, model.device)
@@ -227,7 +231,11 @@ class Together:
         placed, shift = places(self._model, inputs)
         given = {name: moved(tensor, self._model.device) for name, tensor in inputs.items()} | placed
         last = self._layers - 1
-        with recording(self._model, None if after == last else last) as recorder, states(self._every, after) as found:
+        with (
+            recording(self._model, None if after == last else last) as recorder,
+            states(self._every, after) as found,
+            scores(self._model, self._novelty) as novelty,
+        ):
             self._model(**given, past_key_values=cache, use_cache=True, logits_to_keep=1)
         ids = prompts[0].prefix
         recorder.check(range(self._layers), len(ids))
@@ -235,7 +243,8 @@ class Together:
             deltas = getattr(self._model.model, "rope_deltas", None)  # Qwen-VL: where each sequence's text goes on
             shift = [0] * len(prompts) if deltas is None else deltas.flatten().tolist()
         values = [layer.values for layer in cache.layers]
-        return Prefix(ids, recorder.causal(), values, shift, after, found[0] if found else None)
+        state, novel = (each[0] if each else None for each in (found, novelty))
+        return Prefix(ids, recorder.causal(), values, shift, after, state, novel)
 
     def _close(self, seen: Mapping[int, Seen]) -> Iterator[list[int]]:
         """Which views can be one batch without much padding, those that were seen together side by side."""
@@ -360,7 +369,7 @@ class Together:
         rows = zip(written.batches(asked), written.rows, written.probabilities, strict=True)
         said = iter(spoken)
         for s in seen:
-            own, image = [], _image(s) if spoken else None
+            own, image, novelty = [], _image(s) if spoken else None, figure(s.prefix.novelty, s.view)
             for question in questions:
                 (batch, place, layer), row, given = next(rows)
                 start, stop = batch.own[place]
@@ -381,6 +390,7 @@ class Together:
                         looped=row.looped,
                         hidden=None if image is None else Hidden(image, next(said)),
                         shown=s.shown,
+                        novelty=novelty,
                     )
                 )
             yield own

@@ -16,6 +16,7 @@ from transformers.cache_utils import DynamicLayer
 
 from ...config import VlmOptions
 from ...data import Answer, Hidden, Pixels, check_image
+from ...embedded.novelty import Novelty, figure, scores
 from ...errors import ConfigError, VlmError, failures
 from ..interfaces import Vlm
 from .capture import attending, decoder_layers, listening, middle, recording, states
@@ -50,8 +51,12 @@ class TransformersVlm(Vlm):
         name: str,
         demonstration: bool,
         options: VlmOptions,
+        novelty: Novelty | None = None,
     ) -> None:
         """Takes the model over: its generation settings become those of the options.
+
+        Args:
+            novelty: what the model's training views look like; None: nobody knows.
 
         Raises:
             ConfigError: answers can't be held to a form under beams.
@@ -62,7 +67,7 @@ class TransformersVlm(Vlm):
         self._model: Any = model
         self._tokenizer, self._prompter = tokenizer, prompter
         self._decode = decoder(tokenizer)
-        self._beams = options.beams
+        self._beams, self._novelty = options.beams, novelty
         self._layers = attending(model)
         self._ends = end_tokens(model, tokenizer)
         self._reuse = _reuse(model.config, prompter.family.reuse, self._beams, self._layers)
@@ -93,7 +98,7 @@ class TransformersVlm(Vlm):
         self._batch = None
         if self._reuse == "batch":
             search, held = model.generation_config, self._grammar.processor if self._grammar else None
-            self._batch = Together(model, prompter, search, self._limits, self._decode, held, options.compile)
+            self._batch = Together(model, prompter, search, self._limits, self._decode, held, options.compile, novelty)
 
     def answer_views(
         self,
@@ -288,6 +293,7 @@ class TransformersVlm(Vlm):
             recording(self._model) as recorder,
             states(decoder_layers(self._model), after) as found,
             watching(qformer) if qformer else nullcontext() as seen,
+            scores(self._model, self._novelty) as novelty,
         ):
             out = self._model(**prompt.inputs(sequence, count), use_cache=False, **logits)
         recorder.check(self._layers, len(sequence))
@@ -309,6 +315,7 @@ class TransformersVlm(Vlm):
             looped=row.looped,
             hidden=hidden,
             shown=prompt.shown,
+            novelty=figure(*novelty),
         )
 
     def _given(self, sequence: Tensor, logits: Tensor) -> list[float]:
