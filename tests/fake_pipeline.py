@@ -46,6 +46,9 @@ def spoilt(found: Detections) -> dict[str, object]:
         "panic": Panic("at the disco"),
         "long and wild": VlmError("\x1b]0;title\x07" + "w" * 100_000),
         "unanswered": replace(found, problems=("full: What?: a refusal", "far_0: What?: \x1b empty")),
+        "odd novelty": replace(found, novelty=float("nan")),
+        "unfamiliar": replace(found, novelty=1.74, problems=("full: What?: a refusal",)),
+        "familiar": replace(found, novelty=0.74),
     }
 
 

@@ -81,6 +81,18 @@ def test_what_is_not_known_is_said(
     assert json.loads((pictures / "out" / "a.json").read_text())["problems"] == ["full: What?: refusal"]
 
 
+def test_an_unfamiliar_picture_is_said_to_be(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = replace(fake(np.full((60, 80, 3), (255, 0, 0), np.uint8)), novelty=1.7449)
+    monkeypatch.setattr("vlsam_ros.pipeline.load", lambda config: lambda image: odd)
+    assert cli.main(["detect", str(pictures / "a.png"), "--out", str(pictures / "out")]) == 0
+    said = capsys.readouterr()
+    assert f"a.png: unfamiliar: {odd.unfamiliar}" in said.err and odd.items[0].label in said.out
+    written = json.loads((pictures / "out" / "a.json").read_text())
+    assert written["novelty"] == 1.745 and len(written["instances"]) == len(odd.items) == 1
+
+
 def test_a_broken_picture_costs_nothing_else(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (pictures / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
     out = pictures / "out"

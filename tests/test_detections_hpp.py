@@ -34,7 +34,7 @@ struct Instance {
   std::vector<Witness> witnesses;
 };
 struct Message {
-  static constexpr std::uint8_t STATUS_PARTIAL = 1;
+  static constexpr std::uint8_t STATUS_UNFAMILIAR = 2;
   Header header; std::uint32_t image_width{}, image_height{}; std::uint8_t status{}; float age_s{};
   std::vector<Instance> instances; std::vector<Answer> answers;
 };

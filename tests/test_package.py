@@ -88,13 +88,15 @@ def constants(message: str) -> dict[str, int]:
 
 def test_status_codes_are_those_of_errors() -> None:
     status = constants("DetectedInstanceArray")
-    assert (status["STATUS_OK"], status["STATUS_PARTIAL"]) == (errors.OK, errors.PARTIAL)
+    results = {"STATUS_OK": errors.OK, "STATUS_PARTIAL": errors.PARTIAL, "STATUS_UNFAMILIAR": errors.UNFAMILIAR}
+    assert {name: status.pop(name) for name in results} == results and not any(map(errors.failed, results.values()))
+    assert all(map(errors.failed, status.values()))
     codes = {
         value.status
         for value in vars(errors).values()
         if isinstance(value, type) and issubclass(value, errors.VlsamError)
     }
-    assert codes == set(status.values()) - {errors.OK, errors.PARTIAL, status["STATUS_STALE"]}
+    assert codes == set(status.values()) - {status["STATUS_STALE"]}
 
 
 def test_hazard_classes_are_autowares() -> None:

@@ -85,6 +85,8 @@ def detect(paths: Sequence[Path], out: Path, config: Config) -> int:
             continue
         names = ", ".join(f"{d.label} {d.score:.2f}" for d in found.items) or "nothing"
         tqdm.write(plain(f"{path}: {names}"))
+        if found.unfamiliar:
+            tqdm.write(plain(f"{path}: unfamiliar: {found.unfamiliar}"), file=sys.stderr)
         for problem in found.problems:
             tqdm.write(plain(f"{path}: not known: {problem}"), file=sys.stderr)
     print(plain(f"{len(pictures) - failed} of {len(pictures)} pictures done; results are in {out}"))

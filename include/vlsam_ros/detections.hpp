@@ -55,7 +55,7 @@ template<typename Message>
 bool fresh(const Message & message, double now_s, double max_age_s)
 {
   const bool known = !std::isnan(message.age_s);  // NaN: the detector itself could not tell
-  return known && message.status <= Message::STATUS_PARTIAL && age(message.header.stamp, now_s) <= max_age_s;
+  return known && message.status <= Message::STATUS_UNFAMILIAR && age(message.header.stamp, now_s) <= max_age_s;
 }
 
 /// Code points from first to last.

@@ -104,6 +104,16 @@ def test_a_failure_does_not_look_like_an_empty_road() -> None:
     assert summary(Detections((9, 9), problems=("full: What?: refusal",))) == "0 found  |  1 not known"
 
 
+def test_an_unfamiliar_frame_says_so_on_a_strip_of_its_own_colour() -> None:
+    image = np.full((300, 400, 3), 100, np.uint8)
+    odd, usual = (replace(found((300, 400), 2), novelty=novelty) for novelty in (1.7, 0.7))
+    assert f"2 found  |  UNFAMILIAR: {odd.unfamiliar}  |  " in summary(odd) and "UNFAMILIAR" not in summary(usual)
+    amber, dark = draw(image, odd)[2, 2].astype(int), draw(image, usual)[2, 2].astype(int)
+    assert amber[0] > amber[1] > amber[2] and dark.max() < amber[0]
+    failed = draw(image, replace(odd, items=()), Caption(problem="VlmError: no words"))[2, 2]
+    assert failed[1] == failed[2] < failed[0]  # no result is worse
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (113, 200), (3, 900)])
 def test_heat(shape: tuple[int, int]) -> None:
     image = np.full((90, 160, 3), 100, np.uint8)

@@ -64,11 +64,13 @@ class Rig:
         self.counts[camera].received += 1
         self.counts[camera].lost += lost
 
-    def keyframe(self, status: int = 0, text: str = "", camera: str = "front", age_s: float = 0.1) -> None:
+    def keyframe(
+        self, status: int = 0, text: str = "", camera: str = "front", age_s: float = 0.1, novelty: float | None = None
+    ) -> None:
         stamp, self._numbers[camera] = Time(sec=int(self.now)), self._numbers[camera] + 1
         started = Time(sec=int(self.now), nanosec=int(age_s * 1e9))
         made = Keyframe(Header(stamp=stamp), camera, self._numbers[camera], started, started, age_s, status, text)
-        self.health.cameras[camera].keyframe(made, 0.8, Detections((9, 9), skipped=("far 1",)))
+        self.health.cameras[camera].keyframe(made, 0.8, Detections((9, 9), skipped=("far 1",), novelty=novelty))
         self.counts[camera].taken += 1
 
     def run(self, seconds: float, image_hz: float = 10.0, keyframe_hz: float = 1.0, **image: int) -> None:
@@ -132,9 +134,14 @@ def test_a_failed_keyframe_is_an_error_until_one_succeeds_and_stays_as_a_key() -
     assert (report.level, report.message) == (ERROR, "VlmError: no attention")
     rig.keyframe(1, "view 2 not answered")
     assert rig.level() == WARN
+    rig.keyframe(2, "unlike anything", novelty=1.7)
+    report = rig.report()
+    assert (report.level, report.message, report.values["last novelty"]) == (WARN, "unlike anything", "1.700")
+    assert rig.health.cameras["front"].beat().status == 2
     rig.keyframe()
     report = rig.report()
     assert report.level == OK and report.values["last error"] == "VlmError: no attention"
+    assert report.values["last novelty"] == "unknown"
     assert report.values["last error at"] == "2023-11-14T22:30:12.000+00:00"
 
 

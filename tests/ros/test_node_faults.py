@@ -38,6 +38,9 @@ STATUS = {
     "panic": (90, "Panic: at the disco"),
     "long and wild": (20, "VlmError:  ]0;title ww"),
     "unanswered": (1, "full: What?: a refusal; far_0: What?:   empty"),
+    "odd novelty": (90, "expected a novelty from 0 on, or None, got nan"),
+    "unfamiliar": (2, "trained on (novelty 1.7, limit 1); full: What?: a refusal"),
+    "familiar": (0, ""),
 }
 
 
@@ -91,10 +94,21 @@ def test_a_bad_result_is_that_frames_status_and_the_next_frame_works(client: Cli
         got = client.answer(publisher, raw(order, now(client)))
         assert (got.status, text in got.status_text) == (status, True), (name, got.status, got.status_text)
         assert len(got.status_text) <= 500 and got.status_text.isprintable()
-        assert (len(got.instances), got.image_height, got.image_width) == (int(status == 1), *SIZE_HW)
+        assert (len(got.instances), got.image_height, got.image_width) == (int(status <= 2), *SIZE_HW)
         assert client.answer(publisher, raw(NORMAL, now(client))).status == 0
     lines = log.read_text().split("\n")
     assert all(line.isprintable() and len(line) < 700 for line in lines)
+
+
+def test_unfamiliar_frames_are_logged_when_they_begin_and_end(client: Client, detector: Any) -> None:
+    log, publisher = detector(IMAGE), client.publisher(Image, IMAGE)
+    unfamiliar, familiar = (SPOILT + [*STATUS].index(name) for name in ("unfamiliar", "familiar"))
+    for order in (unfamiliar, unfamiliar, NORMAL, unfamiliar, familiar, familiar):  # normal: of unknown novelty
+        got = client.answer(publisher, raw(order, now(client)))
+        assert fresh(got, client.node.get_clock().now().to_msg(), 2.0) and len(got.instances) == 1
+    lines = log.read_text().split("\n")
+    said = [line for line in lines if "unfamiliar: unlike anything" in line or "familiar again (novelty 0.7" in line]
+    assert len(said) == 2 and "WARN" in said[0] and "INFO" in said[1] and "1.7" in said[0]
 
 
 def test_failed_frames_name_the_models_like_all_others(client: Client, detector: Any) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from vlsam_ros.bags.reader import read
 from vlsam_ros.data import Detections
-from vlsam_ros.errors import DataError
+from vlsam_ros.errors import DataError, failed
 from vlsam_ros.evaluation.matching import MATCH_IOU, Score, box_iou, compare, greedy, mask_iou
 from vlsam_ros.output import files
 from vlsam_ros.output.folder import OutputFolder
@@ -95,7 +95,7 @@ def read_detections(bag: Path, topic: str) -> dict[int, Detections]:
     for record in read(bag, [topic]):
         message = record.message()
         stamp = message.header.stamp  # type: ignore[attr-defined]
-        if message.status <= 1:  # type: ignore[attr-defined]
+        if not failed(message.status):  # type: ignore[attr-defined]
             result[stamp.sec * 10**9 + stamp.nanosec] = from_message(message)
     return result
 

@@ -56,6 +56,9 @@ def check_result(found: Any, size_hw: tuple[int, int]) -> Detections:
     for items, most in ((found.items, MAX_INSTANCES), (found.dropped, sys.maxsize)):
         _check_each(items, most)
         check_regions(_regions(items), size_hw)
+    novelty = found.novelty
+    if novelty is not None and not (isinstance(novelty, Real) and 0 <= novelty <= _FLOAT32):
+        raise MaskError(f"expected a novelty from 0 on, or None, got {novelty!r:.80}")
     heat = found.heat
     if heat is not None and not (_is_array(heat, "f") and heat.size and heat.min() >= 0 and heat.max() <= 1):
         raise MaskError(f"expected a heat map as float (h, w) in [0, 1], got {heat!r:.80}")

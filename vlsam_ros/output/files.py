@@ -252,6 +252,7 @@ def as_json(name: str, found: Detections) -> dict[str, Any]:
         "demonstration": found.demonstration,
         "skipped": list(found.skipped),
         "problems": list(found.problems),
+        "novelty": None if found.novelty is None else round(found.novelty, 3),
         "timings_s": {k: round(v, 4) for k, v in found.timings_s.items()},
         "answers": [{"view": v, "question": q, "text": t} for v, q, t in found.answers],
         "instances": [_instance(d, found.size_hw) for d in found.items],

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from vlsam_ros.data import Detection, Detections, Mask, Place, Track, Witness
-from vlsam_ros.errors import PARTIAL
+from vlsam_ros.errors import failed
 from vlsam_ros.output import rle
 from vlsam_ros.output.check import (
     MAX_ANSWERS,
@@ -257,7 +257,7 @@ def fresh(message: Any, now: Any, max_age: float) -> bool:
         now: the reader's clock, ``node.get_clock().now()``, the same as builtin_interfaces/Time, or seconds.
     """
     known = not math.isnan(message.age_s)  # NaN: the detector itself could not tell
-    return known and message.status <= PARTIAL and age(message.header.stamp, now)[0] <= max_age
+    return known and not failed(message.status) and age(message.header.stamp, now)[0] <= max_age
 
 
 def _seconds(time: Any) -> float:

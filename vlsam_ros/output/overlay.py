@@ -32,7 +32,7 @@ CANVAS_HW = (360, 640)
 _FADED, _FADES_S = 0.25, 2.0  # what is left of a track's colour, and when
 _LONGEST_AGE_S = 3600.0
 _MOST_LINES = 4
-_BLACK, _WHITE, _STRIP_FAILED = (0, 0, 0), (255, 255, 255), (110, 0, 0)
+_BLACK, _WHITE, _STRIP_FAILED, _STRIP_UNFAMILIAR = (0, 0, 0), (255, 255, 255), (110, 0, 0), (120, 70, 0)
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,8 @@ def draw(image: np.ndarray | None, detections: Detections, caption: Caption | No
         _draw_label(picture, label, _shade(detections.items[label.item]), scale)
     for lens in layout.lenses:
         _draw_lens(picture, image, lens, detections.items[lens.item], scale)
-    _draw_strip(picture, lines, top, scale, bool(caption.problem))
+    strip = _STRIP_FAILED if caption.problem else _STRIP_UNFAMILIAR if detections.unfamiliar else None
+    _draw_strip(picture, lines, top, scale, strip)
     return picture
 
 
@@ -133,6 +134,8 @@ def summary(detections: Detections, caption: Caption | None = None) -> str:
     caption = caption or Caption()
     parts = [plain(caption.camera)] if caption.camera else []
     parts.append(f"no result: {plain(caption.problem)}" if caption.problem else f"{len(detections)} found")
+    if detections.unfamiliar:
+        parts.append(f"UNFAMILIAR: {detections.unfamiliar}")
     if caption.preliminary:
         parts.append("PRELIMINARY")
     if detections.demonstration:
@@ -236,11 +239,9 @@ def _lines(text: str, scale: float, size_hw: Sequence[int]) -> list[str]:
     return textwrap.wrap(drawable(text, 500), fits, max_lines=most, placeholder=" ...")
 
 
-def _draw_strip(picture: np.ndarray, lines: Sequence[str], top: int, scale: float, failed: bool) -> None:
-    """White text on a dark strip at the top; on a red one if there is no result."""
-    if failed:
-        picture[:top] = _STRIP_FAILED
-    picture[:top] = (picture[:top] * (1.0 if failed else 0.3)).astype(np.uint8)
+def _draw_strip(picture: np.ndarray, lines: Sequence[str], top: int, scale: float, shade: Sequence[int] | None) -> None:
+    """White text at the top on a strip of a colour; without one, on what is there, darkened."""
+    picture[:top] = (picture[:top] * 0.3).astype(np.uint8) if shade is None else shade
     for n, line in enumerate(lines):
         _write(picture, line, round(10 * scale), line_px(scale) // 6 + n * line_px(1.2 * scale), _WHITE, 1.2 * scale)
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from vlsam_ros.config import NodeOptions
 from vlsam_ros.data import Detections
-from vlsam_ros.errors import PARTIAL
+from vlsam_ros.errors import failed
 from vlsam_ros.output.messages import Keyframe, age
 from vlsam_ros.ros.cameras import Camera
 from vlsam_ros.ros.mailbox import Counts
@@ -107,7 +107,7 @@ class CameraHealth:
             age_s = age(keyframe.header.stamp, keyframe.started)[0]
             if not math.isnan(age_s):
                 self._ages_s.append(age_s)
-            if keyframe.status > PARTIAL:
+            if failed(keyframe.status):
                 self._error, self._error_at = keyframe.status_text, self._health.now()
             else:
                 self._result_stamp = keyframe.header.stamp
@@ -200,7 +200,7 @@ class CameraHealth:
             yield from self._shortages(new, seconds)
         last = self._last
         if last is not None and (last.status or last.status_text):
-            yield ERROR if last.status > PARTIAL else WARN, last.status_text or f"status {last.status}"
+            yield ERROR if failed(last.status) else WARN, last.status_text or f"status {last.status}"
 
     def _shortages(self, new: Counts, seconds: float) -> Iterator[tuple[int, str]]:
         """What is wrong with how frames come and go, over the last `seconds`."""
@@ -240,6 +240,7 @@ class CameraHealth:
             "last instances": str(len(found)),
             "last dropped": str(len(found.dropped)),
             "last skipped": ", ".join(found.skipped),
+            "last novelty": _number(math.nan if found.novelty is None else found.novelty),
             "last error": self._error or "none",
             "last error at": self._error_at,
         }

@@ -65,6 +65,7 @@ class Session:
         self._numbers: Counter[str] = Counter()
         self._stale: Counter[str] = Counter()
         self._looked_s: dict[str, float] = {}
+        self._unfamiliar: set[str] = set()
         self._frames = 0
         self.asking = Asking()
         self._replies: dict[Demand, Reply] = {}
@@ -262,8 +263,19 @@ class Session:
             text, trace = plain(f"{type(error).__name__}: {error}"), plain_lines(traceback.format_exc())
             failure = (errors.VlsamError.status, text, trace)
             return self._fail(frame, keyframe, replace(result, failure=failure), began_s)
+        self._warn_of_unfamiliar(camera, found)
         self._told(frame, keyframe, found, perf_counter() - began_s)
         return message
+
+    def _warn_of_unfamiliar(self, camera: str, found: Detections) -> None:
+        """The log says when a camera's frames begin to be unfamiliar, and when they end to be."""
+        if found.novelty is None or bool(found.unfamiliar) == (camera in self._unfamiliar):
+            return
+        self._unfamiliar ^= {camera}
+        if found.unfamiliar:
+            self.log(logging.WARNING, f"{camera}: unfamiliar: {found.unfamiliar}")
+        else:
+            self.log(logging.INFO, f"{camera}: familiar again (novelty {found.novelty:.1f}, limit 1)")
 
     def _job(self, config: Config, frame: Frame, keyframe: Keyframe) -> Job:
         options = config.node
@@ -301,8 +313,9 @@ class Session:
         """The message, which is sent if the node is active, and what is in it."""
         finished = self._node.get_clock().now()
         age_s, unknown = age(frame.message.header.stamp, finished)
-        text = keyframe.status_text or "; ".join(found.problems)
+        text = keyframe.status_text or "; ".join(filter(None, (found.unfamiliar, *found.problems)))
         status = errors.PARTIAL if keyframe.preliminary or found.skipped or found.problems else errors.OK
+        status = errors.UNFAMILIAR if found.unfamiliar else status
         keyframe = replace(
             keyframe,
             finished=finished.to_msg(),
@@ -341,7 +354,7 @@ class Session:
         except Exception:  # another package's messages may be of another version: the keyframe is out already
             self.log(logging.ERROR, f"{camera}: can't be published in other forms: {traceback.format_exc()}")
         if wanted := self.outputs.wanted(camera):
-            problem = plain(keyframe.status_text) if keyframe.status > errors.PARTIAL else ""
+            problem = plain(keyframe.status_text) if errors.failed(keyframe.status) else ""
             caption = Caption(camera=camera, latency_s=latency_s, age_s=keyframe.age_s, problem=problem)
             done = partial(self.outputs.publish_pictures, camera, message.header)
             self._beside.draw(self._index[camera], wanted, Picture.of(message), message.data, (found, caption), done)
