@@ -1,5 +1,5 @@
 # make test     set up on the first run, then run the tests          make demo     detector on a rendered drive
-# make quality  the embedded pair on held-out synthetic scenes       make lint     ruff and mypy
+# make quality  the embedded pair: own, unseen, photographs          make lint     ruff and mypy
 # make setup    .venv only                                           make build    messages and package
 # make mutants  small changes of the method that its tests miss
 # make format   ruff's formatter and fixes                           make clean    all but .venv
@@ -24,7 +24,7 @@ demo: build
 	@$(IN_ENV) python -m vlsam_ros.demo $(ARGS)
 quality: build
 	@rm -rf log/quality
-	@$(IN_ENV) python -m vlsam_ros.cli evaluate run --data synthetic:60+20 --out log/quality $(ARGS)
+	@$(IN_ENV) python -m vlsam_ros.evaluation.quality $(ARGS)
 mutants: build
 	@$(IN_ENV) OMP_NUM_THREADS=1 python tools/mutants.py $(ARGS)
 lint: setup

@@ -16,7 +16,9 @@ from tests.labelled import coloured, keyframe, recording, thing
 from vlsam_ros.data import Detections, Witness
 from vlsam_ros.errors import DataError, VlmError
 from vlsam_ros.evaluation.dataset import Dataset, Frame, load
+from vlsam_ros.evaluation.names import by_words
 from vlsam_ros.evaluation.predictions import FILE, predict, read
+from vlsam_ros.evaluation.scoring import headline, score
 
 HEADER = {"threshold": 0.5, "options": {"merge.iou": 0.6}}
 
@@ -54,6 +56,17 @@ def test_there_and_back(data: Dataset, file: Path) -> None:
         (item,) = found.found[2]
         assert (item.label, item.xyxy, item.score, item.parts) == ("dog", (4, 6, 24, 36), 0.8, (0.8, 0.8, 0.8, 1.0))
         assert found.dropped[2] == (item,)
+
+
+def test_what_is_unfamiliar(data: Dataset, file: Path) -> None:
+    novelty = {1: 0.5, 2: 1.5, 3: None}
+    predict(data.frames, lambda f: replace(Detector()(f), novelty=novelty[f.id]), file, HEADER)
+    found = read(file, data)
+    assert found.novelty == {1: 0.5, 2: 1.5} and len(found.found) == 3
+    assert headline(score(data, found, by_words).scores)["unfamiliar"] == 0.5
+    file.unlink()
+    predict(data.frames, Detector(), file, HEADER)
+    assert "unfamiliar" not in headline(score(data, read(file, data), by_words).scores)
 
 
 @pytest.mark.parametrize("error", [VlmError, KeyError, RuntimeError])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data import Detections
-from ..errors import PARTIAL, DataError, VlsamError
+from ..errors import DataError, VlsamError, failed
 from ..output.files import as_json
 from . import checks, coco_results, records
 from .checks import Tally
@@ -33,6 +33,7 @@ class Predictions:
         dropped: the same, of those that were found and not believed.
         failed: frame id -> error; nothing is known about such a frame.
         seconds: of each frame that says it.
+        novelty: frame id -> how unlike its training views the detector finds it, 1 at the limit; of those that say it.
         models: names of the models.
         warnings: what was wrong with the file -> how often.
     """
@@ -42,6 +43,7 @@ class Predictions:
     dropped: dict[int, tuple[Instance, ...]] = field(default_factory=dict)
     failed: dict[int, str] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    novelty: dict[int, float] = field(default_factory=dict)
     models: str = ""
     warnings: Counter[str] = field(default_factory=Counter)
 
@@ -143,6 +145,10 @@ def _gathered(
         else:
             result.found[i] = _best_first(records.instances(record, "instances", where))
             result.dropped[i] = _best_first(records.instances(record, "dropped", where))
+            if checks.is_number(record.get("novelty")):
+                result.novelty[i] = float(record["novelty"])
+            if result.novelty.get(i, 0) > 1:
+                tally.add("frames unlike anything the embedded models were trained on", where)
             times = record.get("timings_s") or {}
             result.seconds.extend([float(times["total"])] if checks.is_number(times.get("total")) else [])
     models = {
@@ -162,7 +168,7 @@ def _bag(path: Path, topic: str, dataset: Dataset) -> Iterator[tuple[str, dict[s
     for number, message in enumerate(messages(path, topic)):
         name, where = str(stamp_ns(message)), f"{path}, message {number} on {topic}"
         record = {"id": ids.get(name, -1 - number), "image": name}
-        if message.status > PARTIAL:
+        if failed(message.status):
             record |= {"error": f"status {message.status}: {message.status_text}"}
         else:
             try:

@@ -96,6 +96,8 @@ def _what(scores: dict[str, Any]) -> Iterator[Block]:
     if scores["seconds"]:
         seconds = scores["seconds"]
         yield Block(text=f"Seconds per frame: {seconds['p50']:.2f} (median), {seconds['p95']:.2f} (95th percentile).")
+    if "unfamiliar" in scores:
+        yield Block(text=f"Frames that the detector calls unfamiliar: {scores['unfamiliar']:.1%}.")
     if scores["warnings"]:
         yield Block(table=(("warning", "count"), *((k, str(n)) for k, n in scores["warnings"].items())))
 

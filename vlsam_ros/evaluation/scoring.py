@@ -80,6 +80,8 @@ def score(
         "warnings": dict(warnings),
         "seconds": _quantiles(predictions.seconds),
     }
+    if novelty := predictions.novelty.values():
+        scores["unfamiliar"] = sum(value > 1 for value in novelty) / len(novelty)
     for geometry, m in matches.items():
         scores[geometry] = published_kind(dataset, judged[geometry], geometry) | in_use(m, least)
     if dataset.kind in ANOMALY_KINDS:
@@ -239,4 +241,5 @@ def headline(scores: dict[str, Any]) -> dict[str, float]:
     line["names_right"], line["calibration_error"] = part["names right"], part["calibration error"]
     line["false_per_frame"] = part["false positives per frame"]
     line["clean_empty_roads"] = empty["without a false alarm"] / empty["frames"] if empty["frames"] else float("nan")
+    line |= {"unfamiliar": scores["unfamiliar"]} if "unfamiliar" in scores else {}
     return line | {f"seconds_{q}": s for q, s in scores["seconds"].items()}
