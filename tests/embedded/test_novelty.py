@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_models
 import torch
 
 from vlsam_ros.backends import load_vlm
@@ -36,6 +37,8 @@ def test_the_limit_is_the_quantile_and_holds_for_others_of_the_kind(fitted: Nove
     own, others = fitted.score(gaussian(4000)), fitted.score(gaussian(20_000, seed=1))
     assert own.dtype == torch.float32 and (own <= 1).float().mean() == pytest.approx(FAMILIAR, abs=1e-3)
     assert (others <= 1).float().mean() == pytest.approx(FAMILIAR, abs=2e-3)
+    few = Novelty.fit([gaussian(300)]).score(gaussian(20_000, seed=2))  # whose own distances are too small
+    assert (few <= 1).float().mean() > 0.98
     assert (fitted.score(gaussian(50) + 30) > 1).all() and fitted.score(fitted.mean[None]) == 0
 
 
@@ -159,6 +162,18 @@ def test_beams_have_it_too(vlm: object, frames: list[np.ndarray]) -> None:
     beams = load_vlm(VlmOptions(model="embedded", max_new_tokens=4, beams=2))
     (answers,) = beams.answer_views(frames[:1], QUESTIONS[:2])
     assert [a.novelty for a in answers] == pytest.approx([novelties(vlm, frames[:1])[0]] * 2, rel=1e-3)
+
+
+def test_other_models_do_not_know(tmp_path: Path, frames: list[np.ndarray]) -> None:
+    other = load_vlm(VlmOptions(model=str(tiny_models.llava(tmp_path)), device="cpu", max_new_tokens=4))
+    ((answer,),) = other.answer_views([noise(frames[0])], QUESTIONS[:1])
+    assert answer.novelty is None
+
+
+def test_half_precision_sees_the_same(vlm: object, frames: list[np.ndarray]) -> None:
+    half = load_vlm(VlmOptions(model="embedded", max_new_tokens=4, dtype="bfloat16"))
+    views = [*frames[:3], noise(frames[0])]
+    assert novelties(half, views) == pytest.approx(novelties(vlm, views), rel=0.1)
 
 
 def test_a_view_costs_less_than_a_millisecond() -> None:

@@ -25,6 +25,9 @@ FILE = "novelty.safetensors"
 FAMILIAR = 0.995
 """The share of the training views that is within the limit."""
 
+FOLDS = 5
+"""Parts of the training views; the limit is that of distances of each from what is fitted to the others."""
+
 
 @dataclass(frozen=True)
 class Novelty:
@@ -53,10 +56,12 @@ class Novelty:
             raise ValueError(f"expected finite features of at least two views, got {got}")
         if not (x != x[0]).any():
             raise ValueError(f"expected features of different views, got {len(x)} times the same")
-        mean = x.mean(0)
-        whitening = _whitening(x - mean)
-        limit = _distance(x, mean, whitening).quantile(FAMILIAR)
-        return cls(mean.float(), whitening.float(), limit.float())
+        mean, whitening = _moments(x)
+        folds = FOLDS if len(x) > 2 * FOLDS else 1
+        parts = [torch.arange(len(x)) % folds == fold for fold in range(folds)]
+        # a view counts as far as it is from the others: it is nearer to what was fitted to itself
+        far = [_distance(x[part], *_moments(x[~part] if folds > 1 else x)) for part in parts]
+        return cls(mean.float(), whitening.float(), torch.cat(far).quantile(FAMILIAR).float())
 
     def score(self, features: Tensor) -> Tensor:
         """Features (V, C) -> float32 (V,), 1 at the limit, on their device; NaN or infinite if they are."""
@@ -139,12 +144,13 @@ def _distance(features: Tensor, mean: Tensor, whitening: Tensor) -> Tensor:
     return ((features - mean) @ whitening).norm(dim=-1)
 
 
-def _whitening(x: Tensor) -> Tensor:
-    """The inverse root of the shrunk covariance of centred x (V, C).
+def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean of x (V, C), and the inverse root (C, C) of its shrunk covariance.
 
     It is shrunk towards a diagonal of equal entries, by as much as makes the expected error least.
     """
-    count, width = x.shape
+    (count, width), mean = x.shape, x.mean(0)
+    x = x - mean
     sample = x.T @ x / count
     even = sample.trace() / width * torch.eye(width, dtype=x.dtype)
     off = (sample - even).square().sum()
@@ -153,4 +159,4 @@ def _whitening(x: Tensor) -> Tensor:
     share = (noise / off).clamp(0, 1) if off > 0 else torch.ones(())
     values, vectors = torch.linalg.eigh(share * even + (1 - share) * sample)
     least = values[-1] * torch.finfo(torch.float32).eps
-    return (vectors * values.clamp(min=least).rsqrt()) @ vectors.T
+    return mean, (vectors * values.clamp(min=least).rsqrt()) @ vectors.T
