@@ -18,6 +18,7 @@ from vlsam_ros.errors import DataError, VlmError
 from vlsam_ros.evaluation.dataset import Dataset, Frame, load
 from vlsam_ros.evaluation.names import by_words
 from vlsam_ros.evaluation.predictions import FILE, predict, read
+from vlsam_ros.evaluation.report import as_markdown, blocks
 from vlsam_ros.evaluation.scoring import headline, score
 
 HEADER = {"threshold": 0.5, "options": {"merge.iou": 0.6}}
@@ -63,7 +64,9 @@ def test_what_is_unfamiliar(data: Dataset, file: Path) -> None:
     predict(data.frames, lambda f: replace(Detector()(f), novelty=novelty[f.id]), file, HEADER)
     found = read(file, data)
     assert found.novelty == {1: 0.5, 2: 1.5} and len(found.found) == 3
-    assert headline(score(data, found, by_words).scores)["unfamiliar"] == 0.5
+    result = score(data, found, by_words)
+    assert headline(result.scores)["unfamiliar"] == 0.5
+    assert "calls unfamiliar: 50.0%" in as_markdown(list(blocks(result, {})))
     file.unlink()
     predict(data.frames, Detector(), file, HEADER)
     assert "unfamiliar" not in headline(score(data, read(file, data), by_words).scores)
