@@ -21,7 +21,8 @@ from types import FrameType
 import torch
 
 from training.data import OWN, write
-from vlsam_ros.embedded import WEIGHTS
+from training.export import LOGS
+from vlsam_ros.embedded import VLMS, WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def parsed(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights")
+    parser.add_argument("--logs", type=Path, default=LOGS, help="folder of the runs' logs")
     parser.add_argument("--no-bf16", dest="bf16", action="store_false", help="train in float32: for CPUs without bf16")
     return parser.parse_args(argv)
 
@@ -123,8 +125,11 @@ def main(argv: list[str] | None = None) -> None:
         left = [s for s in stage if not finished(args.runs / s.run / "checkpoint.pt", s.share * args.minutes)]
         if left:
             children.run([command(step, args) for step in left], 1 if args.device == "cpu" else cores // len(left))
-    children.run([["-m", "training.export", "--runs", str(args.runs), "--out", str(args.out)]], cores)
-    children.run([["-m", "training.novelty", "--weights", str(args.out), "--device", args.device]], cores)
+    written = ["--runs", str(args.runs), "--out", str(args.out), "--logs", str(args.logs)]
+    children.run([["-m", "training.export", *written]], cores)
+    folders = [str(args.out / name) for name in VLMS.values()]
+    novelty = ["-m", "training.novelty", "--device", args.device, "--workers", str(cores), "--weights", *folders]
+    children.run([novelty], cores)
     print(f"weights in {args.out}: {(time.perf_counter() - started) / 60:.1f} minutes", flush=True)
 
 

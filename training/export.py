@@ -19,12 +19,14 @@ from training import sam, vlm
 from training.answers import build_processor
 from vlsam_ros.embedded import VLMS, WEIGHTS
 
+LOGS = Path(__file__).parent / "logs"
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--out", type=Path, default=WEIGHTS)
-    parser.add_argument("--logs", type=Path, default=Path(__file__).parent / "logs")
+    parser.add_argument("--logs", type=Path, default=LOGS)
     args = parser.parse_args()
     args.logs.mkdir(parents=True, exist_ok=True)
     for run in ("dense", *VLMS.values(), "sam"):
