@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -100,9 +101,16 @@ def timed(device: torch.device, call: Callable[[], object], repeats: int, warm: 
 
 def flops(call: Callable[[], object]) -> int:
     """Operations in the products, convolutions and attention of a call; a multiplication and an addition are two."""
-    with FlopCounterMode(display=False) as counter:
+    kinds = ("flash_attention", "flash_attention_for_cpu", "efficient_attention", "cudnn_attention")
+    attention = {getattr(torch.ops.aten, f"_scaled_dot_product_{kind}"): _attention_flops for kind in kinds}
+    with FlopCounterMode(display=False, custom_mapping=attention) as counter:
         call()
     return counter.get_total_flops()
+
+
+def _attention_flops(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:
+    """Of shapes (B, heads, N, C), also where queries share keys' heads, which torch's own count may refuse."""
+    return 2 * math.prod(query[:3]) * key[2] * (query[3] + value[3])
 
 
 class Watch(Clock):

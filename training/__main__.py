@@ -37,11 +37,11 @@ class Step:
 
 
 STAGES: tuple[tuple[Step, ...], ...] = (
-    (Step("dense", "dense", 0.22),),
-    (Step("vlm", "vlm", 0.52), Step("sam", "sam", 0.52)),
+    (Step("dense", "dense", 0.21),),
+    (Step("vlm", "vlm", 0.58), Step("sam", "sam", 0.58)),
     (
-        Step("vlm", "vlm_plain", 0.26, ("--attention", "0", "--frozen"), "vlm"),
-        Step("vlm", "vlm_boxes", 0.26, ("--boxes", "--frozen", "--lr", "2e-3"), "vlm"),
+        Step("vlm", "vlm_plain", 0.21, ("--attention", "0", "--frozen"), "vlm"),
+        Step("vlm", "vlm_boxes", 0.21, ("--boxes", "--frozen", "--lr", "2e-3"), "vlm"),
     ),
 )
 """What runs one after another, and in each what runs side by side."""
@@ -104,8 +104,10 @@ def parsed(argv: list[str] | None = None) -> argparse.Namespace:
     cuda = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda" if cuda else "cpu")
-    parser.add_argument("--minutes", type=float, default=14 if cuda else 420, help="of training, rendering not counted")
-    parser.add_argument("--views", type=int, default=80000 if cuda else 24000, help="to train on; 0.46 MB each on disk")
+    parser.add_argument(
+        "--minutes", type=float, default=14.5 if cuda else 420, help="of training, rendering not counted"
+    )
+    parser.add_argument("--views", type=int, default=50000 if cuda else 24000, help="to train on; 0.46 MB each on disk")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--out", type=Path, default=WEIGHTS, help="folder of the weights")

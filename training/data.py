@@ -157,13 +157,14 @@ class Views:
         return self._placed(self._gathered(which))
 
     def batches(self, size: int) -> Iterator[Batch]:
-        """Endless shuffled batches; the next one is read while one is worked on."""
+        """Endless shuffled batches of one size; the next one is read while one is worked on."""
         rng = np.random.default_rng(np.random.randint(1 << 31))
         with ThreadPoolExecutor(1) as reader:
             ahead = []
             while True:
                 order = rng.permutation(len(self))
-                for chunk in np.array_split(order, max(1, len(self) // size)):
+                whole = max(1, len(self) // size)
+                for chunk in order[: whole * size].reshape(whole, -1):
                     ahead.append(reader.submit(self._gathered, chunk))
                     if len(ahead) > 2:
                         yield self._placed(ahead.pop(0).result())

@@ -29,7 +29,7 @@ def arguments(doc: str, run: str, minutes: float) -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=minutes, help="training time in all, also over restarts")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--batch", type=int, help="views a step; 64 on a GPU, a few on a CPU")
+    parser.add_argument("--batch", type=int, help="views a step; 32 or 64 on a GPU, a few on a CPU")
     help_bf16 = (
         "compute in bfloat16 where autocast does: twice as fast on a CPU with instructions for it, slower on others"
     )
@@ -200,10 +200,10 @@ class Run:
     ) -> None:
         """Run to the end of the budget; `loss_of` gives named losses, already weighted.
 
-        Six times, and at least every ten minutes, it evaluates, logs and saves. SIGTERM ends it after a step, saved.
+        Three times, and at least every ten minutes, it evaluates, logs and saves. SIGTERM ends it after a step, saved.
         """
         signal.signal(signal.SIGTERM, lambda *_: self.stopped.set())
-        every = min(self.seconds / 6, 600)
+        every = min(self.seconds / 3, 600)
         due, sums, count, started = self.spent + every, {}, 0, time.perf_counter()
         for items in views.batches(batch):
             if self.spent >= self.seconds or self.stopped.is_set():

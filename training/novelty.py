@@ -6,6 +6,7 @@ To be run after `training.export`, for each VLM whose tower has changed.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from itertools import islice
@@ -20,8 +21,8 @@ from tqdm import tqdm
 from vlsam_ros.embedded import VLMS, WEIGHTS, tower
 from vlsam_ros.embedded.novelty import FILE, Novelty, pooled
 from vlsam_ros.embedded.winograd import fused
-from vlsam_ros.synthetic.render import render
 from vlsam_ros.synthetic.scene import HELD_OUT, sample_world
+from vlsam_ros.synthetic.wide import Scene, sample_scene
 from vlsam_ros.synthetic.world import FRAME_WH
 
 MEAN, STD = (torch.tensor([v]).view(1, 3, 1, 1) for v in ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)))
@@ -29,13 +30,15 @@ BATCH = 16
 
 
 def frame(seed: int) -> np.ndarray:
-    """The whole frame of the world with this seed, RGB uint8 (256, 448, 3).
+    """The whole frame with this seed, of the first world or of the wide one, RGB uint8 (256, 448, 3).
 
     It is drawn larger and made smaller, as the VLM's processor does it with cameras' frames.
     """
     height, width = tower.VIEW_HW
-    picture = render(sample_world(seed), (0, 0, *FRAME_WH), (2 * width, 2 * height)).image
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
+    whole = Scene(sample_world(seed), (0, 0, *FRAME_WH), FRAME_WH) if seed % 2 else sample_scene(seed)
+    scale = 2 * width / whole.size_wh[0]
+    drawn = dataclasses.replace(whole, size_wh=(2 * width, round(scale * whole.size_wh[1])))
+    return np.asarray(Image.fromarray(drawn.render().image).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def views(count: int, workers: Executor, first: int = 0) -> Iterator[np.ndarray]:

@@ -331,7 +331,7 @@ def main() -> None:
     validation = Views(args.data / "val", device=args.device)
     run.train(
         Views(args.data / "train", augment=True, device=args.device),
-        args.batch or (64 if run.device.type == "cuda" else 6),
+        args.batch or (32 if run.device.type == "cuda" else 6),
         lambda batch: losses_of(trainee, batch, args.prompts, 0.3 + 0.5 * run.progress),
         lambda: evaluate(trainee, validation),
     )

@@ -105,6 +105,9 @@ def test_a_row_says_how_many_times_its_bound_it_takes(row, ratio):
 def test_operations_of_products_are_counted():
     a, b = torch.ones(3, 5), torch.ones(5, 7)
     assert flops(lambda: a @ b) == 2 * 3 * 5 * 7
+    query, key = torch.randn(1, 8, 20, 16), torch.randn(1, 2, 30, 16)
+    shared = lambda: torch.nn.functional.scaled_dot_product_attention(query, key, key, enable_gqa=True)  # noqa: E731
+    assert flops(shared) == 2 * 8 * 20 * 30 * (16 + 16)
 
 
 def test_time_is_the_median_after_warming_up():
