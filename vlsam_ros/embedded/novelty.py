@@ -22,8 +22,8 @@ from ..errors import ModelLoadError, VlmError
 FILE = "novelty.safetensors"
 """Its name in the folder of an embedded VLM."""
 
-FAMILIAR = 0.995
-"""The share of the training views that is within the limit."""
+FAMILIAR = 0.97
+"""The share of the training views that is within the limit; those of the first world are far within."""
 
 FOLDS = 5
 """Parts of the training views; the limit is that of distances of each from what is fitted to the others."""
