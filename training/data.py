@@ -9,6 +9,7 @@ import argparse
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing import get_context
@@ -227,10 +228,12 @@ def write(out: Path, views: int, seed: int, own: float, crowd: float, workers: i
     """
     if seed + views > HELD_OUT:
         raise ValueError(f"seeds from {HELD_OUT} on are for measuring, got {seed} to {seed + views - 1}")
-    opened(out, views)
-    jobs = [(out, views, first, seed, own, crowd) for first in range(0, views, CHUNK)]
-    with get_context("spawn").Pool(workers) as pool:
-        list(tqdm(pool.imap_unordered(write_chunk, jobs), total=len(jobs), unit="chunk", desc=str(out), mininterval=5))
+    done = opened(out, views)["done"]
+    starts = [first for first in range(0, views, CHUNK) if not done[first : first + CHUNK].all()]
+    jobs = [(out, views, first, seed, own, crowd) for first in starts]
+    with get_context("spawn").Pool(min(workers, len(jobs))) if jobs else nullcontext() as pool:
+        made = pool.imap_unordered(write_chunk, jobs) if pool else ()
+        list(tqdm(made, total=len(jobs), unit="chunk", desc=str(out), mininterval=5))
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
-"""The ``flats`` style: every kind as a cartoon of few flat shapes, from the front, the side or behind, with or without outlines.
+"""The ``flats`` style: every kind as a cartoon of few flat shapes, from the front, the side or behind.
 
-Colours are plain; the same shapes are drawn with thick outlines, thin ones or none, so that what is learnt is the shape.
+Colours are plain; the shapes are drawn with thick outlines, thin ones or none, so that the shape is what is learnt.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Paper:
         cv2.fillPoly(self.pixels, [px], self._color(color), cv2.LINE_8, 4)
         if self.shade and not plain:
             p = np.asarray(points, float)
-            (x0, y0), (x1, y1) = p.min(0), p.max(0)
+            (x0, _), (x1, _) = p.min(0), p.max(0)
             mask = np.zeros(self.pixels.shape[:2], np.uint8)
             cv2.fillPoly(mask, [px], 255, cv2.LINE_8, 4)
             cv2.rectangle(
@@ -550,7 +550,8 @@ PAINTERS: dict[str, tuple[Callable[[Paper, Rng], None], float]] = {
     "stroller": (stroller, 1.6), "traffic cone": (cone, 1.0), "bollard": (bollard, 0.5), "barrel": (barrel, 1.0),
     "barrier": (barrier, 3.0), "warning sign": (warning_sign, 0.9), "trash bin": (trash_bin, 1.0),
     "cardboard box": (cardboard_box, 2.6), "suitcase": (suitcase, 1.8), "tire": (tire, 2.4), "stone": (stone, 2.2),
-    "plastic bag": (plastic_bag, 1.3), "pallet": (pallet, 2.7), "tree branch": (tree_branch, 4.0), "debris": (debris, 2.4),
+    "plastic bag": (plastic_bag, 1.3), "pallet": (pallet, 2.7), "tree branch": (tree_branch, 4.0),
+    "debris": (debris, 2.4),
 }  # fmt: skip
 """Kind to painter and the widest extent of what it draws, in units of its height."""
 

@@ -1,4 +1,4 @@
-"""The ``solids`` style: every kind as a body of boxes, tubes and blobs, seen from any side; some lie, some are broken."""
+"""The ``solids`` style: every kind as a body of boxes, tubes and blobs, seen from any side; some lie or are broken."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .canvas import Color, hexa, mix, pick, tone
+from .canvas import hexa, pick, tone
 from .solid import Body, Lamp, blob, box, joined, picture, prism, ring, tube
 
 Rng = np.random.Generator
