@@ -105,7 +105,7 @@ def parsed(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda" if cuda else "cpu")
     parser.add_argument(
-        "--minutes", type=float, default=14.5 if cuda else 420, help="of training, rendering not counted"
+        "--minutes", type=float, default=13 if cuda else 420, help="of training, rendering not counted"
     )
     parser.add_argument("--views", type=int, default=50000 if cuda else 24000, help="to train on; 0.46 MB each on disk")
     parser.add_argument("--data", type=Path, default=Path("data"))
