@@ -12,7 +12,7 @@ from vlsam_ros.synthetic.drive import _nods, frames, held_out_drive, sample_driv
 from vlsam_ros.synthetic.kinds import KINDS, NAMES
 from vlsam_ros.synthetic.render import IGNORE_ID, Rendered, render
 from vlsam_ros.synthetic.scene import sample_window, sample_world
-from vlsam_ros.synthetic.sprites import DISTRACTORS, draw, draw_distractor
+from vlsam_ros.synthetic.sprites import DISTRACTORS, STYLES, UNSEEN_STYLES, draw, draw_distractor
 from vlsam_ros.synthetic.truth import IGNORE, ground_truth
 from vlsam_ros.synthetic.views import MIN_HEIGHT_PX, VIEW_WH, described, make_view
 
@@ -76,8 +76,22 @@ def test_sprites_have_the_asked_height_and_fill_it(kind: str, height: int) -> No
 def test_sprites_by_name() -> None:
     for name in DISTRACTORS:
         assert draw_distractor(name, 30, np.random.default_rng(0)).shape[2] == 4
-    with pytest.raises(ValueError, match="traffic cone"):
-        draw("unicorn", 30, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="cannot draw 'fountain'; choose one of: manhole, "):
+        draw_distractor("fountain", 30, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_unknown_kinds_and_styles_are_told_the_choices(style: str) -> None:
+    with pytest.raises(ValueError, match="cannot draw 'unicorn'; choose one of: car, .*traffic cone, .*debris$"):
+        draw("unicorn", 30, np.random.default_rng(0), style)
+    with pytest.raises(ValueError, match=f"the style '{style}s'; choose one of: painted, .*cutouts$"):
+        draw("car", 30, np.random.default_rng(0), f"{style}s")
+
+
+def test_some_styles_are_left_to_measuring() -> None:
+    assert UNSEEN_STYLES and set(STYLES) > UNSEEN_STYLES and len(STYLES) - len(UNSEEN_STYLES) >= 5
+    looks = [draw("car", 40, np.random.default_rng(2), style).tobytes() for style in STYLES]
+    assert len(set(looks)) == len(STYLES) and draw("car", 40, np.random.default_rng(2)).tobytes() == looks[0]
 
 
 @pytest.mark.parametrize("kind", ["full", "quadrant", "band"])
