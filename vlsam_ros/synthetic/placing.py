@@ -50,7 +50,7 @@ def _premultiplied(rgba: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _drawn(name: str, seed: int, style: str, finished: bool, size: int) -> np.ndarray:
-    """Premultiplied; one drawing per octave of sizes: a look does not flicker as the car comes closer."""
+    """Premultiplied; one drawing for each of `_SIZES`: a look does not flicker as the car comes closer."""
     rgba = draw(name, float(size), np.random.default_rng(seed), style)
     if finished:
         rgba = finish.drawn(rgba, np.random.default_rng([seed, 1]), style in UNSEEN_STYLES)

@@ -60,7 +60,7 @@ def _over(picture: np.ndarray, roi: tuple[int, int, int, int], rgb: np.ndarray, 
 
 
 def draw_flats(picture: np.ndarray, world: World, view: View, ego_m: float) -> None:
-    """Lay manholes, stains, cracks, patches and leaves on the ground, in place."""
+    """Lay what is flat on the ground, in place."""
     for thing in world.flats:
         z, half = thing.z_m - ego_m, thing.height_m / 2
         if z - half < NEAR_M:

@@ -10,8 +10,8 @@ import numpy as np
 from vlsam_ros.synthetic.sprites.negatives import GROUND, HEIGHTS, LENGTHS, WIDTHS
 from vlsam_ros.synthetic.world import Placed, Road
 
-MAX_UPRIGHTS, MAX_FLATS = 48, 10
-"""The most things of a street and of a road."""
+MAX_UPRIGHTS = 48
+"""The most upright things of a street."""
 
 CLEAR_M = 0.8
 """Nothing upright stands nearer to the road's edge, with all its width."""
@@ -35,7 +35,7 @@ _NEAR_M, _FAR_M = 5.0, 110.0
 def sample_negatives(rng: np.random.Generator, road: Road) -> tuple[tuple[Placed, ...], tuple[Placed, ...]]:
     """Upright scenery beside the road and flat things on it; nothing, single things, rows of one, or a dense street.
 
-    At most ``MAX_UPRIGHTS`` and ``MAX_FLATS``; uprights keep ``CLEAR_M`` from the road's edges.
+    At most ``MAX_UPRIGHTS`` and six flat ones; uprights keep ``CLEAR_M`` from the road's edges.
     """
     scenery: list[Placed] = []
     manner = rng.random()
@@ -48,7 +48,7 @@ def sample_negatives(rng: np.random.Generator, road: Road) -> tuple[tuple[Placed
         for side in (-1, 1) if rng.random() < 0.6 else (int(rng.choice((-1, 1))),):
             scenery += _row(rng, road, _FRONTS, (2.0, 8.0), 1.05, side)
     flats = [_flat(rng, road) for _ in range(int(rng.integers(0, 7)))]
-    return tuple(scenery[:MAX_UPRIGHTS]), tuple(flats[:MAX_FLATS])
+    return tuple(scenery[:MAX_UPRIGHTS]), tuple(flats)
 
 
 def _distance(rng: np.random.Generator) -> float:

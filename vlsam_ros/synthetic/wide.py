@@ -1,7 +1,8 @@
 """The wide world: kinds in many drawings, families of roads and skies, any camera and picture; and what none has seen.
 
 Scenes with ``unseen`` take only styles that no training sees, and a ground or a sky of such a family, or both. Scenes
-from `HELD_OUT` on have looks of their own, as in the first world.
+from `HELD_OUT` on have looks of their own, but for the first world's scenery, of which training sees all looks there.
+Textured grounds and photographic skies also depend on which photographs are installed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ FRAME_SIZES = ((1600, 900), (1280, 960), (1280, 720), (1024, 1024), (1920, 800),
 """Sizes of whole pictures, width and height."""
 
 PHOTOGRAPHS, FIRST_GROUND, FIRST_SKY = 0.08, 0.2, 0.25
-"""Shares of training views that are photographs without objects, and with the ground or sky of the first world."""
+"""Share of training views that are photographs without objects; shares of scenes whose ground or sky is the first
+world's without a draw, which may still fall on it in the others."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def draw(kind: str, height_px: float, rng: np.random.Generator, style: str = "pa
 
     Args:
         kind: one of the names in ``synthetic.kinds``; ``debris`` in all styles but ``painted``.
-        height_px: the height of the kind as it stands; what lies comes out lower.
+        height_px: the height of the kind as it stands; what lies comes out lower, but not in ``painted`` and ``flats``.
         rng: decides everything that varies.
         style: one of ``STYLES``.
 

@@ -21,7 +21,7 @@ _SKIN = "f8d0a8 d09868 8a5a3a 5a3a28"
 
 
 class Paper:
-    """A surface of 4 × 4 finer pixels for flat shapes: x right with 0 in the middle, y up from the ground."""
+    """A surface of 3 × 3 finer pixels for flat shapes: x right with 0 in the middle, y up from the ground."""
 
     def __init__(self, height_px: float, width: float, rng: Rng) -> None:
         """``width`` is the widest extent in units of the height."""
@@ -30,14 +30,7 @@ class Paper:
         self.pixels = np.zeros((int(self.scale * 1.4), int(self.scale * (width + 0.2)), 4), np.uint8)
         self.line = float(rng.choice([0.0, 0.012, 0.025, 0.04], p=[0.4, 0.2, 0.25, 0.15]))
         """Width of outlines; 0: none."""
-        self.ink: Color = (
-            pick(
-                rng,
-                "101010 202030 402818 ffffff",
-            )
-            if rng.random() < 0.9
-            else pick(rng, _BRIGHT)
-        )
+        self.ink: Color = pick(rng, "101010 202030 402818 ffffff" if rng.random() < 0.9 else _BRIGHT)
         self.shade = float(rng.choice([0.0, 0.0, 0.25, 0.4]))
         """How much darker the right half of a shape is: the two-tone shading of cartoons."""
 
@@ -557,7 +550,7 @@ PAINTERS: dict[str, tuple[Callable[[Paper, Rng], None], float]] = {
 
 
 def draw(kind: str, height_px: float, rng: Rng) -> np.ndarray:
-    """Straight-alpha RGBA, cropped; about ``height_px`` pixels high."""
+    """Straight-alpha RGBA, cropped; ``height_px`` pixels high, also what lies."""
     painter, width = PAINTERS[kind]
     paper = Paper(height_px, width, rng)
     painter(paper, rng)
