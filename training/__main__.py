@@ -70,6 +70,8 @@ class Children:
         """
         env = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
         self.running = [subprocess.Popen([sys.executable, *c], env=env, start_new_session=True) for c in commands]
+        if self.stopped:  # while they were started
+            self.stop(signal.SIGTERM, None)
         codes = [process.wait() for process in self.running]
         if self.stopped:
             raise SystemExit("stopped; call again with the same options to go on")
@@ -104,9 +106,7 @@ def parsed(argv: list[str] | None = None) -> argparse.Namespace:
     cuda = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda" if cuda else "cpu")
-    parser.add_argument(
-        "--minutes", type=float, default=13 if cuda else 420, help="of training, rendering not counted"
-    )
+    parser.add_argument("--minutes", type=float, default=13 if cuda else 420, help="of training, rendering not counted")
     parser.add_argument("--views", type=int, default=50000 if cuda else 24000, help="to train on; 0.46 MB each on disk")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))

@@ -1,6 +1,7 @@
 """Training views of the synthetic worlds in memory-mapped arrays: `python -m training.data --out data/train`.
 
-A view depends on its seed alone. What is there is not made again: the run goes on where it was stopped.
+A view depends on its seed alone (and on whether scikit-image is there). What is there is not made again: the run goes
+on where it was stopped.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ ARRAYS = {
 
 
 def opened(folder: Path, views: int | None = None) -> dict[str, np.ndarray]:
-    """A folder's arrays, memory-mapped; made, or made longer, for so many views."""
+    """A folder's arrays, memory-mapped; made for so many views, and made anew if there are others."""
     if views is None:
         missing = [name for name in ARRAYS if not (folder / f"{name}.npy").exists()]
         if missing:

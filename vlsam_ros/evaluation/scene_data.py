@@ -1,4 +1,7 @@
-"""Rendered scenes that no training saw, with exact ground truth. The same name gives the same pictures everywhere."""
+"""Rendered scenes that no training saw, with exact ground truth. The same name gives the same pictures everywhere.
+
+Of the wide world that holds where scikit-image is installed: its photographs are among the grounds and skies.
+"""
 
 from __future__ import annotations
 
