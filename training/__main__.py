@@ -106,7 +106,7 @@ def parsed(argv: list[str] | None = None) -> argparse.Namespace:
     cuda = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda" if cuda else "cpu")
-    parser.add_argument("--minutes", type=float, default=12.5 if cuda else 420, help="of training, rendering not counted")
+    parser.add_argument("--minutes", type=float, default=12.5 if cuda else 420, help="of training, without rendering")
     parser.add_argument("--views", type=int, default=45000 if cuda else 24000, help="to train on; 0.46 MB each on disk")
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
