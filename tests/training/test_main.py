@@ -3,6 +3,9 @@
 import os
 import signal
 import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from threading import Timer
 
@@ -10,7 +13,6 @@ import pytest
 import torch
 
 from training import __main__ as whole
-from training import dense, loop
 
 
 def test_every_step_is_run_once_with_a_share_of_the_minutes(tmp_path: Path) -> None:
@@ -44,7 +46,7 @@ def test_a_run_is_finished_when_its_minutes_are_used(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def children() -> whole.Children:
+def children() -> Iterator[whole.Children]:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield whole.Children()
     for number, handler in before.items():
@@ -66,9 +68,43 @@ def test_sigterm_ends_all_that_run(children: whole.Children) -> None:
     assert time.perf_counter() - started < 20
 
 
-def test_the_steps_know_the_options_they_are_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    args = whole.parsed(["--device", "cpu"])
-    line = whole.command(whole.STAGES[0][0], args)
-    given = line[line.index("training.dense") + 1 :]
-    parser = loop.arguments(dense.__doc__, "dense", 15)
-    assert vars(parser.parse_args(given))["minutes"] == pytest.approx(0.21 * 420)
+class Parsed(Exception):
+    """Raised in place of running a module; what its command line came to."""
+
+
+def parsed_by(module: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> Namespace:
+    """What a module of the training makes of its command line."""
+    parse = ArgumentParser.parse_args
+
+    def stop(self: ArgumentParser, *given: object) -> Namespace:
+        raise Parsed(parse(self, words))
+
+    with monkeypatch.context() as patched, pytest.raises(Parsed) as caught:
+        patched.setattr(ArgumentParser, "parse_args", stop)
+        import_module(module).main()
+    return caught.value.args[0]
+
+
+def test_all_runs_in_order_with_options_that_each_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[list[str]]] = []
+    monkeypatch.setattr(whole, "write", lambda *_: None)
+    monkeypatch.setattr(whole.Children, "__init__", lambda _: None)
+    monkeypatch.setattr(whole.Children, "run", lambda _, commands, threads: ran.append(commands))
+    line = ["--device", "cuda", "--minutes", "10", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    whole.main([*line, "--logs", str(tmp_path / "logs")])
+    names = [[words[1] for words in commands] for commands in ran]
+    trained = [["training.dense"], ["training.vlm", "training.sam"], ["training.vlm", "training.vlm"]]
+    assert names == [*trained, ["training.export"], ["training.novelty"]]
+    for words in (words for commands in ran for words in commands):
+        args = parsed_by(words[1], words[2:], monkeypatch)
+        if words[1] == "training.export":
+            assert (args.out, args.logs) == (tmp_path / "out", tmp_path / "logs")
+        if words[1] == "training.novelty":
+            assert args.weights == [tmp_path / "out" / name for name in ("vlm", "vlm_plain", "vlm_boxes")]
+
+    for run, spent in (("dense", 600), ("vlm", 600), ("sam", 1)):  # stopped in the middle of the SAM
+        (tmp_path / "runs" / run).mkdir(parents=True)
+        torch.save({"spent": float(spent)}, tmp_path / "runs" / run / "checkpoint.pt")
+    ran.clear()
+    whole.main(line)
+    assert [[words[1] for words in commands] for commands in ran] == [["training.sam"], *names[2:]]

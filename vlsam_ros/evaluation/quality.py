@@ -141,9 +141,8 @@ def measure_masks(detector: VLSam, image: np.ndarray, masks: list[np.ndarray], m
     points = Prompts(np.array([[deepest(m)] for m in masks], np.float32), np.ones((len(masks), 1), np.int32))
     embedding = detector.segmenter.embed(image)
     single = embedding.upscale(detector.segmenter.segment(embedding, points, multimask=False).low_res[:, 0])
-    refined = embedding.upscale(
-        cascade(detector.segmenter, [embedding] * len(masks), points, detector.config.refine)[0]
-    )
+    refine = replace(detector.config.refine, cascade=True)
+    refined = embedding.upscale(cascade(detector.segmenter, [embedding] * len(masks), points, refine)[0])
     for name, said in (("sam_miou_1pt", single), ("sam_miou_refined", refined)):
         for s, m in zip(said, masks, strict=True):
             means.add(name, float((s & m).sum() / (s | m).sum()))
